@@ -1,0 +1,134 @@
+/* api - the endpoints: one row each, thin handlers behind them.
+ *
+ * The row drives routing, decoding and bounds, rights, deadline, cache policy, metrics, and
+ * /openapi.json. A handler gets decoded input, makes at most row->round_trips calls of the store,
+ * and fills the reply struct that row->reply describes; the dispatcher prints and sends it. */
+#pragma once
+#include "auth/auth.h"
+#include "ingest/ingest.h"
+#include "json/field.h"
+#include "json/writer.h"
+
+struct api;
+struct api_call;
+struct config;
+
+enum api_learner {
+    LEARNER_NONE,     /* not about one learner */
+    LEARNER_QUERY,    /* `userId` in the query: optional for a learner's own key, which it must equal */
+    LEARNER_BODY,     /* the same in the body */
+};
+
+enum api_envelope {
+    ENVELOPE_DATA, /* {"success":true,"data":{…}} */
+    ENVELOPE_FLAT, /* {"success":true, …} */
+    ENVELOPE_BARE, /* {…} */
+    ENVELOPE_RAW,  /* the handler wrote the body itself, of row->media */
+};
+
+enum api_run {
+    RUN_LOOP,   /* no store, no waiting: on the loop */
+    RUN_SMALL,  /* indexed, bounded reads: on the loop when the store is embedded, else on a worker */
+    RUN_WORKER, /* may block */
+    RUN_SLOW,   /* may block for long: the slow lane */
+};
+
+/* How answers may be kept. Nothing is cached yet unless fresh_s > 0. */
+struct cache_policy {
+    int32_t fresh_s, stale_s; /* fresh for; then served old while one caller refreshes */
+    bool shared;              /* true: public (the same for everybody); false: private */
+    const char *why_none;     /* when fresh_s is 0 on a GET: the reason */
+};
+
+struct endpoint {
+    enum http_method method;
+    const char *path;    /* "/api/learning/sessions/{id}" */
+    const char *id;      /* operationId, metric label, name in the log */
+    const char *tag;     /* family, for the docs */
+    const char *summary; /* one line */
+    uint32_t scopes;     /* any of these; 0: open to all */
+    enum api_learner learner;
+    const struct field *params; /* path parameters in order; F_STR or F_I64, into `in` */
+    const struct field *query;  /* into `in` */
+    const struct field *body;   /* JSON object, into `in`; NULL: no body */
+    bool body_optional;
+    bool body_raw;              /* the handler reads call->x->request.body itself; `body` only documents */
+    size_t in_size;
+    const struct field *reply;  /* of the struct at call->reply; NULL: 204, or ENVELOPE_RAW */
+    int32_t status;             /* of success; 0: 200 */
+    enum api_envelope envelope;
+    const char *media;          /* ENVELOPE_RAW: content type */
+    enum api_run run;
+    int32_t round_trips;        /* budget, <= 3; a test fails above it */
+    int32_t deadline_ms;        /* 0: the setting's */
+    size_t body_max, arena_max, reply_max; /* 0: the settings' */
+    struct cache_policy cache;
+    uint64_t errors;            /* bit set of enum err beside 400, 401, 403, 429, 500, 503: documented */
+    enum err (*handler)(struct api_call *call);
+};
+
+/* What a handler says of a refusal beyond its code. */
+struct problem {
+    struct field_error field; /* path "" when no field is at fault */
+    char detail[240];         /* for a person; "" = the code's own text */
+    const char *code;         /* machine code if not the error's own; static text */
+};
+
+struct api_call {
+    struct http_exchange *x;
+    struct arena *arena;
+    const struct endpoint *row;
+    struct api *api;
+    struct store_conn *conn; /* NULL for RUN_LOOP */
+    struct principal who;
+    struct str learner;      /* external id whom the call is about; {NULL,0} with LEARNER_NONE */
+    void *in;                /* row->in_size bytes, decoded */
+    void *reply;             /* set by the handler */
+    int32_t status;          /* set by the handler where it differs from the row's */
+    struct problem problem;
+    int64_t now_us;          /* UTC, one reading per call */
+    int64_t deadline_us;     /* monotonic */
+    bool pending;            /* the handler has handed on; api_resume() or api_finish() follows */
+    struct api_continuation *then;
+};
+
+/* Returned with ERR_RANGE: names the field. For handlers' own checks. */
+enum err api_bad_field(struct api_call *c, const char *path, const char *code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* Any refusal with a text for people (and a machine code of its own, or NULL). */
+enum err api_refuse(struct api_call *c, enum err e, const char *code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* May the caller see or change this learner? ERR_NOT_FOUND if not (never 403 for rows). */
+MUST_CHECK enum err api_may_see(const struct api_call *c, struct str learner);
+
+/* Hands events to ingest; `then` runs after the commit, where a handler of this row runs (with a
+ * store connection), and reads its own write. Return its value from the handler. Results stay valid
+ * until the call ends. */
+enum err api_ingest(struct api_call *c, const struct event *events, int32_t count,
+                    enum err (*then)(struct api_call *c, const struct ingest_result *results, int32_t count));
+/* The same for a change that is not an event: run() in a writer's transaction, then `then`. */
+enum err api_change(struct api_call *c, enum err (*run)(struct api_call *c, struct store_conn *conn),
+                    enum err (*then)(struct api_call *c));
+
+/* The tables, by family; each ends in a row without a path. */
+extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoints_load[],
+    endpoints_sessions[], endpoints_user[], endpoints_operate[];
+/* All of them, in order of the documents. */
+extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
+
+struct workers;
+struct api_options {
+    const struct config *config;
+    struct store *store;
+    struct ingest *ingest;
+    struct auth *auth;
+};
+MUST_CHECK enum err api_new(const struct api_options *options, struct api **ret, char *ret_detail);
+/* The callbacks for the HTTP server; user = api. */
+extern const struct http_app api_http_app;
+/* Before http_server_start(): the server, for its counters. */
+void api_set_server(struct api *a, struct http_server *s);
+void api_drain(struct api *a); /* refuse readiness, so that balancers turn away */
+void api_free(struct api *a);
+
+void openapi_write(struct json_writer *w); /* the whole document, from the tables */

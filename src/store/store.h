@@ -1,0 +1,161 @@
+/* store - the face over SQLite and PostgreSQL.
+ *
+ * SQL is text in src/sql, one named statement each, the same for both engines wherever they agree;
+ * the build turns the names into `enum stmt` (store/statements.h). A connection belongs to one
+ * thread at a time. One call is one round trip: store_read() and store_write() send all they are
+ * given at once (PostgreSQL: pipeline mode), so that a request's cost can be counted in calls.
+ *
+ * Four SQL types only: integer (64 bits), real, text, blob. Times are integer UTC microseconds,
+ * truth values 0/1. */
+#pragma once
+#include "base/arena.h"
+#include "store/statements.h" /* enum stmt, made by the build */
+
+#include <stdint.h>
+
+enum value_type { V_NULL, V_INT, V_REAL, V_TEXT, V_BLOB };
+
+struct value {
+    enum value_type type;
+    union {
+        int64_t i;
+        double d;
+        struct str s; /* text and blob */
+    };
+};
+
+#define V_I(n) ((struct value){ .type = V_INT, .i = (n) })
+#define V_D(x) ((struct value){ .type = V_REAL, .d = (x) })
+#define V_S(t) ((struct value){ .type = V_TEXT, .s = (t) })
+#define V_B(t) ((struct value){ .type = V_BLOB, .s = (t) })
+#define V_N ((struct value){ .type = V_NULL })
+/* NULL where the C side says "none". */
+static inline struct value v_time(int64_t t) /* TIME_NONE */
+{
+    return t == INT64_MIN ? V_N : V_I(t);
+}
+static inline struct value v_real(double d) /* NaN */
+{
+    return d != d ? V_N : V_D(d);
+}
+static inline struct value v_text(struct str s) /* p == NULL */
+{
+    return s.p ? V_S(s) : V_N;
+}
+
+struct rows {
+    int32_t count, cols;
+    const struct value *v; /* row by row; text lives in the arena of the read */
+    bool more;             /* rows_max cut the result */
+};
+static inline const struct value *row_at(const struct rows *r, int32_t row)
+{
+    return r->v + (size_t)row * (size_t)r->cols;
+}
+/* The value as the C type; the given substitute for NULL. A wrong type is a bug (ASSERT). */
+int64_t value_i64(const struct value *v, int64_t if_null);
+double value_f64(const struct value *v, double if_null); /* integers are converted */
+struct str value_str(const struct value *v);             /* {NULL,0} for NULL */
+
+enum store_engine { STORE_SQLITE, STORE_POSTGRES };
+
+struct store_options {
+    struct str url;              /* "sqlite:FILE" (":memory:" is refused) or "postgresql://…" */
+    int32_t busy_timeout_ms;     /* waiting for a lock, or for PostgreSQL's answer */
+    int32_t connect_timeout_ms;
+    int32_t statement_timeout_ms;
+    int32_t sqlite_cache_kib;    /* per connection */
+    int32_t sqlite_checkpoint_pages;
+    bool sqlite_full_sync;       /* synchronous=FULL; false: NORMAL (loses the last moment on power loss) */
+};
+
+struct store;
+struct store_conn;
+
+enum store_access { STORE_READER, STORE_WRITER };
+
+/* ERR_RANGE: the URL. ERR_STORE_DOWN: cannot be reached or opened. ret_detail: >= 300 bytes. Makes
+ * no schema. */
+MUST_CHECK enum err store_open(const struct store_options *options, struct store **ret, char *ret_detail);
+void store_close(struct store *s);
+enum store_engine store_engine(const struct store *s);
+/* The URL without its password, for logs. */
+struct str store_display_url(const struct store *s);
+
+/* Numbered, forward-only, each in its own transaction; safe when several processes start at once.
+ * ERR_CONFLICT: the database is newer than this program. */
+MUST_CHECK enum err store_migrate(struct store *s, int32_t *ret_from, int32_t *ret_to, char *ret_detail);
+/* Version in the database and newest version known to the program. */
+MUST_CHECK enum err store_schema(struct store *s, int32_t *ret_have, int32_t *ret_want);
+
+/* SQLite: only one STORE_WRITER connection may be open in the process; it alone checkpoints. */
+MUST_CHECK enum err store_connect(struct store *s, enum store_access access, struct store_conn **ret);
+void store_disconnect(struct store_conn *c);
+enum store_engine store_conn_engine(const struct store_conn *c);
+
+struct query {
+    enum stmt stmt;
+    const struct value *args;
+    int32_t arg_count;
+    int32_t rows_max; /* <= 0: QUERY_ROWS_MAX */
+    struct rows rows; /* filled */
+};
+enum { QUERY_ROWS_MAX = 100000 };
+
+/* Runs the queries in one round trip on one snapshot. Lost connections are re-made once, with
+ * back-off, for reads. deadline_us: monotonic, 0 = none.
+ * ERR_DEADLINE, ERR_STORE_DOWN, ERR_BUSY (locked too long), ERR_NOMEM (the arena's cap). */
+MUST_CHECK enum err store_read(struct store_conn *c, struct arena *arena, struct query *queries,
+                               int32_t count, int64_t deadline_us);
+
+/* Row by row, for exports and rebuilds: constant memory. The row's text is valid during the call
+ * only. fn returning other than ERR_OK stops and is returned. */
+MUST_CHECK enum err store_each(struct store_conn *c, enum stmt stmt, const struct value *args,
+                               int32_t arg_count,
+                               enum err (*fn)(void *user, const struct value *row, int32_t cols),
+                               void *user);
+
+/* One statement for many rows: `rows` sets of `cols` arguments. SQLite steps the prepared statement
+ * per set; PostgreSQL runs once over arrays (the statement's text for it says how, see
+ * src/sql/README.md). Rows must differ in the statement's key. */
+struct bulk {
+    enum stmt stmt;
+    int32_t rows, cols;
+    const struct value *v; /* row by row */
+    bool *applied;         /* may be NULL: per row, was it inserted or changed? Needs `-- key:` */
+    int64_t changed;       /* filled: rows inserted, changed or deleted */
+};
+/* All in one round trip; each bulk counts as one statement. Inside the transaction that is open. */
+MUST_CHECK enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count);
+/* Reads for many keys at once: the statement returns its key columns first; rows come in any order,
+ * absent keys give no row. Also inside a transaction. */
+MUST_CHECK enum err store_read_bulk(struct store_conn *c, struct arena *arena, enum stmt stmt,
+                                    const struct value *keys, int32_t rows, int32_t cols,
+                                    struct rows *ret);
+
+/* Writer connections only. After an error in a transaction only store_rollback() is allowed.
+ * ERR_STORAGE_FULL: the disk; the transaction is rolled back and nothing of it is stored. */
+MUST_CHECK enum err store_begin(struct store_conn *c);
+MUST_CHECK enum err store_commit(struct store_conn *c);
+void store_rollback(struct store_conn *c);
+/* SQLite: moves WAL content into the file if that is due; called by the writer when idle. */
+void store_checkpoint(struct store_conn *c, bool truncate);
+
+/* A copy of the live database at `path` (SQLite only; ERR_NOT_IMPLEMENTED otherwise). */
+MUST_CHECK enum err store_backup(struct store *s, const char *path, char *ret_detail);
+
+/* What this connection did since the last reset: for budgets and Server-Timing. */
+struct store_counts {
+    int32_t round_trips, statements;
+    int64_t rows, us;
+};
+struct store_counts store_counts_take(struct store_conn *c); /* and resets */
+
+/* Process-wide, per statement, for metrics and the slow-statement log. */
+struct stmt_stats {
+    int64_t calls, rows, errors, us_total, us_max;
+};
+const char *stmt_name(enum stmt s);
+void store_stmt_stats(const struct store *s, enum stmt stmt, struct stmt_stats *ret);
+/* The query plan as text, a line a step: for the test that refuses table scans. */
+MUST_CHECK enum err store_explain(struct store_conn *c, enum stmt stmt, struct arena *arena, struct str *ret);
