@@ -1,0 +1,4 @@
+-- Of the store itself.
+
+-- name: store_ping
+SELECT 1;
