@@ -2,10 +2,10 @@
 #pragma once
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ASSERT(cond)                                                                               \
-    do {                                                                                           \
-        if (__builtin_expect(!(cond), 0))                                                          \
-            assert_failed(#cond, __FILE__, __LINE__, __func__);                                    \
+#define ASSERT(cond)                                            \
+    do {                                                        \
+        if (__builtin_expect(!(cond), 0))                       \
+            assert_failed(#cond, __FILE__, __LINE__, __func__); \
     } while (0)
 #define UNREACHABLE() assert_failed("unreachable", __FILE__, __LINE__, __func__)
 

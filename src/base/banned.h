@@ -6,4 +6,5 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atof gets localtime gmtime asctime ctime
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atof gets localtime gmtime \
+    asctime ctime

@@ -14,7 +14,8 @@ struct buf {
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* empty, memory kept, not failed */
-/* Room for n more bytes at the returned place; NULL latches `failed`. Follow with b->n += written. */
+/* Room for n more bytes at the returned place; NULL latches `failed`. Follow with b->n += written.
+ */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_putc(struct buf *b, char c);
@@ -23,5 +24,5 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_i64(struct buf *b, int64_t v);
 static inline struct str buf_view(const struct buf *b)
 {
-    return (struct str){ b->p ? b->p : "", b->n };
+    return (struct str){b->p ? b->p : "", b->n};
 }

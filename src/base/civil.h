@@ -30,7 +30,8 @@ struct civil {
 };
 
 /* ERR_NOT_FOUND: no such zone. ERR_SYNTAX: not a zone name ([A-Za-z0-9+_/-], no "..", at most 64).
- * Thread-safe; zones are read once and cached (at most ZONES_MAX, then ERR_BUSY). "UTC" is built in. */
+ * Thread-safe; zones are read once and cached (at most ZONES_MAX, then ERR_BUSY). "UTC" is built
+ * in. */
 enum { ZONES_MAX = 1024 };
 MUST_CHECK enum err zone_get(struct str name, const struct zone **ret);
 const struct zone *zone_utc(void);
@@ -40,7 +41,8 @@ int32_t zone_offset_s(const struct zone *z, int64_t t_us);
 struct civil civil_at(const struct zone *z, int64_t t_us);
 /* First instant of that local day (days since 1970-01-01). In a gap: the instant after it. */
 int64_t civil_day_start(const struct zone *z, int32_t epoch_day);
-/* The instant of a local wall time. Twice (autumn): the first. Never (spring): shifted by the gap. */
+/* The instant of a local wall time. Twice (autumn): the first. Never (spring): shifted by the gap.
+ */
 int64_t civil_to_us(const struct zone *z, int32_t epoch_day, int32_t second_of_day);
 int32_t civil_epoch_day(int32_t year, int32_t month, int32_t day); /* proleptic Gregorian */
 void civil_from_day(int32_t epoch_day, int32_t *year, int32_t *month, int32_t *day);

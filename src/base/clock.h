@@ -1,4 +1,5 @@
-/* clock - the two clocks. Code that decides by time takes it as an argument; only edges call these. */
+/* clock - the two clocks. Code that decides by time takes it as an argument; only edges call these.
+ */
 #pragma once
 #include <stdint.h>
 

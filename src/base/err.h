@@ -15,7 +15,7 @@ enum err {
     ERR_COUNT
 };
 
-int err_http(enum err e);           /* status, 0 if it never leaves the process */
-const char *err_code(enum err e);   /* "NOT_FOUND": stable, for programs */
-const char *err_text(enum err e);   /* one sentence, for people */
+int err_http(enum err e);         /* status, 0 if it never leaves the process */
+const char *err_code(enum err e); /* "NOT_FOUND": stable, for programs */
+const char *err_text(enum err e); /* one sentence, for people */
 bool err_may_retry(enum err e);

@@ -14,7 +14,8 @@ static inline uint64_t hash_str(struct str s)
 }
 uint64_t hash_stable(const void *p, size_t n);
 
-/* Text to pointer, open addressing, grows in an arena. Keys are borrowed and must outlive the map. */
+/* Text to pointer, open addressing, grows in an arena. Keys are borrowed and must outlive the map.
+ */
 struct strmap {
     struct arena *arena;
     struct strmap_slot *slots;

@@ -24,16 +24,16 @@ struct log_pair {
     double number;
     bool is_number;
 };
-#define LOG_S(k, s) ((struct log_pair){ .key = (k), .text = (s) })
-#define LOG_C(k, c) ((struct log_pair){ .key = (k), .text = str_from(c) })
-#define LOG_N(k, n_) ((struct log_pair){ .key = (k), .number = (double)(n_), .is_number = true })
+#define LOG_S(k, s) ((struct log_pair){.key = (k), .text = (s)})
+#define LOG_C(k, c) ((struct log_pair){.key = (k), .text = str_from(c)})
+#define LOG_N(k, n_) ((struct log_pair){.key = (k), .number = (double)(n_), .is_number = true})
 
 void log_write(enum log_level level, const char *event, const struct log_pair *pairs, int count);
 /* log_event(LOG_WARN, "store.lost", LOG_C("engine", "postgresql"), LOG_N("retryMs", 50)); */
-#define log_event(level, event, ...)                                                               \
-    do {                                                                                           \
-        if (log_enabled(level)) {                                                                  \
-            const struct log_pair log_pairs_[] = { __VA_ARGS__ };                                  \
-            log_write(level, event, log_pairs_, (int)(sizeof log_pairs_ / sizeof log_pairs_[0]));  \
-        }                                                                                          \
+#define log_event(level, event, ...)                                                              \
+    do {                                                                                          \
+        if (log_enabled(level)) {                                                                 \
+            const struct log_pair log_pairs_[] = {__VA_ARGS__};                                   \
+            log_write(level, event, log_pairs_, (int)(sizeof log_pairs_ / sizeof log_pairs_[0])); \
+        }                                                                                         \
     } while (0)

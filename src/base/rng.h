@@ -18,6 +18,7 @@ double rng_unit(struct rng *r);                /* [0, 1), 53 bits */
 double rng_normal(struct rng *r);              /* mean 0, sd 1 */
 double rng_gamma(struct rng *r, double shape); /* scale 1, shape > 0 (Marsaglia & Tsang 2000) */
 double rng_beta(struct rng *r, double a, double b);
-double rng_exponential(struct rng *r);         /* mean 1 */
+double rng_exponential(struct rng *r); /* mean 1 */
 
-void random_bytes(void *p, size_t n); /* from the operating system; ends the process when it cannot */
+void random_bytes(void *p,
+                  size_t n); /* from the operating system; ends the process when it cannot */

@@ -12,7 +12,7 @@ struct str {
     size_t n;
 };
 
-#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p
 
@@ -26,7 +26,8 @@ int str_cmp(struct str a, struct str b);        /* bytewise; a prefix comes firs
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s); /* blanks and tabs at both ends */
-/* Cuts s at the first sep: returns what is before, leaves in *s what is after ({NULL,0} at the end). */
+/* Cuts s at the first sep: returns what is before, leaves in *s what is after ({NULL,0} at the
+ * end). */
 struct str str_cut(struct str *s, char sep);
 
 /* The whole text must be the number: no blanks, no '+', no other bases.
