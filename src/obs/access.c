@@ -89,7 +89,7 @@ void access_put(struct access *a, int32_t i, const struct access_record *rec)
 static void write_line(const struct slot *s)
 {
     struct log_pair pairs[9] = {
-        LOG_S("requestId", ((struct str){ s->id, s->id_n })),
+        LOG_S("requestId", ((struct str){s->id, s->id_n})),
         LOG_C("method", s->method),
         LOG_C("endpoint", s->endpoint),
         LOG_N("status", s->status),
@@ -99,9 +99,9 @@ static void write_line(const struct slot *s)
     int n = 6;
 
     if (s->who_n)
-        pairs[n++] = LOG_S("who", ((struct str){ s->who, s->who_n }));
+        pairs[n++] = LOG_S("who", ((struct str){s->who, s->who_n}));
     if (s->trace_n)
-        pairs[n++] = LOG_S("traceparent", ((struct str){ s->trace, s->trace_n }));
+        pairs[n++] = LOG_S("traceparent", ((struct str){s->trace, s->trace_n}));
     if (s->client_gone)
         pairs[n++] = LOG_C("client", "gone");
     log_write(LOG_INFO, "request", pairs, n);

@@ -17,11 +17,10 @@ static const struct {
     int64_t us;
     const char *text;
 } bounds[] = {
-    { 20, "0.00002" },    { 50, "0.00005" },   { 100, "0.0001" },   { 200, "0.0002" },
-    { 500, "0.0005" },    { 1000, "0.001" },   { 2000, "0.002" },   { 5000, "0.005" },
-    { 10000, "0.01" },    { 20000, "0.02" },   { 50000, "0.05" },   { 100000, "0.1" },
-    { 200000, "0.2" },    { 500000, "0.5" },   { 1000000, "1" },    { 2000000, "2" },
-    { 5000000, "5" },     { 10000000, "10" },
+    {20, "0.00002"}, {50, "0.00005"}, {100, "0.0001"},  {200, "0.0002"}, {500, "0.0005"},
+    {1000, "0.001"}, {2000, "0.002"}, {5000, "0.005"},  {10000, "0.01"}, {20000, "0.02"},
+    {50000, "0.05"}, {100000, "0.1"}, {200000, "0.2"},  {500000, "0.5"}, {1000000, "1"},
+    {2000000, "2"},  {5000000, "5"},  {10000000, "10"},
 };
 enum { BOUNDS = COUNT(bounds), CLASSES = 6 /* 0xx: never sent, 1xx .. 5xx */ };
 
@@ -42,8 +41,8 @@ static const struct {
     enum type type;
     const char *wire, *labels, *help;
 } infos[METRIC_COUNT] = {
-#define METRIC(name, type_, wire_, labels_, help_)                                                 \
-    [METRIC_##name] = { .type = type_, .wire = wire_, .labels = labels_, .help = help_ },
+#define METRIC(name, type_, wire_, labels_, help_) \
+    [METRIC_##name] = {.type = type_, .wire = wire_, .labels = labels_, .help = help_},
 #include "obs/metrics.def"
 #undef METRIC
 };
@@ -115,12 +114,12 @@ void metrics_add(struct metrics *m, enum metric which, int value, int64_t n)
 
 void metrics_page_init(struct metrics_page *p, struct buf *out)
 {
-    *p = (struct metrics_page){ .out = out, .open = -1 };
+    *p = (struct metrics_page){.out = out, .open = -1};
 }
 
 static void page_open(struct metrics_page *p, enum metric which)
 {
-    static const char *const types[] = { "counter", "gauge", "histogram" };
+    static const char *const types[] = {"counter", "gauge", "histogram"};
 
     if (p->open == (int32_t)which)
         return;
@@ -179,7 +178,7 @@ struct total {
 
 static void total_of(const struct metrics *m, int32_t endpoint, struct total *ret)
 {
-    *ret = (struct total){ 0 };
+    *ret = (struct total){0};
     for (int i = 0; i < METRIC_SHARDS_MAX; i++) {
         const struct series *s = atomic_load_explicit(&m->shards[i], memory_order_acquire);
         if (!s)
@@ -216,7 +215,7 @@ static void print_histogram(struct buf *out, const char *wire, struct str name,
 void metrics_print_requests(const struct metrics *m, struct metrics_page *p,
                             const char *const *names)
 {
-    static const char *const classes[CLASSES] = { "unsent", "1xx", "2xx", "3xx", "4xx", "5xx" };
+    static const char *const classes[CLASSES] = {"unsent", "1xx", "2xx", "3xx", "4xx", "5xx"};
     struct total t;
 
     for (int32_t e = 0; e < m->endpoints; e++) {
@@ -273,8 +272,8 @@ void metrics_print_http(struct metrics_page *p, const struct http_stats *s)
     metrics_page_value(p, METRIC_HTTP_SENT, (double)s->bytes_out);
     for (int e = 1; e < ERR_COUNT && e < (int)COUNT(s->rejected); e++)
         if (s->rejected[e] > 0)
-            metrics_page_labelled(p, METRIC_HTTP_REJECTED, "code",
-                                  str_from(err_code((enum err)e)), (double)s->rejected[e]);
+            metrics_page_labelled(p, METRIC_HTTP_REJECTED, "code", str_from(err_code((enum err)e)),
+                                  (double)s->rejected[e]);
     metrics_page_labelled(p, METRIC_HTTP_TIMEOUTS, "phase", STR("head"), (double)s->timeouts_head);
     metrics_page_labelled(p, METRIC_HTTP_TIMEOUTS, "phase", STR("body"), (double)s->timeouts_body);
     metrics_page_labelled(p, METRIC_HTTP_TIMEOUTS, "phase", STR("write"),

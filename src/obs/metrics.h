@@ -2,8 +2,8 @@
  *
  * Requests are counted in shards, one per event loop: only the loop's own thread writes its shard,
  * with plain relaxed stores, so that counting costs no shared cache line and no locked instruction.
- * Rare things are counted by metrics_add() from any thread. What other rooms count themselves (http,
- * store, ingest, workers) is read when the page is printed. */
+ * Rare things are counted by metrics_add() from any thread. What other rooms count themselves
+ * (http, store, ingest, workers) is read when the page is printed. */
 #pragma once
 #include "base/buf.h"
 #include "http/http.h"

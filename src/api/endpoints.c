@@ -1,0 +1,12 @@
+#include "api/api.h"
+
+/* In order of the documents. */
+const struct endpoint *const endpoint_families[] = {
+    endpoints_events,
+    endpoints_sessions,
+    endpoints_analytics,
+    endpoints_load,
+    endpoints_user,
+    endpoints_operate,
+    NULL,
+};

@@ -1,0 +1,467 @@
+/* The family for those who run the server: is it alive, is it ready, what does it count, what can
+ * it do. Open to all: nothing here tells of a learner. */
+#include "api/call.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+enum {
+    HEALTH_FRESH_US = 1000000, /* an answer of readyz is good for a second */
+    HEALTH_STALE_US = 5000000, /* older ones are not told any more */
+    HEALTH_STUCK_US = 3000000, /* a check that runs longer has failed */
+    DISK_FREE_MIN = 64 << 20,  /* bytes */
+    DISK_FREE_SHARE = 100,     /* and a hundredth of the disk */
+};
+
+void health_init(struct api *a)
+{
+    pthread_mutex_init(&a->health.lock, NULL);
+}
+
+void health_fini(struct api *a)
+{
+    pthread_mutex_destroy(&a->health.lock);
+}
+
+static bool check_disk(const struct api *a, int64_t *ret_free, int64_t *ret_total)
+{
+    struct statvfs fs;
+
+    *ret_free = *ret_total = -1;
+    if (a->database_dir.n == 0)
+        return true;
+    if (statvfs(a->database_dir.p, &fs) != 0)
+        return false;
+    *ret_free = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+    *ret_total = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
+    return *ret_free >= DISK_FREE_MIN && *ret_free >= *ret_total / DISK_FREE_SHARE;
+}
+
+static bool ping(struct store_conn *conn, int64_t *ret_us)
+{
+    struct query q = {.stmt = STMT_STORE_PING, .rows_max = 1};
+    struct arena arena;
+    int64_t from = clock_mono_us();
+
+    arena_init(&arena, 64 * 1024);
+    enum err e = store_read(conn, &arena, &q, 1, from + HEALTH_STUCK_US);
+    arena_fini(&arena);
+    *ret_us = clock_mono_us() - from;
+    return e == ERR_OK;
+}
+
+/* On a worker, with its connection. May block; health.lock is not held meanwhile. */
+void health_check(struct api *a, struct store_conn *conn)
+{
+    struct health *h = &a->health;
+    int64_t us, disk_free, disk_total;
+    int32_t have = 0, want = 0;
+    bool store_ok = ping(conn, &us);
+    bool schema_ok =
+        store_ok && store_schema(a->options.store, &have, &want) == ERR_OK && have == want;
+    bool disk_ok = check_disk(a, &disk_free, &disk_total);
+
+    pthread_mutex_lock(&h->lock);
+    if (h->checked_us && (h->store_ok != store_ok || h->disk_ok != disk_ok))
+        log_event(store_ok && disk_ok ? LOG_INFO : LOG_WARN, "health.changed",
+                  LOG_C("store", store_ok ? "ok" : "failed"),
+                  LOG_C("disk", disk_ok ? "ok" : "full"));
+    h->store_ok = store_ok;
+    h->store_us = us;
+    h->schema_ok = schema_ok;
+    h->schema_have = have;
+    h->schema_want = want;
+    h->disk_ok = disk_ok;
+    h->disk_free = disk_free;
+    h->disk_total = disk_total;
+    h->checked_us = clock_mono_us();
+    h->running = false;
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void health_work(struct work *w, void *context)
+{
+    struct health *h = (struct health *)((char *)w - offsetof(struct health, work));
+    struct api *a = (struct api *)((char *)h - offsetof(struct api, health));
+    const struct worker_context *ctx = context;
+
+    health_check(a, ctx->conn);
+}
+
+struct alive_reply {
+    struct str status;
+};
+static const struct field alive_fields[] = {
+    FIELD(F_STR, struct alive_reply, status, "status", .doc = "always \"ok\""),
+    FIELD_END,
+};
+
+static enum err get_healthz(struct api_call *c)
+{
+    static struct alive_reply alive = {{"ok", 2}};
+    c->reply = &alive;
+    return ERR_OK;
+}
+
+struct check_reply {
+    bool ok;
+    struct str detail;
+};
+static const struct field check_fields[] = {
+    FIELD(F_BOOL, struct check_reply, ok, "ok", .doc = "may requests rely on this?"),
+    FIELD(F_STR, struct check_reply, detail, "detail", .doc = "what was seen"),
+    FIELD_END,
+};
+struct ready_reply {
+    struct str status;
+    struct check_reply store, schema, disk, ingest, draining;
+    int64_t checked_ms_ago;
+};
+#define CHECK(member, text)                                                   \
+    FIELD(F_OBJECT, struct ready_reply, member, #member, .sub = check_fields, \
+          .size = sizeof(struct check_reply), .doc = text)
+static const struct field ready_fields[] = {
+    FIELD(F_STR, struct ready_reply, status, "status", .doc = "\"ready\" or \"not ready\""),
+    CHECK(store, "the database answers"),
+    CHECK(schema, "its schema is the one this program needs"),
+    CHECK(disk, "its disk has at least 1 % and 64 MiB left"),
+    CHECK(ingest, "the queue of events has room"),
+    CHECK(draining, "the server is not about to stop"),
+    FIELD(F_I64, struct ready_reply, checked_ms_ago, "checkedMsAgo",
+          .doc = "age of the answers of store, schema and disk"),
+    FIELD_END,
+};
+
+/* Begins a check when one is due; false: the last one is too old to be told. */
+static bool health_fresh(struct api *a, struct health *h, int64_t now_us)
+{
+    int64_t age = h->checked_us ? now_us - h->checked_us : INT64_MAX;
+
+    if (h->running)
+        return h->checked_us != 0;
+    if (age <= HEALTH_FRESH_US)
+        return true;
+    if (age > HEALTH_STALE_US)
+        return false;
+    h->work = (struct work){.fn = health_work};
+    h->running = workers_submit(a->workers, LANE_FAST, &h->work) == ERR_OK;
+    h->running_since_us = now_us;
+    return true;
+}
+
+static void health_print(struct api *a, const struct health *h, int64_t now_us, struct arena *arena,
+                         struct ready_reply *r)
+{
+    bool stuck = h->running && now_us - h->running_since_us > HEALTH_STUCK_US;
+
+    r->checked_ms_ago = h->checked_us ? (now_us - h->checked_us) / US_PER_MS : -1;
+    r->store.ok = h->store_ok && !stuck;
+    r->store.detail = stuck ? STR("does not answer")
+                      : h->store_ok
+                          ? arena_printf(arena, "answers in %.1f ms", (double)h->store_us / 1000.0)
+                          : STR("cannot be reached");
+    r->schema.ok = h->schema_ok;
+    r->schema.detail = arena_printf(arena, "version %d, needed %d", h->schema_have, h->schema_want);
+    r->disk.ok = h->disk_ok;
+    r->disk.detail = h->disk_free >= 0   ? arena_printf(arena, "%lld of %lld MiB free",
+                                                        (long long)(h->disk_free >> 20),
+                                                        (long long)(h->disk_total >> 20))
+                     : a->database_dir.n ? STR("cannot be read")
+                                         : STR("the database is on another server");
+}
+
+static void ingest_print(struct api *a, struct arena *arena, struct check_reply *r)
+{
+    const struct config *cf = a->config;
+    struct ingest_stats s;
+
+    ingest_stats(a->options.ingest, &s);
+    r->ok = s.queued_events < cf->ingest_queue_events && s.queued_bytes < cf->ingest_queue_bytes;
+    r->detail = arena_printf(arena, "%lld of %lld events wait", (long long)s.queued_events,
+                             (long long)cf->ingest_queue_events);
+}
+
+/* On the loop from what is known; on a worker (where ERR_DEADLINE sends it) with a check of its own
+ * when nobody asked for so long that nothing is known. */
+static enum err get_readyz(struct api_call *c)
+{
+    struct api *a = c->api;
+    struct health *h = &a->health;
+    struct ready_reply *r = arena_new(c->arena, struct ready_reply, 1);
+    bool on_worker = call_of(c)->moved;
+    int64_t now_us = clock_mono_us();
+
+    if (!r)
+        return ERR_NOMEM;
+    pthread_mutex_lock(&h->lock);
+    bool fresh = health_fresh(a, h, now_us);
+    if (!fresh && on_worker) {
+        h->running = true;
+        h->running_since_us = now_us;
+    }
+    pthread_mutex_unlock(&h->lock);
+    if (!fresh && !on_worker)
+        return ERR_DEADLINE;
+    if (!fresh)
+        health_check(a, c->conn);
+    now_us = clock_mono_us();
+    pthread_mutex_lock(&h->lock);
+    health_print(a, h, now_us, c->arena, r);
+    pthread_mutex_unlock(&h->lock);
+    ingest_print(a, c->arena, &r->ingest);
+    r->draining.ok = !atomic_load(&a->draining);
+    r->draining.detail = r->draining.ok ? STR("no") : STR("the server is stopping");
+    bool ready = r->store.ok && r->schema.ok && r->disk.ok && r->ingest.ok && r->draining.ok;
+    r->status = ready ? STR("ready") : STR("not ready");
+    c->reply = r;
+    if (!ready)
+        return api_refuse(c, ERR_BUSY, "NOT_READY", "The server is not ready; data says why.");
+    return ERR_OK;
+}
+
+static void print_ingest(struct metrics_page *p, const struct ingest_stats *s)
+{
+    metrics_page_labelled(p, METRIC_INGEST_EVENTS, "result", STR("accepted"), (double)s->accepted);
+    metrics_page_labelled(p, METRIC_INGEST_EVENTS, "result", STR("duplicate"),
+                          (double)s->duplicates);
+    metrics_page_labelled(p, METRIC_INGEST_EVENTS, "result", STR("rejected"), (double)s->rejected);
+    metrics_page_value(p, METRIC_INGEST_BATCHES, (double)s->batches);
+    metrics_page_value(p, METRIC_INGEST_TRANSACTIONS, (double)s->transactions);
+    metrics_page_value(p, METRIC_INGEST_FAILED, (double)s->failed);
+    metrics_page_value(p, METRIC_INGEST_REFUSED, (double)s->refused);
+    metrics_page_value(p, METRIC_INGEST_QUEUED, (double)s->queued_events);
+    metrics_page_value(p, METRIC_INGEST_QUEUED_BYTES, (double)s->queued_bytes);
+    metrics_page_value(p, METRIC_INGEST_COMMIT, (double)s->commit_us_total / 1e6);
+    metrics_page_value(p, METRIC_INGEST_GROUP_MAX, (double)s->group_events_max);
+}
+
+static bool is_ready(struct api *a)
+{
+    struct health *h = &a->health;
+    pthread_mutex_lock(&h->lock);
+    bool ok = h->store_ok && h->schema_ok && h->disk_ok;
+    pthread_mutex_unlock(&h->lock);
+    return ok && !atomic_load(&a->draining);
+}
+
+static enum err get_metrics(struct api_call *c)
+{
+    struct api *a = c->api;
+    struct http_server *server = atomic_load(&a->server);
+    struct metrics_page p;
+    struct workers_stats workers;
+    struct ingest_stats ingest;
+
+    metrics_page_init(&p, &c->x->body);
+    metrics_page_labelled(&p, METRIC_BUILD_INFO, "version", STR(DOPPEL_VERSION), 1);
+    metrics_page_value(&p, METRIC_READY, is_ready(a));
+    metrics_print_requests(a->metrics, &p, a->route_names);
+    if (server) {
+        struct http_stats http;
+        http_server_stats(server, &http);
+        metrics_print_http(&p, &http);
+    }
+    metrics_print_counts(a->metrics, &p);
+    ingest_stats(a->options.ingest, &ingest);
+    print_ingest(&p, &ingest);
+    workers_stats(a->workers, &workers);
+    metrics_print_workers(&p, &workers);
+    metrics_print_store(&p, a->options.store);
+    metrics_page_value(&p, METRIC_LOG_DROPPED, (double)log_dropped());
+    if (a->access)
+        metrics_page_value(&p, METRIC_ACCESS_DROPPED, (double)access_dropped(a->access));
+    metrics_print_process(&p);
+    return ERR_OK;
+}
+
+/* Printed once; it never changes while the program runs. */
+static struct buf openapi_text;
+static void openapi_make(void)
+{
+    struct json_writer w;
+
+    buf_init(&openapi_text, 4 << 20);
+    json_writer_init(&w, &openapi_text);
+    openapi_write(&w);
+}
+
+static enum err get_openapi(struct api_call *c)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, openapi_make);
+    if (openapi_text.failed)
+        return ERR_NOMEM;
+    c->x->body_static = buf_view(&openapi_text);
+    return ERR_OK;
+}
+
+struct link_reply {
+    struct str href, text;
+};
+static const struct field link_fields[] = {
+    FIELD(F_STR, struct link_reply, href, "href", .doc = "path on this server"),
+    FIELD(F_STR, struct link_reply, text, "text", .doc = "what is there"),
+    FIELD_END,
+};
+struct index_reply {
+    struct str name, version;
+    struct list links;
+};
+static const struct field index_fields[] = {
+    FIELD(F_STR, struct index_reply, name, "name", .doc = "name of the program"),
+    FIELD(F_STR, struct index_reply, version, "version", .doc = "its version"),
+    FIELD(F_LIST, struct index_reply, links, "links", .sub = link_fields,
+          .size = sizeof(struct link_reply), .doc = "where to go from here"),
+    FIELD_END,
+};
+
+static enum err get_index(struct api_call *c)
+{
+#define LINK(h, t)           \
+    {                        \
+        {h, sizeof(h) - 1},  \
+        {                    \
+            t, sizeof(t) - 1 \
+        }                    \
+    }
+    static struct link_reply links[] = {
+        LINK("/openapi.json", "every endpoint, with its parameters and replies"),
+        LINK("/healthz", "is the server alive"),
+        LINK("/readyz", "is it ready to answer, and if not, why"),
+        LINK("/metrics", "what it counts, for Prometheus"),
+        LINK("/api/events/schema", "the form of an event"),
+    };
+#undef LINK
+    static struct index_reply index = {
+        .name = {"doppel", 6},
+        .version = {DOPPEL_VERSION, sizeof DOPPEL_VERSION - 1},
+        .links = {links, COUNT(links)},
+    };
+    c->reply = &index;
+    return ERR_OK;
+}
+
+struct problem_in {
+    struct str code;
+};
+static const struct field problem_params[] = {
+    FIELD(F_STR, struct problem_in, code, "code", .flags = FIELD_REQUIRED, .min = 1, .max = 64,
+          .doc = "last part of a problem's type"),
+    FIELD_END,
+};
+struct problem_reply {
+    struct str code, title;
+    int32_t status;
+    bool may_retry;
+};
+static const struct field problem_fields[] = {
+    FIELD(F_STR, struct problem_reply, code, "code", .doc = "machine code of the problem"),
+    FIELD(F_STR, struct problem_reply, title, "title", .doc = "what it means"),
+    FIELD(F_I32, struct problem_reply, status, "status", .min = 400, .max = 599,
+          .doc = "HTTP status that carries it"),
+    FIELD(F_BOOL, struct problem_reply, may_retry, "mayRetry",
+          .doc = "may the same request succeed later?"),
+    FIELD_END,
+};
+
+static enum err get_problem(struct api_call *c)
+{
+    const struct problem_in *in = c->in;
+
+    for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
+        if (err_http((enum err)e) == 0 || !str_eq(in->code, str_from(err_code((enum err)e))))
+            continue;
+        struct problem_reply *r = arena_new(c->arena, struct problem_reply, 1);
+        if (!r)
+            return ERR_NOMEM;
+        r->code = str_from(err_code((enum err)e));
+        r->title = str_from(err_text((enum err)e));
+        r->status = err_http((enum err)e);
+        r->may_retry = err_may_retry((enum err)e);
+        c->reply = r;
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}
+
+#define ALWAYS_NOW                                      \
+    {                                                   \
+        .why_none = "it tells the state of this moment" \
+    }
+
+const struct endpoint endpoints_operate[] = {
+    {.method = HTTP_GET,
+     .path = "/",
+     .id = "get_index",
+     .tag = "operate",
+     .summary = "Name, version, and where to go from here",
+     .reply = index_fields,
+     .run = RUN_LOOP,
+     .arena_max = 64 * 1024,
+     .cache = {.fresh_s = 60, .shared = true},
+     .handler = get_index},
+    {.method = HTTP_GET,
+     .path = "/healthz",
+     .id = "get_healthz",
+     .tag = "operate",
+     .summary = "Is the server alive?",
+     .reply = alive_fields,
+     .envelope = ENVELOPE_FLAT,
+     .run = RUN_LOOP,
+     .arena_max = 64 * 1024,
+     .cache = ALWAYS_NOW,
+     .handler = get_healthz},
+    {.method = HTTP_GET,
+     .path = "/readyz",
+     .id = "get_readyz",
+     .tag = "operate",
+     .summary = "Is it ready to answer? 200 or 503, with the state of each check",
+     .reply = ready_fields,
+     .run = RUN_LOOP,
+     .round_trips = 1,
+     .arena_max = 256 * 1024,
+     .cache = ALWAYS_NOW,
+     .handler = get_readyz},
+    {.method = HTTP_GET,
+     .path = "/metrics",
+     .id = "get_metrics",
+     .tag = "operate",
+     .summary = "Counters and histograms in Prometheus' text format",
+     .envelope = ENVELOPE_RAW,
+     .media = "text/plain; version=0.0.4; charset=utf-8",
+     .run = RUN_LOOP,
+     .arena_max = 64 * 1024,
+     .reply_max = 4 << 20,
+     .cache = ALWAYS_NOW,
+     .handler = get_metrics},
+    {.method = HTTP_GET,
+     .path = "/openapi.json",
+     .id = "get_openapi",
+     .tag = "operate",
+     .summary = "This interface as an OpenAPI 3.1 document",
+     .envelope = ENVELOPE_RAW,
+     .media = "application/json",
+     .run = RUN_LOOP,
+     .arena_max = 64 * 1024,
+     .cache = {.fresh_s = 60, .shared = true},
+     .handler = get_openapi},
+    {.method = HTTP_GET,
+     .path = "/problems/{code}",
+     .id = "get_problem",
+     .tag = "operate",
+     .summary = "What a problem's type means",
+     .params = problem_params,
+     .in_size = sizeof(struct problem_in),
+     .reply = problem_fields,
+     .run = RUN_LOOP,
+     .arena_max = 64 * 1024,
+     .errors = UINT64_C(1) << ERR_NOT_FOUND,
+     .cache = {.fresh_s = 3600, .shared = true},
+     .handler = get_problem},
+    {.path = NULL},
+};
