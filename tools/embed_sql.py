@@ -369,7 +369,7 @@ def write_source(o, statements, migrations):
     for version, name, _, lite, postgres in migrations:
         out.append(f'    {{ .version = {version}, .name = "{name}",\n      .sqlite = {c_string(lite)},\n'
                    f"      .postgres = {c_string(postgres)} }},")
-    out += ["};", "", f"const struct catalog {o.catalog} = {{",
+    out += ["};", "", f"extern const struct catalog {o.catalog};", f"const struct catalog {o.catalog} = {{",
             f"    .stmts = stmts, .stmt_count = {len(statements)},",
             f"    .migrations = migrations, .migration_count = {len(migrations)},", "};", ""]
     return "\n".join(out)

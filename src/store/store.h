@@ -88,10 +88,13 @@ MUST_CHECK enum err store_migrate(struct store *s, int32_t *ret_from, int32_t *r
 /* Version in the database and newest version known to the program. */
 MUST_CHECK enum err store_schema(struct store *s, int32_t *ret_have, int32_t *ret_want);
 
-/* SQLite: only one STORE_WRITER connection may be open in the process; it alone checkpoints. */
+/* SQLite: only one STORE_WRITER connection may be open in the process (ERR_BUSY); it alone
+ * checkpoints. ERR_STORE_DOWN: cannot be opened or reached. */
 MUST_CHECK enum err store_connect(struct store *s, enum store_access access, struct store_conn **ret);
 void store_disconnect(struct store_conn *c);
 enum store_engine store_conn_engine(const struct store_conn *c);
+/* What the database said of the connection's last error, for logs; "" when there was none. */
+const char *store_conn_detail(const struct store_conn *c);
 
 struct query {
     enum stmt stmt;
@@ -103,13 +106,14 @@ struct query {
 enum { QUERY_ROWS_MAX = 100000 };
 
 /* Runs the queries in one round trip on one snapshot. Lost connections are re-made once, with
- * back-off, for reads. deadline_us: monotonic, 0 = none.
- * ERR_DEADLINE, ERR_STORE_DOWN, ERR_BUSY (locked too long), ERR_NOMEM (the arena's cap). */
+ * back-off, for reads. deadline_us: monotonic; the options' statement timeout holds as well.
+ * ERR_DEADLINE, ERR_STORE_DOWN, ERR_BUSY (locked too long), ERR_NOMEM (the arena's cap), ERR_RANGE
+ * (text with a NUL or that is not UTF-8). */
 MUST_CHECK enum err store_read(struct store_conn *c, struct arena *arena, struct query *queries,
                                int32_t count, int64_t deadline_us);
 
 /* Row by row, for exports and rebuilds: constant memory. The row's text is valid during the call
- * only. fn returning other than ERR_OK stops and is returned. */
+ * only, and fn must not use `c`. fn returning other than ERR_OK stops and is returned. No deadline. */
 MUST_CHECK enum err store_each(struct store_conn *c, enum stmt stmt, const struct value *args,
                                int32_t arg_count,
                                enum err (*fn)(void *user, const struct value *row, int32_t cols),
@@ -125,7 +129,9 @@ struct bulk {
     bool *applied;         /* may be NULL: per row, was it inserted or changed? Needs `-- key:` */
     int64_t changed;       /* filled: rows inserted, changed or deleted */
 };
-/* All in one round trip; each bulk counts as one statement. Inside the transaction that is open. */
+/* All in one round trip; each bulk counts as one statement. Inside the transaction that is open.
+ * ERR_CONFLICT: a unique or foreign key. ERR_RANGE: a CHECK, a NOT NULL, or text as in store_read().
+ * Also ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_BUSY, ERR_DEADLINE (the statement timeout), ERR_IO. */
 MUST_CHECK enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count);
 /* Reads for many keys at once: the statement returns its key columns first; rows come in any order,
  * absent keys give no row. Also inside a transaction. */
@@ -153,7 +159,7 @@ struct store_counts store_counts_take(struct store_conn *c); /* and resets */
 
 /* Process-wide, per statement, for metrics and the slow-statement log. */
 struct stmt_stats {
-    int64_t calls, rows, errors, us_total, us_max;
+    int64_t calls, rows, errors, us_total, us_max; /* rows: given back, or changed */
 };
 const char *stmt_name(enum stmt s);
 void store_stmt_stats(const struct store *s, enum stmt stmt, struct stmt_stats *ret);

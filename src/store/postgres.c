@@ -1,0 +1,1436 @@
+/* postgres - the engine for several servers.
+ *
+ * Everything goes through libpq's pipeline mode on a non-blocking socket: all messages of a call
+ * and one Sync are sent, then all results are read, waiting in poll() until the call's deadline and
+ * never longer. Parameters and results are binary. A statement is prepared with its first use, in
+ * the same round trip. When the prepared name is not there or is taken (a pooler between us and the
+ * server), the connection goes over to unnamed statements, which any pooler passes on.
+ *
+ * A connection in an unknown state (deadline passed with results still coming, socket lost) is
+ * dropped, not repaired; the next call makes a new one. After a failed attempt to connect, further
+ * calls fail at once until a pause (50 ms, doubled up to 2 s) is over, so that workers do not queue
+ * up behind a dead server. */
+#include "store/engine.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    BACKOFF_FIRST_MS = 50,
+    BACKOFF_MAX_MS = 2000,
+    ANSWER_SLACK_US = 500 * 1000,        /* the server's own timeout comes first */
+    SILENCE_MAX_US = 600 * 1000 * 1000,  /* store_each, migrations: between two signs of life */
+    PARAM_BYTES_MAX = 512 * 1024 * 1024, /* the protocol ends at 1 GiB */
+    PARAM_KEEP = 1024 * 1024,            /* bytes of parameter buffer that a connection keeps */
+    SERVER_VERSION_MIN = 150000,
+};
+
+/* Type numbers of PostgreSQL's catalogue (pg_type.dat); they never change. */
+enum {
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_NAME = 19,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_OID = 26,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_UNKNOWN = 705,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043,
+    OID_NUMERIC = 1700,
+    OID_INT8_ARRAY = 1016,
+    OID_TEXT_ARRAY = 1009,
+    OID_BYTEA_ARRAY = 1001,
+    OID_FLOAT8_ARRAY = 1022,
+};
+
+/* What the next result of the pipeline belongs to. */
+struct expect {
+    enum { EXPECT_CONTROL, EXPECT_PREPARE, EXPECT_ROWS } kind;
+    enum stmt stmt;
+    int32_t index; /* of the query or bulk */
+    int32_t row;   /* of a bulk that goes row by row; -1: all rows at once */
+};
+
+struct pg_conn {
+    struct store_conn base;
+    PGconn *pg;
+    bool *prepared; /* by enum stmt */
+    bool unnamed;
+    int32_t names_lost; /* times that prepared statements were not there */
+    bool begin_pending; /* BEGIN goes out with the transaction's first statements */
+    bool again;         /* the call failed for a reason that a second try cures */
+    bool lost;          /* in this call the connection went away */
+    int32_t backoff_ms;
+    int64_t retry_at_us;
+    struct expect *expects;
+    int32_t expect_n, expect_cap;
+    char *param; /* arrays of a bulk */
+    size_t param_n, param_cap;
+};
+
+static struct pg_conn *of(struct store_conn *c)
+{
+    return (struct pg_conn *)c;
+}
+
+/* Errors */
+
+static enum err err_of_state(const char *state)
+{
+    static const struct {
+        const char *prefix;
+        enum err e;
+    } table[] = {
+        {"53100", ERR_STORAGE_FULL}, /* disk_full */
+        {"53", ERR_STORE_DOWN},      /* too many connections, out of memory */
+        {"08", ERR_STORE_DOWN},      /* connection exceptions */
+        {"57014", ERR_DEADLINE},     /* query_canceled: statement_timeout, or our own cancel */
+        {"57P", ERR_STORE_DOWN},     /* admin_shutdown, crash_shutdown, cannot_connect_now */
+        {"25006", ERR_STORE_DOWN},   /* read_only_sql_transaction: a replica, or failing over */
+        {"40", ERR_BUSY},            /* serialization_failure, deadlock_detected */
+        {"55P03", ERR_BUSY},         /* lock_not_available */
+        {"23505", ERR_CONFLICT},     /* unique_violation */
+        {"23503", ERR_CONFLICT},     /* foreign_key_violation */
+        {"21000", ERR_CONFLICT},     /* cardinality_violation: a row twice in one upsert */
+        {"23", ERR_RANGE},           /* check, not null */
+        {"22", ERR_RANGE},           /* data exceptions */
+        {"58030", ERR_IO},
+    };
+
+    for (size_t i = 0; i < COUNT(table); i++)
+        if (strncmp(state, table[i].prefix, strlen(table[i].prefix)) == 0)
+            return table[i].e;
+    return ERR_IO;
+}
+
+static void say(struct pg_conn *c, const char *what, const char *message)
+{
+    size_t n = strcspn(message, "\n"); /* the first line; the rest is context */
+
+    store_detail_set(c->base.detail, "%.100s: %.*s", what, (int)(n > 180 ? 180 : n), message);
+}
+
+static void drop(struct pg_conn *c)
+{
+    PQfinish(c->pg);
+    c->pg = NULL;
+    c->unnamed = false;
+    c->names_lost = 0;
+    memset(c->prepared, 0, (size_t)c->base.store->catalog->stmt_count * sizeof *c->prepared);
+}
+
+static enum err lose(struct pg_conn *c, const char *what)
+{
+    say(c, what, c->pg ? PQerrorMessage(c->pg) : "no connection");
+    drop(c);
+    c->lost = true;
+    return ERR_STORE_DOWN;
+}
+
+static const char *what_of(const struct pg_conn *c, const struct expect *x)
+{
+    return x->kind == EXPECT_CONTROL ? "transaction" : def_of(&c->base, x->stmt)->name;
+}
+
+/* An error that the server sent. Decides, too, whether a second try makes sense. */
+static enum err refused(struct pg_conn *c, const struct expect *x, const PGresult *r)
+{
+    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+
+    say(c, what_of(c, x), message ? message : PQresultErrorMessage(r));
+    if (!state) /* libpq's own: the connection */
+        return ERR_STORE_DOWN;
+    bool gone = strcmp(state, "26000") == 0, taken = strcmp(state, "42P05") == 0;
+    bool stale = strcmp(state, "0A000") == 0 && x->kind == EXPECT_ROWS; /* the schema has changed */
+    if (gone || taken || stale) {
+        c->unnamed = taken || stale || c->names_lost++ > 0;
+        memset(c->prepared, 0, (size_t)c->base.store->catalog->stmt_count * sizeof *c->prepared);
+        c->again = true;
+        return ERR_STORE_DOWN;
+    }
+    return err_of_state(state);
+}
+
+/* Waiting */
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a > 0 && a < b ? a : b;
+}
+
+/* Waits for the socket. ERR_DEADLINE when `until` is over. */
+static enum err wait_socket(PGconn *pg, short events, int64_t until)
+{
+    for (;;) {
+        int64_t left = until - clock_mono_us();
+        struct pollfd p = {.fd = PQsocket(pg), .events = events};
+
+        if (p.fd < 0)
+            return ERR_STORE_DOWN;
+        if (left <= 0)
+            return ERR_DEADLINE;
+        int n = poll(&p, 1, (int)((left + 999) / 1000));
+        if (n > 0)
+            return ERR_OK;
+        if (n < 0 && errno != EINTR)
+            return ERR_IO;
+    }
+}
+
+/* Sends what is buffered and reads until a result is complete. */
+static enum err pump(PGconn *pg, int64_t until)
+{
+    for (;;) {
+        int unsent = PQflush(pg);
+
+        if (unsent < 0)
+            return ERR_STORE_DOWN;
+        if (!PQisBusy(pg))
+            return ERR_OK;
+        enum err e = wait_socket(pg, (short)(POLLIN | (unsent ? POLLOUT : 0)), until);
+        if (e != ERR_OK)
+            return e;
+        if (!PQconsumeInput(pg) && PQstatus(pg) == CONNECTION_BAD && !PQisBusy(pg))
+            return ERR_OK; /* what had arrived is still to be read */
+        if (PQstatus(pg) == CONNECTION_BAD && PQisBusy(pg))
+            return ERR_STORE_DOWN;
+    }
+}
+
+/* How long a call may wait for the server when its caller has set no deadline, or a later one. */
+static int64_t answer_until(const struct store *s, int64_t deadline_us)
+{
+    const struct store_options *o = &s->options;
+    int64_t ms =
+        o->busy_timeout_ms > o->statement_timeout_ms ? o->busy_timeout_ms : o->statement_timeout_ms;
+
+    return sooner(deadline_us, clock_mono_us() + ms * 1000 + ANSWER_SLACK_US);
+}
+
+/* The deadline is over while the server works: tell it to stop, and leave. */
+static enum err too_late(struct pg_conn *c, const char *what)
+{
+    char why[256];
+    PGcancel *cancel = PQgetCancel(c->pg);
+
+    if (cancel) {
+        PQcancel(cancel, why, sizeof why); /* bounded by tcp_user_timeout */
+        PQfreeCancel(cancel);
+    }
+    store_detail_set(c->base.detail, "%.100s: no answer before the deadline", what);
+    drop(c);
+    return ERR_DEADLINE;
+}
+
+/* Connecting */
+
+static void quiet(void *user, const PGresult *r)
+{
+    (void)user;
+    (void)r;
+}
+
+static enum err poll_connection(PGconn *pg, int64_t until)
+{
+    PostgresPollingStatusType st = PGRES_POLLING_WRITING;
+
+    while (st != PGRES_POLLING_OK) {
+        if (st == PGRES_POLLING_FAILED)
+            return ERR_STORE_DOWN;
+        enum err e = wait_socket(pg, st == PGRES_POLLING_READING ? POLLIN : POLLOUT, until);
+        if (e != ERR_OK)
+            return ERR_STORE_DOWN;
+        st = PQconnectPoll(pg);
+    }
+    return ERR_OK;
+}
+
+/* The settings of the session, by a statement and not as start parameters, which poolers refuse. */
+static enum err set_session(PGconn *pg, const struct store_options *o, int64_t until)
+{
+    char statement_ms[16], lock_ms[16];
+    const char *values[] = {statement_ms, lock_ms};
+    enum err e = ERR_STORE_DOWN;
+
+    snprintf(statement_ms, sizeof statement_ms, "%d",
+             o->statement_timeout_ms > 0 ? o->statement_timeout_ms : 0);
+    snprintf(lock_ms, sizeof lock_ms, "%d", o->busy_timeout_ms);
+    if (!PQsendQueryParams(pg,
+                           "SELECT set_config('statement_timeout', $1, false),"
+                           " set_config('lock_timeout', $2, false),"
+                           " set_config('TimeZone', 'UTC', false)",
+                           2, NULL, values, NULL, NULL, 0) ||
+        pump(pg, until) != ERR_OK)
+        return ERR_STORE_DOWN;
+    for (PGresult *r; (r = PQgetResult(pg)); PQclear(r)) {
+        if (PQresultStatus(r) == PGRES_TUPLES_OK)
+            e = ERR_OK;
+        if (pump(pg, until) != ERR_OK) {
+            PQclear(r);
+            return ERR_STORE_DOWN;
+        }
+    }
+    return e;
+}
+
+static enum err usable_server(const PGconn *pg, char *ret_detail)
+{
+    const char *encoding = PQparameterStatus(pg, "server_encoding");
+
+    if (PQserverVersion(pg) < SERVER_VERSION_MIN)
+        store_detail_set(ret_detail, "the server is older than PostgreSQL 15");
+    else if (!encoding || strcmp(encoding, "UTF8") != 0)
+        store_detail_set(ret_detail, "the database's encoding is %.40s, not UTF8",
+                         encoding ? encoding : "unknown");
+    else
+        return ERR_OK;
+    return ERR_STORE_DOWN;
+}
+
+static enum err dial(struct store *s, PGconn **ret, char *ret_detail)
+{
+    int32_t timeout_ms = s->options.connect_timeout_ms > 0 ? s->options.connect_timeout_ms : 3000;
+    int64_t until = clock_mono_us() + (int64_t)timeout_ms * 1000;
+    char user_timeout[16];
+    snprintf(user_timeout, sizeof user_timeout, "%d", timeout_ms);
+    const char *keys[] = {"dbname",           "fallback_application_name", "client_encoding",
+                          "tcp_user_timeout", "keepalives_idle",           NULL};
+    const char *values[] = {s->place, "doppel", "UTF8", user_timeout, "30", NULL};
+
+    PGconn *pg = PQconnectStartParams(keys, values, 1);
+    if (!pg)
+        return ERR_NOMEM;
+    PQsetNoticeReceiver(pg, quiet, NULL);
+    enum err e = PQstatus(pg) == CONNECTION_BAD ? ERR_STORE_DOWN : poll_connection(pg, until);
+    if (e == ERR_OK)
+        e = set_session(pg, &s->options, until);
+    if (e == ERR_OK && PQsetnonblocking(pg, 1) != 0)
+        e = ERR_STORE_DOWN;
+    if (e != ERR_OK) {
+        const char *why = PQerrorMessage(pg);
+        store_detail_set(ret_detail, "%.*s", (int)strcspn(why, "\n"),
+                         *why ? why : "no answer in time");
+    } else {
+        e = usable_server(pg, ret_detail);
+    }
+    if (e == ERR_OK && !PQenterPipelineMode(pg))
+        e = ERR_STORE_DOWN;
+    if (e != ERR_OK) {
+        PQfinish(pg);
+        return e;
+    }
+    *ret = pg;
+    return ERR_OK;
+}
+
+/* A connection that works as far as one can know without asking. */
+static enum err ensure(struct pg_conn *c)
+{
+    int64_t now = clock_mono_us();
+
+    if (c->pg && PQstatus(c->pg) == CONNECTION_OK)
+        return ERR_OK;
+    if (c->pg)
+        drop(c);
+    if (now < c->retry_at_us)
+        return ERR_STORE_DOWN; /* the detail of the failed attempt still stands */
+    enum err e = dial(c->base.store, &c->pg, c->base.detail);
+    if (e == ERR_OK) {
+        c->backoff_ms = 0;
+        c->retry_at_us = 0;
+        return ERR_OK;
+    }
+    c->backoff_ms = c->backoff_ms ? c->backoff_ms * 2 : BACKOFF_FIRST_MS;
+    if (c->backoff_ms > BACKOFF_MAX_MS)
+        c->backoff_ms = BACKOFF_MAX_MS;
+    c->retry_at_us = clock_mono_us() + (int64_t)c->backoff_ms * 1000;
+    return e;
+}
+
+static void pg_disconnect(struct store_conn *base)
+{
+    struct pg_conn *c = of(base);
+
+    if (!c)
+        return;
+    PQfinish(c->pg);
+    free(c->prepared);
+    free(c->expects);
+    free(c->param);
+    free(c);
+}
+
+static enum err pg_connect(struct store *s, enum store_access access, struct store_conn **ret,
+                           char *ret_detail)
+{
+    struct pg_conn *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return ERR_NOMEM;
+    c->base.store = s;
+    c->base.access = access;
+    c->prepared = calloc((size_t)s->catalog->stmt_count, sizeof *c->prepared);
+    enum err e = c->prepared ? dial(s, &c->pg, ret_detail) : ERR_NOMEM;
+    if (e != ERR_OK) {
+        pg_disconnect(&c->base);
+        return e;
+    }
+    *ret = &c->base;
+    return ERR_OK;
+}
+
+/* The URL as libpq understood it, without the password. */
+static enum err make_display(struct store *s, char *ret_detail)
+{
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(s->place, &why);
+    const char *user = NULL, *host = NULL, *port = NULL, *name = NULL;
+
+    if (!options) {
+        /* libpq quotes the URL in its complaint; a password must not reach the log. */
+        store_detail_set(ret_detail, "the database's URL cannot be understood");
+        PQfreemem(why);
+        return ERR_RANGE;
+    }
+    for (const PQconninfoOption *o = options; o->keyword; o++) {
+        user = strcmp(o->keyword, "user") == 0 ? o->val : user;
+        host = strcmp(o->keyword, "host") == 0 ? o->val : host;
+        port = strcmp(o->keyword, "port") == 0 ? o->val : port;
+        name = strcmp(o->keyword, "dbname") == 0 ? o->val : name;
+    }
+    snprintf(s->display, sizeof s->display, "postgresql://%s%s%s%s%s/%s", user ? user : "",
+             user ? "@" : "", host ? host : "", port ? ":" : "", port ? port : "",
+             name ? name : "");
+    PQconninfoFree(options);
+    return ERR_OK;
+}
+
+static enum err pg_probe(struct store *s, char *ret_detail)
+{
+    PGconn *pg = NULL;
+
+    enum err e = make_display(s, ret_detail);
+    if (e == ERR_OK)
+        e = dial(s, &pg, ret_detail);
+    PQfinish(pg);
+    return e;
+}
+
+/* Parameters */
+
+static Oid oid_of(uint8_t type, bool array)
+{
+    switch (type) {
+    case V_INT:
+        return array ? OID_INT8_ARRAY : OID_INT8;
+    case V_REAL:
+        return array ? OID_FLOAT8_ARRAY : OID_FLOAT8;
+    case V_TEXT:
+        return array ? OID_TEXT_ARRAY : OID_TEXT;
+    default:
+        return array ? OID_BYTEA_ARRAY : OID_BYTEA;
+    }
+}
+
+static uint64_t bits_of(const struct value *v, uint8_t as)
+{
+    uint64_t bits;
+    double d = v->type == V_INT ? (double)v->i : v->d;
+
+    if (as == V_INT)
+        return htobe64((uint64_t)v->i);
+    memcpy(&bits, &d, sizeof bits);
+    return htobe64(bits);
+}
+
+static bool is_null(const struct value *v)
+{
+    return v->type == V_NULL || (v->type == V_REAL && v->d != v->d); /* as SQLite: NaN is NULL */
+}
+
+struct params {
+    const char *values[STMT_ARGS_MAX];
+    int lengths[STMT_ARGS_MAX], formats[STMT_ARGS_MAX];
+    uint64_t numbers[STMT_ARGS_MAX];
+};
+
+/* One row; text stays where it is. */
+static enum err params_of_row(const struct stmt_def *def, const struct value *v, struct params *p)
+{
+    for (int i = 0; i < def->arg_count; i++) {
+        bool number = def->args[i] == V_INT || def->args[i] == V_REAL;
+
+        p->formats[i] = 1;
+        p->values[i] = NULL;
+        p->lengths[i] = 0;
+        if (is_null(&v[i]))
+            continue;
+        if (!number && v[i].s.n > PARAM_BYTES_MAX)
+            return ERR_RANGE;
+        if (number)
+            p->numbers[i] = bits_of(&v[i], def->args[i]);
+        p->values[i] = number ? (const char *)&p->numbers[i] : v[i].s.n ? v[i].s.p : "";
+        p->lengths[i] = number ? 8 : (int)v[i].s.n;
+    }
+    return ERR_OK;
+}
+
+static void put32(char **at, int64_t n)
+{
+    uint32_t be = htobe32((uint32_t)n);
+
+    memcpy(*at, &be, 4);
+    *at += 4;
+}
+
+/* A column of the rows as a binary array: dimensions, has-nulls, element type, length, lower bound,
+ * then each element's length (-1: NULL) and bytes. */
+static void put_array(char **at, const struct value *v, int32_t rows, int32_t cols, uint8_t type)
+{
+    bool number = type == V_INT || type == V_REAL;
+
+    put32(at, 1);
+    put32(at, 1); /* there may be NULLs */
+    put32(at, (int64_t)oid_of(type, false));
+    put32(at, rows);
+    put32(at, 1);
+    for (int32_t row = 0; row < rows; row++, v += cols) {
+        if (is_null(v)) {
+            put32(at, -1);
+            continue;
+        }
+        put32(at, number ? 8 : (int64_t)v->s.n);
+        if (number) {
+            uint64_t bits = bits_of(v, type);
+            memcpy(*at, &bits, 8);
+            *at += 8;
+        } else if (v->s.n) {
+            memcpy(*at, v->s.p, v->s.n);
+            *at += v->s.n;
+        }
+    }
+}
+
+/* All rows: one array per argument, in the connection's buffer (until the next call). */
+static enum err params_of_rows(struct pg_conn *c, const struct stmt_def *def, const struct value *v,
+                               int32_t rows, struct params *p)
+{
+    size_t need = 0, cells = (size_t)rows * def->arg_count;
+
+    for (size_t i = 0; i < cells && need <= PARAM_BYTES_MAX; i++)
+        need += 12 + (v[i].type == V_TEXT || v[i].type == V_BLOB ? v[i].s.n : 0);
+    need += 20u * def->arg_count;
+    if (need > PARAM_BYTES_MAX)
+        return ERR_RANGE;
+    if (need > c->param_cap) {
+        free(c->param);
+        c->param_cap = 0;
+        c->param = malloc(need * 2);
+        if (!c->param)
+            return ERR_NOMEM;
+        c->param_cap = need * 2;
+    }
+    char *at = c->param;
+    for (int i = 0; i < def->arg_count; i++) {
+        p->values[i] = at;
+        put_array(&at, v + i, rows, def->arg_count, def->args[i]);
+        p->lengths[i] = (int)(at - p->values[i]);
+        p->formats[i] = 1;
+    }
+    ASSERT((size_t)(at - c->param) <= c->param_cap);
+    return ERR_OK;
+}
+
+static void params_trim(struct pg_conn *c)
+{
+    if (c->param_cap <= PARAM_KEEP)
+        return;
+    free(c->param);
+    c->param = NULL;
+    c->param_cap = 0;
+}
+
+/* Sending */
+
+static enum err expect(struct pg_conn *c, struct expect x)
+{
+    if (c->expect_n == c->expect_cap) {
+        int32_t cap = c->expect_cap ? c->expect_cap * 2 : 32;
+        struct expect *bigger = realloc(c->expects, (size_t)cap * sizeof *bigger);
+        if (!bigger)
+            return ERR_NOMEM;
+        c->expects = bigger;
+        c->expect_cap = cap;
+    }
+    c->expects[c->expect_n++] = x;
+    return ERR_OK;
+}
+
+static enum err send_control(struct pg_conn *c, const char *sql)
+{
+    if (!PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 1))
+        return lose(c, sql);
+    return expect(c, (struct expect){.kind = EXPECT_CONTROL});
+}
+
+/* A writer's BEGIN that has not gone out yet. */
+static enum err send_begin(struct pg_conn *c)
+{
+    return c->begin_pending ? send_control(c, "BEGIN") : ERR_OK;
+}
+
+static enum err send_stmt(struct pg_conn *c, enum stmt stmt, const struct params *p, int32_t index,
+                          int32_t row)
+{
+    const struct stmt_def *def = def_of(&c->base, stmt);
+    Oid oids[STMT_ARGS_MAX];
+    char name[16];
+    int sent;
+
+    for (int i = 0; i < def->arg_count; i++)
+        oids[i] = oid_of(def->args[i], def->bulk);
+    snprintf(name, sizeof name, "s%d", (int)stmt);
+    if (!c->unnamed && !c->prepared[stmt]) {
+        if (!PQsendPrepare(c->pg, name, def->postgres, def->arg_count, oids))
+            return lose(c, def->name);
+        enum err e = expect(c, (struct expect){.kind = EXPECT_PREPARE, .stmt = stmt});
+        if (e != ERR_OK)
+            return e;
+        c->prepared[stmt] = true; /* taken back when the server refuses */
+    }
+    if (c->unnamed)
+        sent = PQsendQueryParams(c->pg, def->postgres, def->arg_count, oids, p->values, p->lengths,
+                                 p->formats, 1);
+    else
+        sent =
+            PQsendQueryPrepared(c->pg, name, def->arg_count, p->values, p->lengths, p->formats, 1);
+    if (!sent)
+        return lose(c, def->name);
+    return expect(c, (struct expect){EXPECT_ROWS, stmt, index, row});
+}
+
+/* Receiving */
+
+typedef enum err take_fn(struct pg_conn *c, const struct expect *x, const PGresult *r, void *user);
+
+/* The next result, NULL at the end of a statement's results. */
+static enum err next_result(struct pg_conn *c, const char *what, int64_t until, PGresult **ret)
+{
+    enum err e = pump(c->pg, until);
+
+    if (e == ERR_DEADLINE)
+        return too_late(c, what);
+    if (e != ERR_OK)
+        return lose(c, what);
+    *ret = PQgetResult(c->pg);
+    return ERR_OK;
+}
+
+static bool is_fine(const PGresult *r)
+{
+    ExecStatusType st = PQresultStatus(r);
+
+    return st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK || st == PGRES_SINGLE_TUPLE;
+}
+
+/* All results of one expectation. *e keeps the first error. The value returned is an error after
+ * which there is no connection. */
+static enum err receive_one(struct pg_conn *c, const struct expect *x, int64_t until,
+                            int64_t *start_us, take_fn *take, void *user, enum err *e)
+{
+    int64_t rows = 0;
+    bool failed = false;
+
+    for (int results = 0;; results++) {
+        PGresult *r = NULL;
+        enum err gone = next_result(c, what_of(c, x), until, &r);
+        if (gone != ERR_OK)
+            return gone;
+        if (!r && results == 0 && PQstatus(c->pg) == CONNECTION_BAD)
+            return lose(c, what_of(c, x));
+        if (!r)
+            break;
+        if (is_fine(r)) {
+            rows += PQntuples(r);
+            if (*e == ERR_OK && x->kind == EXPECT_ROWS)
+                *e = take(c, x, r, user);
+        } else if (*e == ERR_OK) { /* later ones only say that the pipeline was aborted */
+            *e = refused(c, x, r);
+            failed = true;
+        }
+        if (!is_fine(r) && x->kind == EXPECT_PREPARE)
+            c->prepared[x->stmt] = false;
+        bool bad = PQstatus(c->pg) == CONNECTION_BAD;
+        PQclear(r);
+        if (bad) {
+            drop(c);
+            c->lost = true;
+            return ERR_STORE_DOWN;
+        }
+    }
+    if (x->kind != EXPECT_ROWS)
+        return ERR_OK;
+    int64_t now = clock_mono_us();
+    store_count(&c->base, x->stmt, rows, now - *start_us, failed);
+    *start_us = now;
+    return ERR_OK;
+}
+
+/* The answers to everything sent, up to the Sync. The first error of the server, of `take`, or of
+ * the connection. */
+static enum err receive(struct pg_conn *c, int64_t until, take_fn *take, void *user)
+{
+    int64_t start = clock_mono_us();
+    enum err e = ERR_OK, gone = ERR_OK;
+    PGresult *r = NULL;
+
+    for (int32_t i = 0; i < c->expect_n; i++) {
+        gone = receive_one(c, &c->expects[i], until, &start, take, user, &e);
+        if (gone != ERR_OK)
+            return gone;
+    }
+    gone = next_result(c, "sync", until, &r);
+    if (gone != ERR_OK)
+        return gone;
+    bool synced = r && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+    PQclear(r);
+    if (!synced)
+        return lose(c, "out of step");
+    return e;
+}
+
+/* Ends what was sent so far: one round trip. `e`: of the sending. */
+static enum err exchange(struct pg_conn *c, enum err e, int64_t until, take_fn *take, void *user)
+{
+    if (e == ERR_OK && !PQpipelineSync(c->pg))
+        e = lose(c, "sync");
+    if (e != ERR_OK) {
+        if (c->pg && c->expect_n)
+            drop(c); /* half a pipeline has been sent */
+        return e;
+    }
+    c->base.counts.round_trips++;
+    e = receive(c, until, take, user);
+    if (c->begin_pending && e == ERR_OK)
+        c->begin_pending = false;
+    return e;
+}
+
+static void call_starts(struct pg_conn *c)
+{
+    c->expect_n = 0;
+    c->again = c->lost = false;
+}
+
+/* May the call be tried once more? Only where nothing of the first try can have stayed: outside of
+ * a transaction calls only read, and a transaction that began in this call has gone with the
+ * connection. */
+static bool try_again(struct pg_conn *c, enum err e, int attempt, int64_t until)
+{
+    bool fresh = c->base.tx == TX_NONE || c->begin_pending;
+
+    if (e != ERR_STORE_DOWN || attempt > 0 || !fresh || clock_mono_us() >= until)
+        return false;
+    if (c->again && c->base.tx != TX_NONE) { /* BEGIN succeeded, what followed did not */
+        call_starts(c);
+        enum err back = exchange(c, send_control(c, "ROLLBACK"), until, NULL, NULL);
+        c->begin_pending = true;
+        return back == ERR_OK;
+    }
+    if (c->again)
+        return true;
+    if (!c->lost)
+        return false;
+    /* The server may be restarting: at once, and after a short pause. */
+    if (ensure(c) == ERR_OK)
+        return true;
+    nanosleep(&(struct timespec){.tv_nsec = BACKOFF_FIRST_MS * 1000000L}, NULL);
+    return clock_mono_us() < until;
+}
+
+/* Results */
+
+static int64_t be_int(const char *p, int n)
+{
+    uint64_t u = 0;
+
+    for (int i = 0; i < n; i++)
+        u = u << 8 | (uint8_t)p[i];
+    return n == 2 ? (int16_t)u : n == 4 ? (int32_t)u : (int64_t)u;
+}
+
+/* numeric: count of base-10000 digits, weight of the first, sign, decimals, digits. */
+static struct value numeric(const char *p, int length)
+{
+    enum { NEGATIVE = 0x4000, SPECIAL = 0xC000 };
+    int n = (int)be_int(p, 2), weight = (int)be_int(p + 2, 2);
+    int sign = (int)be_int(p + 4, 2) & 0xffff, decimals = (int)be_int(p + 6, 2);
+    __int128 whole = 0;
+    long double real = 0;
+
+    ASSERT(length == 8 + 2 * n);
+    if (sign >= SPECIAL)
+        return V_N; /* NaN and the infinities: SQLite has none either */
+    for (int i = 0; i < n; i++)
+        real = real * 10000 + (long double)be_int(p + 8 + 2 * i, 2);
+    for (int shift = weight - (n - 1); shift > 0; shift--)
+        real *= 10000;
+    for (int shift = weight - (n - 1); shift < 0; shift++)
+        real /= 10000;
+    if (decimals == 0 && weight < 5) { /* below 10^20 */
+        for (int i = 0; i <= weight; i++)
+            whole = whole * 10000 + (i < n ? be_int(p + 8 + 2 * i, 2) : 0);
+        whole = sign == NEGATIVE ? -whole : whole;
+        if (whole >= INT64_MIN && whole <= INT64_MAX)
+            return V_I((int64_t)whole);
+    }
+    return V_D((double)(sign == NEGATIVE ? -real : real));
+}
+
+/* One cell. Text points into the result. */
+static struct value cell(const PGresult *r, int row, int col, Oid type)
+{
+    if (PQgetisnull(r, row, col))
+        return V_N;
+
+    const char *p = PQgetvalue(r, row, col);
+    int n = PQgetlength(r, row, col);
+    double d;
+    float f;
+    uint64_t u64;
+    uint32_t u32;
+
+    switch (type) {
+    case OID_INT8:
+        memcpy(&u64, p, 8);
+        return V_I((int64_t)be64toh(u64));
+    case OID_INT4:
+    case OID_INT2:
+        return V_I(be_int(p, n));
+    case OID_OID:
+        return V_I(be_int(p, 4) & 0xffffffff);
+    case OID_BOOL:
+        return V_I(*p != 0);
+    case OID_FLOAT8:
+        memcpy(&u64, p, 8);
+        u64 = be64toh(u64);
+        memcpy(&d, &u64, 8);
+        return v_real(d);
+    case OID_FLOAT4:
+        memcpy(&u32, p, 4);
+        u32 = be32toh(u32);
+        memcpy(&f, &u32, 4);
+        return v_real((double)f);
+    case OID_NUMERIC:
+        return numeric(p, n);
+    case OID_BYTEA:
+        return V_B(((struct str){p, (size_t)n}));
+    case OID_TEXT:
+    case OID_VARCHAR:
+    case OID_BPCHAR:
+    case OID_NAME:
+    case OID_UNKNOWN:
+        return V_S(((struct str){p, (size_t)n}));
+    default:
+        UNREACHABLE(); /* a statement of ours returns a type that the store does not have */
+    }
+}
+
+/* The result into the arena: one piece of values, one of text. */
+static enum err copy_rows(struct arena *arena, const PGresult *r, int64_t rows_max,
+                          struct rows *ret)
+{
+    int n = PQntuples(r), cols = PQnfields(r);
+    size_t bytes = 0;
+
+    if (n > rows_max)
+        n = (int)rows_max;
+    struct value *v = arena_new(arena, struct value, (size_t)n * (size_t)cols);
+    if (!v && n && cols)
+        return ERR_NOMEM;
+    for (int col = 0; col < cols; col++) {
+        Oid type = PQftype(r, col);
+        for (int row = 0; row < n; row++) {
+            struct value *to = &v[(size_t)row * (size_t)cols + (size_t)col];
+            *to = cell(r, row, col, type);
+            if (to->type == V_TEXT || to->type == V_BLOB)
+                bytes += to->s.n;
+        }
+    }
+    char *text = bytes ? arena_alloc(arena, bytes, 1) : NULL;
+    if (bytes && !text)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < (size_t)n * (size_t)cols; i++) {
+        if (v[i].type != V_TEXT && v[i].type != V_BLOB)
+            continue;
+        if (v[i].s.n)
+            memcpy(text, v[i].s.p, v[i].s.n);
+        v[i].s.p = v[i].s.n ? text : "";
+        text += v[i].s.n;
+    }
+    *ret = (struct rows){.count = n, .cols = cols, .v = v, .more = PQntuples(r) > n};
+    return ERR_OK;
+}
+
+/* Reading */
+
+struct read_call {
+    struct arena *arena;
+    struct query *queries;
+    int64_t rows_max;
+    struct rows *rows;
+};
+
+static enum err take_query(struct pg_conn *c, const struct expect *x, const PGresult *r, void *user)
+{
+    struct read_call *call = user;
+    struct query *q = &call->queries[x->index];
+
+    (void)c;
+    return copy_rows(call->arena, r, q->rows_max, &q->rows);
+}
+
+/* Several statements see one snapshot; a single one has its own. */
+static enum err send_queries(struct pg_conn *c, const struct query *queries, int32_t count)
+{
+    bool snapshot = count > 1 && c->base.tx == TX_NONE;
+    struct params p;
+    enum err e = send_begin(c);
+
+    if (e == ERR_OK && snapshot)
+        e = send_control(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    for (int32_t i = 0; e == ERR_OK && i < count; i++) {
+        e = params_of_row(def_of(&c->base, queries[i].stmt), queries[i].args, &p);
+        if (e == ERR_OK)
+            e = send_stmt(c, queries[i].stmt, &p, i, -1);
+    }
+    if (e == ERR_OK && snapshot)
+        e = send_control(c, "COMMIT");
+    return e;
+}
+
+/* A failed statement leaves the snapshot's transaction open and aborted. */
+static enum err leave_snapshot(struct pg_conn *c, enum err e, int64_t until)
+{
+    if (e == ERR_OK || c->base.tx != TX_NONE || !c->pg ||
+        PQtransactionStatus(c->pg) == PQTRANS_IDLE)
+        return e;
+    bool again = c->again;
+    call_starts(c);
+    if (exchange(c, send_control(c, "ROLLBACK"), until, NULL, NULL) != ERR_OK && c->pg)
+        drop(c);
+    c->again = again;
+    return e;
+}
+
+static enum err pg_read(struct store_conn *base, struct arena *arena, struct query *queries,
+                        int32_t count, int64_t deadline_us)
+{
+    struct pg_conn *c = of(base);
+    struct read_call call = {.arena = arena, .queries = queries};
+    int64_t until = answer_until(base->store, deadline_us);
+    enum err e = ERR_OK;
+
+    if (clock_mono_us() >= until) {
+        store_detail_set(base->detail, "the deadline was over before the first statement");
+        return ERR_DEADLINE;
+    }
+    for (int attempt = 0;; attempt++) {
+        call_starts(c);
+        e = base->tx == TX_NONE || c->begin_pending ? ensure(c) : ERR_OK;
+        if (e == ERR_OK && !c->pg)
+            e = ERR_STORE_DOWN;
+        if (e == ERR_OK)
+            e = exchange(c, send_queries(c, queries, count), until, take_query, &call);
+        e = leave_snapshot(c, e, until);
+        if (e == ERR_OK || !try_again(c, e, attempt, until))
+            return e;
+    }
+}
+
+static enum err take_bulk_rows(struct pg_conn *c, const struct expect *x, const PGresult *r,
+                               void *user)
+{
+    struct read_call *call = user;
+
+    (void)c;
+    (void)x;
+    return copy_rows(call->arena, r, INT32_MAX, call->rows);
+}
+
+static enum err pg_read_bulk(struct store_conn *base, struct arena *arena, enum stmt stmt,
+                             const struct value *keys, int32_t rows, int32_t cols, struct rows *ret)
+{
+    struct pg_conn *c = of(base);
+    struct read_call call = {.arena = arena, .rows = ret};
+    int64_t until = answer_until(base->store, 0);
+    struct params p;
+
+    (void)cols;
+    for (int attempt = 0;; attempt++) {
+        call_starts(c);
+        enum err e = base->tx == TX_NONE || c->begin_pending ? ensure(c) : ERR_OK;
+        if (e == ERR_OK && !c->pg)
+            e = ERR_STORE_DOWN;
+        if (e == ERR_OK) {
+            e = send_begin(c);
+            if (e == ERR_OK)
+                e = params_of_rows(c, def_of(base, stmt), keys, rows, &p);
+            if (e == ERR_OK)
+                e = send_stmt(c, stmt, &p, 0, -1);
+            e = exchange(c, e, until, take_bulk_rows, &call);
+            params_trim(c);
+        }
+        if (e == ERR_OK || !try_again(c, e, attempt, until))
+            return e;
+    }
+}
+
+/* Row by row */
+
+struct each_call {
+    enum err (*fn)(void *user, const struct value *row, int32_t cols);
+    void *user;
+    int64_t rows;
+};
+
+static enum err take_each(struct pg_conn *c, const struct expect *x, const PGresult *r, void *user)
+{
+    struct each_call *call = user;
+    int cols = PQnfields(r);
+    enum err e = ERR_OK;
+
+    (void)c;
+    (void)x;
+    if (PQntuples(r) == 0)
+        return ERR_OK;
+    struct value *row = calloc((size_t)cols + 1, sizeof *row);
+    if (!row)
+        return ERR_NOMEM;
+    for (int i = 0; i < PQntuples(r) && e == ERR_OK; i++) {
+        for (int col = 0; col < cols; col++)
+            row[col] = cell(r, i, col, PQftype(r, col));
+        call->rows++;
+        e = call->fn(call->user, row, cols);
+    }
+    free(row);
+    return e;
+}
+
+/* Like receive(), but single rows at a time and without an end in time as long as rows come. */
+static enum err receive_each(struct pg_conn *c, struct each_call *call)
+{
+    enum err e = ERR_OK;
+    PGresult *r = NULL;
+
+    for (int32_t i = 0; i < c->expect_n; i++) {
+        const struct expect *x = &c->expects[i];
+        if (x->kind == EXPECT_ROWS)
+            PQsetSingleRowMode(c->pg);
+        for (;;) {
+            enum err gone = next_result(c, what_of(c, x), clock_mono_us() + SILENCE_MAX_US, &r);
+            if (gone != ERR_OK)
+                return gone;
+            if (!r && PQstatus(c->pg) == CONNECTION_BAD)
+                return lose(c, what_of(c, x));
+            if (!r)
+                break;
+            if (!is_fine(r)) {
+                e = e == ERR_OK ? refused(c, x, r) : e;
+                if (x->kind == EXPECT_PREPARE)
+                    c->prepared[x->stmt] = false;
+            } else if (x->kind == EXPECT_ROWS && e == ERR_OK) {
+                e = take_each(c, x, r, call);
+                if (e != ERR_OK) { /* the rest need not be sent */
+                    PQclear(r);
+                    too_late(c, "stopped");
+                    return e;
+                }
+            }
+            PQclear(r);
+        }
+    }
+    enum err gone = next_result(c, "sync", clock_mono_us() + SILENCE_MAX_US, &r);
+    if (gone != ERR_OK)
+        return gone;
+    PQclear(r);
+    return e;
+}
+
+static enum err send_each(struct pg_conn *c, enum stmt stmt, const struct value *args)
+{
+    bool own = c->base.tx == TX_NONE;
+    struct params p;
+
+    enum err e = own ? send_control(c, "BEGIN READ ONLY") : send_begin(c);
+    if (e == ERR_OK && own)
+        e = send_control(c, "SET LOCAL statement_timeout = 0");
+    if (e == ERR_OK)
+        e = params_of_row(def_of(&c->base, stmt), args, &p);
+    if (e == ERR_OK)
+        e = send_stmt(c, stmt, &p, 0, -1);
+    if (e == ERR_OK && own)
+        e = send_control(c, "COMMIT");
+    if (e == ERR_OK && !PQpipelineSync(c->pg))
+        e = lose(c, "sync");
+    if (e != ERR_OK && c->pg && c->expect_n)
+        drop(c);
+    return e;
+}
+
+static enum err pg_each(struct store_conn *base, enum stmt stmt, const struct value *args,
+                        enum err (*fn)(void *user, const struct value *row, int32_t cols),
+                        void *user, int64_t *ret_rows)
+{
+    struct pg_conn *c = of(base);
+    struct each_call call = {.fn = fn, .user = user};
+    int64_t until = answer_until(base->store, 0);
+    enum err e;
+
+    for (int attempt = 0;; attempt++) {
+        call_starts(c);
+        e = base->tx == TX_NONE || c->begin_pending ? ensure(c) : ERR_OK;
+        if (e == ERR_OK && !c->pg)
+            e = ERR_STORE_DOWN;
+        if (e == ERR_OK)
+            e = send_each(c, stmt, args);
+        if (e == ERR_OK) {
+            base->counts.round_trips++;
+            e = receive_each(c, &call);
+            if (e == ERR_OK)
+                c->begin_pending = false;
+        }
+        e = leave_snapshot(c, e, until);
+        if (e == ERR_OK || call.rows > 0 || !try_again(c, e, attempt, until))
+            break;
+    }
+    *ret_rows = call.rows;
+    return e;
+}
+
+/* Writing */
+
+/* Which rows did the statement apply to? It returns their keys; a table over the keys that were
+ * sent finds the row. */
+static uint64_t mix(uint64_t h, const struct value *v)
+{
+    uint64_t one = v->type == V_INT    ? hash_bytes(&v->i, sizeof v->i)
+                   : v->type == V_NULL ? 0
+                                       : hash_bytes(v->s.p, v->s.n);
+
+    return (h ^ one) * 0x9E3779B97F4A7C15u;
+}
+
+static bool same_key(const struct value *a, const struct value *b)
+{
+    if (a->type != b->type)
+        return false;
+    return a->type == V_NULL || (a->type == V_INT ? a->i == b->i : str_eq(a->s, b->s));
+}
+
+static enum err mark_applied(const struct stmt_def *def, struct bulk *b, const PGresult *r)
+{
+    uint32_t slots = 16;
+    struct value key[STMT_ARGS_MAX];
+
+    ASSERT(PQnfields(r) == def->key_count);
+    while (slots < (uint32_t)b->rows * 2u)
+        slots *= 2;
+    int32_t *table = calloc(slots, sizeof *table); /* row + 1 */
+    if (!table)
+        return ERR_NOMEM;
+    memset(b->applied, 0, (size_t)b->rows * sizeof *b->applied);
+    for (int32_t row = 0; row < b->rows; row++) {
+        const struct value *v = b->v + (size_t)row * (size_t)b->cols;
+        uint64_t h = 0;
+        for (int k = 0; k < def->key_count; k++)
+            h = mix(h, &v[def->keys[k]]);
+        uint32_t at = (uint32_t)(h >> 32) & (slots - 1);
+        while (table[at])
+            at = (at + 1) & (slots - 1);
+        table[at] = row + 1;
+    }
+    for (int i = 0; i < PQntuples(r); i++) {
+        uint64_t h = 0;
+        for (int k = 0; k < def->key_count; k++) {
+            key[k] = cell(r, i, k, PQftype(r, k));
+            h = mix(h, &key[k]);
+        }
+        uint32_t at = (uint32_t)(h >> 32) & (slots - 1);
+        for (; table[at]; at = (at + 1) & (slots - 1)) {
+            const struct value *v = b->v + (size_t)(table[at] - 1) * (size_t)b->cols;
+            bool same = true;
+            for (int k = 0; same && k < def->key_count; k++)
+                same = same_key(&key[k], &v[def->keys[k]]);
+            if (same) {
+                b->applied[table[at] - 1] = true;
+                break;
+            }
+        }
+        ASSERT(table[at]); /* the statement returns a key that was not sent */
+    }
+    free(table);
+    return ERR_OK;
+}
+
+static enum err take_write(struct pg_conn *c, const struct expect *x, const PGresult *r, void *user)
+{
+    struct bulk *b = (struct bulk *)user + x->index;
+    char *tuples = PQcmdTuples((PGresult *)r);
+    int64_t changed = 0;
+
+    if (*tuples && str_to_i64(str_from(tuples), &changed) != ERR_OK)
+        changed = 0;
+    b->changed += changed;
+    if (!b->applied)
+        return ERR_OK;
+    if (x->row < 0)
+        return mark_applied(def_of(&c->base, x->stmt), b, r);
+    b->applied[x->row] = changed > 0;
+    return ERR_OK;
+}
+
+static enum err send_bulk(struct pg_conn *c, const struct bulk *b, int32_t index)
+{
+    const struct stmt_def *def = def_of(&c->base, b->stmt);
+    struct params p;
+    enum err e = ERR_OK;
+
+    if (def->bulk) {
+        e = params_of_rows(c, def, b->v, b->rows, &p);
+        return e == ERR_OK ? send_stmt(c, b->stmt, &p, index, -1) : e;
+    }
+    for (int32_t row = 0; e == ERR_OK && row < b->rows; row++) {
+        e = params_of_row(def, b->v + (size_t)row * (size_t)b->cols, &p);
+        if (e == ERR_OK)
+            e = send_stmt(c, b->stmt, &p, index, row);
+    }
+    return e;
+}
+
+static enum err pg_write(struct store_conn *base, struct bulk *bulks, int32_t count)
+{
+    struct pg_conn *c = of(base);
+    int64_t until = answer_until(base->store, 0);
+
+    for (int attempt = 0;; attempt++) {
+        call_starts(c);
+        enum err e = c->pg ? send_begin(c) : ERR_STORE_DOWN;
+        for (int32_t i = 0; e == ERR_OK && i < count; i++) {
+            bulks[i].changed = 0;
+            if (bulks[i].rows > 0)
+                e = send_bulk(c, &bulks[i], i);
+        }
+        if (c->pg)
+            e = exchange(c, e, until, take_write, bulks);
+        params_trim(c);
+        if (e == ERR_OK || !try_again(c, e, attempt, until))
+            return e;
+    }
+}
+
+/* Transactions */
+
+/* BEGIN travels with the first statements; here only the connection is made if it is gone. */
+static enum err pg_begin(struct store_conn *base)
+{
+    struct pg_conn *c = of(base);
+
+    call_starts(c);
+    enum err e = ensure(c);
+    c->begin_pending = e == ERR_OK;
+    return e;
+}
+
+static enum err take_nothing(struct pg_conn *c, const struct expect *x, const PGresult *r,
+                             void *user)
+{
+    (void)c, (void)x, (void)r, (void)user;
+    return ERR_OK;
+}
+
+/* When the connection breaks here, nobody knows whether the commit happened; the caller is told
+ * ERR_STORE_DOWN and repeats, which ids and upserts make harmless. */
+static enum err pg_commit(struct store_conn *base)
+{
+    struct pg_conn *c = of(base);
+
+    if (c->begin_pending) { /* nothing was done */
+        c->begin_pending = false;
+        return ERR_OK;
+    }
+    call_starts(c);
+    if (!c->pg)
+        return ERR_STORE_DOWN;
+    return exchange(c, send_control(c, "COMMIT"), answer_until(base->store, 0), take_nothing, NULL);
+}
+
+static void pg_rollback(struct store_conn *base)
+{
+    struct pg_conn *c = of(base);
+
+    bool nothing = !c->pg || (c->begin_pending && PQtransactionStatus(c->pg) == PQTRANS_IDLE);
+    c->begin_pending = false;
+    if (nothing)
+        return;
+    call_starts(c);
+    char detail[DETAIL_MAX]; /* the reason for the rollback matters more than its own trouble */
+    memcpy(detail, base->detail, sizeof detail);
+    enum err e =
+        exchange(c, send_control(c, "ROLLBACK"), answer_until(base->store, 0), take_nothing, NULL);
+    memcpy(base->detail, detail, sizeof detail);
+    if (e != ERR_OK && c->pg)
+        drop(c);
+}
+
+static void pg_checkpoint(struct store_conn *base, bool truncate)
+{
+    (void)base, (void)truncate; /* the server's own business */
+}
+
+static enum err pg_backup(struct store *s, const char *path, char *ret_detail)
+{
+    (void)s, (void)path;
+    store_detail_set(ret_detail, "PostgreSQL is backed up with its own tools (pg_dump)");
+    return ERR_NOT_IMPLEMENTED;
+}
+
+/* Migrations and plans: simple statements, outside of pipeline mode (a pipeline cannot take several
+ * statements in one text). */
+
+typedef enum err line_fn(void *user, const PGresult *r);
+
+static enum err simple(struct pg_conn *c, const char *sql, line_fn *take, void *user)
+{
+    static const struct expect control = {.kind = EXPECT_CONTROL};
+    enum err e = ERR_OK;
+    PGresult *r = NULL;
+
+    call_starts(c);
+    if (!c->pg)
+        return ERR_STORE_DOWN;
+    if (!PQexitPipelineMode(c->pg) || !PQsendQuery(c->pg, sql))
+        return lose(c, "statement");
+    for (;;) {
+        enum err gone = next_result(c, "statement", clock_mono_us() + SILENCE_MAX_US, &r);
+        if (gone != ERR_OK)
+            return gone;
+        if (!r)
+            break;
+        if (!is_fine(r))
+            e = e == ERR_OK ? refused(c, &control, r) : e;
+        else if (take && e == ERR_OK)
+            e = take(user, r);
+        PQclear(r);
+    }
+    if (PQstatus(c->pg) == CONNECTION_BAD || !PQenterPipelineMode(c->pg))
+        return lose(c, "statement");
+    return e;
+}
+
+static enum err pg_script(struct store_conn *base, const char *sql)
+{
+    return simple(of(base), sql, NULL, NULL);
+}
+
+static enum err take_scalar(void *user, const PGresult *r)
+{
+    if (PQntuples(r) != 1 || PQnfields(r) != 1)
+        return ERR_NOT_FOUND;
+    return str_to_i64(str_from(PQgetvalue(r, 0, 0)), user);
+}
+
+static enum err pg_scalar(struct store_conn *base, const char *sql, int64_t *ret)
+{
+    return simple(of(base), sql, take_scalar, ret);
+}
+
+struct plan {
+    struct arena *arena;
+    struct str text;
+};
+
+static enum err take_plan(void *user, const PGresult *r)
+{
+    struct plan *plan = user;
+
+    for (int i = 0; i < PQntuples(r) && plan->text.p; i++)
+        plan->text =
+            arena_printf(plan->arena, STR_FMT "%s\n", STR_ARG(plan->text), PQgetvalue(r, i, 0));
+    return plan->text.p ? ERR_OK : ERR_NOMEM;
+}
+
+/* The generic plan, as it will be used again and again. Arguments must not be NULL: the server
+ * would prune every partition and show nothing. */
+static enum err pg_explain(struct store_conn *base, enum stmt stmt, struct arena *arena,
+                           struct str *ret)
+{
+    static const char *const names[] = {
+        [V_INT] = "bigint", [V_REAL] = "double precision", [V_TEXT] = "text", [V_BLOB] = "bytea"};
+    struct pg_conn *c = of(base);
+    const struct stmt_def *def = def_of(base, stmt);
+    struct plan plan = {.arena = arena, .text = STR("")};
+    struct str types = STR(""), values = STR("");
+
+    for (int i = 0; i < def->arg_count && types.p && values.p; i++) {
+        const char *comma = i ? ", " : "";
+        types = arena_printf(arena, STR_FMT "%s%s%s", STR_ARG(types), comma, names[def->args[i]],
+                             def->bulk ? "[]" : "");
+        values =
+            arena_printf(arena, STR_FMT "%s'%s'", STR_ARG(values), comma, def->bulk ? "{1}" : "1");
+    }
+    if (!types.p || !values.p)
+        return ERR_NOMEM;
+    bool any = def->arg_count > 0;
+    struct str sql = arena_printf(arena,
+                                  "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan;"
+                                  "PREPARE to_explain%s" STR_FMT "%s AS %s",
+                                  any ? " (" : "", STR_ARG(types), any ? ")" : "", def->postgres);
+    struct str explain = arena_printf(arena, "EXPLAIN EXECUTE to_explain%s" STR_FMT "%s",
+                                      any ? " (" : "", STR_ARG(values), any ? ")" : "");
+    if (!sql.p || !explain.p)
+        return ERR_NOMEM;
+    enum err e = ensure(c);
+    if (e == ERR_OK)
+        e = simple(c, sql.p, NULL, NULL);
+    if (e == ERR_OK)
+        e = simple(c, explain.p, take_plan, &plan);
+    if (e == ERR_OK)
+        e = simple(c, "DEALLOCATE to_explain; COMMIT", NULL, NULL);
+    if (e != ERR_OK && c->pg)
+        drop(c);
+    if (e == ERR_OK)
+        *ret = plan.text;
+    return e;
+}
+
+const struct engine_ops store_postgres_ops = {
+    .probe = pg_probe,
+    .connect = pg_connect,
+    .disconnect = pg_disconnect,
+    .read = pg_read,
+    .each = pg_each,
+    .write = pg_write,
+    .read_bulk = pg_read_bulk,
+    .begin = pg_begin,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .checkpoint = pg_checkpoint,
+    .backup = pg_backup,
+    .explain = pg_explain,
+    .script = pg_script,
+    .scalar = pg_scalar,
+};
