@@ -56,6 +56,10 @@ struct http_request {
 /* First header of that name, or {NULL, 0}. */
 struct str http_header_get(const struct http_request *rq, struct str name);
 
+/* Does If-None-Match name this entity tag ("\"x\"" or "W/\"x\"", compared weakly), or "*"? Then a
+ * GET or HEAD is answered 304. */
+bool http_etag_matches(const struct http_request *rq, struct str etag);
+
 struct http_exchange {
     struct http_request request;
     struct arena *arena; /* of this exchange; gone after on_done() */
@@ -85,6 +89,7 @@ struct http_verdict {
     size_t reply_max;   /* bound of exchange->body */
     size_t arena_max;   /* bound of exchange->arena */
     bool body_expected; /* false: a body is read and dropped up to a small bound, else 413 */
+    bool body_required; /* neither Content-Length nor chunked: 411 */
 };
 
 struct http_app {
@@ -97,7 +102,8 @@ struct http_app {
     /* On the loop: the server itself refuses (malformed, too large, too slow, too many …). Fill
      * status, headers and body (small); it is sent on return. The request may be half-empty. */
     void (*on_reject)(void *user, struct http_exchange *x, enum err why, const char *detail);
-    /* On the loop: the reply is written or the client is gone. Last chance to read the exchange. */
+    /* On the loop: the reply is written or the client is gone. Last chance to read the exchange. Once
+     * for each exchange that on_head() or on_reject() saw. */
     void (*on_done)(void *user, struct http_exchange *x);
 };
 
@@ -130,6 +136,8 @@ struct str http_server_address(const struct http_server *s);
 /* Stops accepting, lets running exchanges finish (at most timeout_ms), closes idle connections.
  * True: nothing was cut off. */
 bool http_server_stop(struct http_server *s, int32_t timeout_ms);
+/* After http_server_stop(). Work that was still running then must have called http_send() by now;
+ * its on_done() is called here. NULL is fine. */
 void http_server_free(struct http_server *s);
 
 /* Adds "Name: value\r\n". Values with control bytes are a bug of the caller (ASSERT). */
