@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""The figures of docs/performance.md: starts servers on private ports and measures them.
+
+    bench/run.py ingest  [--postgres URL] [--events N]
+    bench/run.py answers [--postgres URL] [--events N] [--rate R]
+    bench/run.py memory
+
+Programs come from build/ (or $BUILD). Every figure of the server stands beside one of a bare program on
+the same machine in the same run; ratios travel, absolute figures do not. Needs two processors: the
+server is not pinned, the load is. Nothing is left behind.
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+BUILD = os.environ.get("BUILD", os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "build"))
+DOPPEL = os.path.join(BUILD, "doppel")
+
+
+def program(name):
+    return os.path.join(BUILD, "bench", name)
+
+
+def run(*args, **more):
+    return subprocess.run(args, check=True, stdout=subprocess.PIPE, text=True, **more).stdout
+
+
+def figures(line):
+    return {k: float(v) for k, v in (pair.split("=") for pair in line.split())}
+
+
+class Server:
+    """A server on a free port, ready when the block is entered, stopped when it is left."""
+
+    def __init__(self, folder, database, *options):
+        self.args = [DOPPEL, "serve", "--dev", "--listen", "127.0.0.1:0", "--database", database,
+                     "--no-access-log", "--log-level", "error", *options]
+        self.folder = folder
+
+    def __enter__(self):
+        begin = time.monotonic()
+        self.process = subprocess.Popen(self.args, stdout=subprocess.PIPE, text=True, cwd=self.folder,
+                                        stderr=open(os.path.join(self.folder, "server.log"), "a"))
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the server did not start: " + " ".join(self.args))
+        self.port = int(line.strip().rsplit(":", 1)[1].rstrip("/"))
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as reply:
+                    if reply.status == 200:
+                        break
+            except OSError:
+                pass
+            if time.monotonic() - begin > 20:
+                sys.exit("the server did not become ready")
+            time.sleep(0.005)
+        self.ready_ms = (time.monotonic() - begin) * 1000
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+    def rss_mib(self):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            for line in f:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1]) / 1024
+
+    def load(self, requests, *options):
+        return figures(run(program("load"), f"127.0.0.1:{self.port}", requests, "-p", str(self.process.pid),
+                           *options))
+
+
+def request(method, path, body=b"", kind="application/json", headers=()):
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+    for name, value in headers:
+        head += f"{name}: {value}\r\n"
+    if body:
+        head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    text = (head + "\r\n").encode() + body
+    return str(len(text)).encode() + b"\n" + text
+
+
+def write_requests(path, requests):
+    with open(path, "wb") as f:
+        for r in requests:
+            f.write(r)
+
+
+def simulate(folder, events):
+    """A class of about that many events (as NDJSON), and its lines."""
+    path = os.path.join(folder, "events.ndjson")
+    learners = max(4, events // 9000)
+    run(DOPPEL, "simulate", "--learners", str(learners), "--days", "120", "--seed", "1", "--out", path)
+    with open(path, "rb") as f:
+        lines = f.read().splitlines()
+    while len(lines) < events and learners < 10_000_000:
+        learners = learners * events // max(1, len(lines)) + 4
+        run(DOPPEL, "simulate", "--learners", str(learners), "--days", "120", "--seed", "1", "--out", path)
+        with open(path, "rb") as f:
+            lines = f.read().splitlines()
+    return path, lines[:events]
+
+
+def say(what, **values):
+    print(what + "\t" + "\t".join(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items()),
+          flush=True)
+
+
+def fresh_database(postgres, folder, name):
+    if not postgres:
+        for end in ("", "-wal", "-shm"):
+            try:
+                os.remove(os.path.join(folder, name + ".db" + end))
+            except FileNotFoundError:
+                pass
+        return "sqlite:" + os.path.join(folder, name + ".db")
+    run("psql", "-q", postgres, "-c", f"DROP DATABASE IF EXISTS bench_{name}", "-c", f"CREATE DATABASE bench_{name}")
+    base, _, rest = postgres.partition("?")
+    return base.rsplit("/", 1)[0] + f"/bench_{name}" + (("?" + rest) if rest else "")
+
+
+def ingest(options, folder):
+    path, lines = simulate(folder, options.events)
+    source = os.path.join(folder, "source.db")
+    run(DOPPEL, "import", "events", path, "--database", "sqlite:" + source)
+    batches = os.path.join(folder, "batches")
+    write_requests(batches, [request("POST", "/api/events", b"\n".join(lines[i:i + 100]), "application/x-ndjson")
+                             for i in range(0, len(lines), 100)])
+    singles = os.path.join(folder, "singles")
+    count = min(len(lines), 60_000)
+    write_requests(singles, [request("POST", "/api/events", line) for line in lines[:count]])
+    for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
+        if engine == "postgresql" and not postgres:
+            continue
+        target = postgres or "sqlite:" + os.path.join(folder, "floor.db")
+        for round_ in range(options.rounds):
+            floor = figures(run(program("insert_floor"), source, str(len(lines)), target))["rows_per_second"]
+            with Server(folder, fresh_database(postgres, folder, "ingest")) as server:
+                got = server.load(batches, "-c", "16", "-n", "-1")
+            rate = got["rate"] * 100
+            say(f"ingest {engine} batches of 100, 16 connections", events_per_second=round(rate), floor=round(floor),
+                ratio=rate / floor, p99_ms=got["p99_ms"], failed=int(got["4xx"] + got["5xx"] + got["lost"]))
+            with Server(folder, fresh_database(postgres, folder, "singles")) as server:
+                got = server.load(singles, "-c", "64", "-n", "-1")
+            say(f"ingest {engine} single posts, 64 connections", events_per_second=round(got["rate"]),
+                p50_ms=got["p50_ms"], p99_ms=got["p99_ms"], failed=int(got["4xx"] + got["5xx"] + got["lost"]))
+
+
+ANSWERS = [
+    ("sessions", "/api/analytics/sessions?userId={}"),
+    ("study-time", "/api/analytics/study-time?userId={}"),
+    ("study-time-heatmap", "/api/analytics/study-time-heatmap?userId={}"),
+    ("time-per-topic", "/api/analytics/time-per-topic?userId={}"),
+    ("load-current", "/api/analytics/cognitive-load/current?userId={}"),
+    ("load-history", "/api/analytics/cognitive-load/history?userId={}"),
+    ("burnout-risk", "/api/analytics/burnout-risk?userId={}"),
+    ("learning-profile", "/api/analytics/learning-profile?userId={}"),
+    ("learning-sessions", "/api/learning/sessions?userId={}&limit=50"),
+    ("profile", "/api/user/profile?userId={}"),
+    ("privacy", "/api/user/privacy?userId={}"),
+    ("preferences", "/api/user/preferences?userId={}"),
+]
+
+
+def answers(options, folder):
+    """Uncached answers at a small and a large history, one endpoint after another."""
+    results = {}
+    for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
+        if engine == "postgresql" and not postgres:
+            continue
+        for size in (100_000, options.events):
+            path, lines = simulate(folder, size)
+            learners = sorted({json.loads(line)["learner"] for line in lines[::500]})
+            del lines
+            database = fresh_database(postgres, folder, "answers")
+            begin = time.monotonic()
+            run(DOPPEL, "import", "events", path, "--database", database)
+            say(f"import {engine}", events=size, seconds=time.monotonic() - begin)
+            with Server(folder, database) as server:
+                for name, path_ in ANSWERS:
+                    requests = os.path.join(folder, "requests")
+                    write_requests(requests, [request("GET", path_.format(x)) for x in learners])
+                    server.load(requests, "-c", "64", "-n", "2000")
+                    closed = server.load(requests, "-c", "64", "-t", "3")
+                    rate = options.rate or closed["rate"] * 0.5
+                    got = server.load(requests, "-c", "64", "-t", "4", "-r", str(rate))
+                    results[engine, name, size] = got
+                    before = results[engine, name, 100_000]
+                    say(f"answer {engine} {name}", events=size, capacity=round(closed["rate"]), at_rate=round(rate),
+                        p50_ms=got["p50_ms"], p95_ms=got["p95_ms"], p99_ms=got["p99_ms"],
+                        cpu_us=closed["server_cpu_us"] if "server_cpu_us" in closed else 0.0,
+                        capacity_to_small=1.0 if size == 100_000 else round(
+                            results[engine, name, "capacity"] / closed["rate"], 3),
+                        failed=int(got["4xx"] + got["5xx"] + got["lost"]))
+                    if size == 100_000:
+                        results[engine, name, "capacity"] = closed["rate"]
+                    del before
+
+
+def memory(_, folder):
+    with Server(folder, fresh_database(None, folder, "memory")) as server:
+        time.sleep(0.5)
+        say("ready to serve", ms=server.ready_ms)
+        idle = server.rss_mib()
+        say("idle", rss_mib=idle)
+        open_ = []
+        for _ in range(10_000):
+            s = socket.create_connection(("127.0.0.1", server.port))
+            open_.append(s)
+        time.sleep(1)
+        say("10,000 idle connections, never used", added_mib=server.rss_mib() - idle)
+        text = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for s in open_:
+            s.sendall(text)
+        for s in open_:
+            s.recv(4096)
+        time.sleep(1)
+        say("10,000 idle connections, each used once", added_mib=server.rss_mib() - idle)
+        for s in open_:
+            s.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["ingest", "answers", "memory"])
+    parser.add_argument("--postgres", help="URL of a server on which databases may be made and dropped")
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--rate", type=float, help="requests a second; half of the capacity when absent")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="doppel-bench-")
+    try:
+        {"ingest": ingest, "answers": answers, "memory": memory}[options.what](options, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
