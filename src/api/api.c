@@ -55,6 +55,7 @@ static void route_init(const struct api *a, struct route *r, const struct endpoi
         .verdict =
             {
                 .body_expected = row->body || row->body_raw,
+                .body_required = row->body_raw || (row->body && !row->body_optional),
                 .body_max = or_setting(row->body_max, row->body_raw ? cf->events_body_bytes_max
                                                                     : cf->body_bytes_max),
                 .reply_max = or_setting(row->reply_max, cf->reply_bytes_max),

@@ -228,21 +228,6 @@ static void write_reply(struct call *c)
     json_object_end(&w);
 }
 
-/* Is this entity among those of If-None-Match? Weak comparison (RFC 9110, 13.1.2). */
-static bool etag_matches(struct str list, struct str etag)
-{
-    if (str_eq(str_trim(list), STR("*")))
-        return true;
-    while (list.p) {
-        struct str one = str_trim(str_cut(&list, ','));
-        if (str_starts(one, STR("W/")))
-            one = (struct str){one.p + 2, one.n - 2};
-        if (str_eq(one, etag))
-            return true;
-    }
-    return false;
-}
-
 static void drop_body(struct http_exchange *x)
 {
     buf_clear(&x->body);
@@ -264,8 +249,7 @@ static void add_etag(struct http_exchange *x)
     int n = snprintf(etag, sizeof etag, "\"%016" PRIx64 "%016" PRIx64 "\"", h.high64, h.low64);
     struct str text = {etag, (size_t)n};
     http_reply_header(x, "ETag", text);
-    struct str wanted = http_header_get(&x->request, STR("If-None-Match"));
-    if (wanted.p && etag_matches(wanted, text)) {
+    if (http_etag_matches(&x->request, text)) {
         x->status = 304;
         drop_body(x);
     }
