@@ -879,7 +879,7 @@ static enum err copy_rows(struct arena *arena, const PGresult *r, int64_t rows_m
         if (v[i].s.n)
             memcpy(text, v[i].s.p, v[i].s.n);
         v[i].s.p = v[i].s.n ? text : "";
-        text += v[i].s.n;
+        text = v[i].s.n ? text + v[i].s.n : text;
     }
     *ret = (struct rows){.count = n, .cols = cols, .v = v, .more = PQntuples(r) > n};
     return ERR_OK;

@@ -457,7 +457,7 @@ static enum err scratch_take(struct scratch *s, struct arena *arena, struct rows
         if (v[i].type != V_TEXT && v[i].type != V_BLOB)
             continue;
         v[i].s.p = v[i].s.n ? text : "";
-        text += v[i].s.n;
+        text = v[i].s.n ? text + v[i].s.n : text;
     }
     r->v = v;
     return ERR_OK;
