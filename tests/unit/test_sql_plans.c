@@ -1,0 +1,279 @@
+/* No statement scans a table, on either engine, at a size where that would hurt.
+ *
+ * All tables are filled, analysed, and each named statement is explained. A full scan is a failure
+ * unless the statement says `-- scan: reason`. A table that is not filled below is one too: on an
+ * empty table a planner scans whatever one does. */
+#include "store/engine.h"
+
+#include <ctype.h>
+#include <libpq-fe.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 12000, LEARNERS = 200, SCAN_ROWS_MAX = 1000 }; /* a partition holds 1,500 rows */
+
+/* i = 1 .. ROWS; u: one of LEARNERS learners, whose rows differ in i. */
+static const struct {
+    const char *table, *columns, *values;
+} fill[] = {
+    {"learners", "external_id, created_at, updated_at", "'l' || i, i, i"},
+    {"consents", "learner_id, at, setting, old_value, new_value, actor", "u, i, 'x', 0, 1, 'a'"},
+    {"courses", "course, name, created_at", "'c' || i, 'n', i"},
+    {"lectures", "lecture, course, title, created_at", "'l' || i, 'c' || i, 't', i"},
+    {"objectives", "objective, course, lecture, name, created_at",
+     "'o' || i, 'c' || i, 'l' || i, 'n', i"},
+    {"objective_prerequisites", "objective, prerequisite", "'o' || i, 'o' || (i % 12000 + 1)"},
+    {"skills", "skill, name, created_at", "'s' || i, 'n', i"},
+    {"items", "item, course, lecture, objective, created_at",
+     "'i' || i, 'c' || i, 'l' || i, 'o' || i, i"},
+    {"item_skills", "item, skill", "'i' || i, 's' || i"},
+    {"events", "learner_id, at, id, kind, session, item, received_at",
+     "u, i, 'e' || i, 1, 's' || (i / 9), 'i' || i, i"},
+    {"sessions", "learner_id, session, first_at, last_at", "u, 's' || i, i, i + 1"},
+    {"session_objectives", "learner_id, session, objective", "u, 's' || i, 'o' || i"},
+    {"session_topics", "learner_id, session, topic_kind, topic", "u, 's' || i, 1, 'c' || i"},
+    {"missions", "learner_id, mission, day, status, created_at", "u, 'm' || i, i, 'PENDING', i"},
+    {"mission_objectives", "learner_id, mission, objective, position", "u, 'm' || i, 'o' || i, 1"},
+    {"cards", "learner_id, item, first_at, first_id, last_at, last_id, last_rating",
+     "u, 'i' || i, i, 'e', i, 'e', 3"},
+    {"loads", "learner_id, at, id, score, indicators", "u, i, 'e' || i, 50, '[]'"},
+    {"days", "learner_id, day", "u, i"},
+    {"hours", "learner_id, slot", "i, i % 168"},
+    {"lengths", "learner_id, bucket", "i, i % 8"},
+    {"topics", "learner_id, topic_kind, topic, first_at, last_at", "u, 1, 't' || i, i, i"},
+    {"totals", "learner_id", "i"},
+    {"quarantine", "received_at, source, code, field, reason, body", "i, 's', 'c', 'f', 'r', '{}'"},
+    {"api_keys", "key_id, secret_hash, scopes, name, created_at",
+     "'k' || i, CAST('x' AS {blob}), 1, 'n', i"},
+    {"imports", "import_key, position, summary, updated_at", "'k' || i, i, '{}', i"},
+};
+
+static char detail[300];
+
+static void script(struct store_conn *c, const char *sql)
+{
+    if (c->store->ops->script(c, sql) != ERR_OK)
+        fail_msg("%.200s: %s", sql, c->detail);
+}
+
+static void fill_all(struct store_conn *c)
+{
+    const char *blob = store_conn_engine(c) == STORE_SQLITE ? "BLOB" : "BYTEA";
+    char values[400], sql[1200];
+
+    script(c, "BEGIN");
+    for (size_t i = 0; i < COUNT(fill); i++) {
+        const char *mark = strstr(fill[i].values, "{blob}");
+        snprintf(values, sizeof values, "%.*s%s%s",
+                 mark ? (int)(mark - fill[i].values) : (int)strlen(fill[i].values), fill[i].values,
+                 mark ? blob : "", mark ? mark + 6 : "");
+        snprintf(sql, sizeof sql,
+                 "WITH RECURSIVE s (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL "
+                 "SELECT i + 1 FROM s WHERE i < %d), "
+                 "r (i, u) AS (SELECT i, i %% %d + 1 FROM s) INSERT INTO %s (%s) SELECT %s FROM r",
+                 ROWS, LEARNERS, fill[i].table, fill[i].columns, values);
+        script(c, sql);
+    }
+    script(c, "COMMIT");
+    script(c, "ANALYZE");
+}
+
+/* Every table of the migrations is in the list above. */
+static void all_tables_are_filled(void)
+{
+    static const char create[] = "CREATE TABLE ";
+
+    for (int32_t m = 0; m < store_catalog.migration_count; m++) {
+        const char *at = store_catalog.migrations[m].sqlite;
+        while ((at = strstr(at, create))) {
+            at += strlen(create);
+            size_t n = strcspn(at, " ("), i = 0;
+            while (i < COUNT(fill) &&
+                   (strlen(fill[i].table) != n || strncmp(fill[i].table, at, n) != 0))
+                i++;
+            if (i == COUNT(fill))
+                fail_msg("table %.*s: add it to `fill` in %s", (int)n, at, __FILE__);
+        }
+    }
+}
+
+static bool names(struct str plan, const char *kind, struct str name)
+{
+    struct str line;
+
+    while (plan.p && plan.n) {
+        line = str_cut(&plan, '\n');
+        if (str_starts(line, str_from(kind)) && line.n >= strlen(kind) + name.n &&
+            memcmp(line.p + strlen(kind), name.p, name.n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* SQLite: a line "SCAN name". Harmless: a row of constants, what the statement itself makes (a CTE,
+ * a subquery), and table-valued functions. */
+static bool scans_sqlite(struct store_conn *c, struct str plan)
+{
+    struct str rest = plan, line;
+
+    (void)c;
+    while (rest.p && rest.n) {
+        line = str_cut(&rest, '\n');
+        if (memmem(line.p, line.n, "(ANY(", 5)) /* a skip scan: a search for every learner */
+            return true;
+        if (!str_starts(line, STR("SCAN ")))
+            continue;
+        struct str name = {line.p + 5, line.n - 5};
+        if (str_starts(name, STR("CONSTANT ROW")) || str_starts(name, STR("(subquery")) ||
+            str_starts(name, STR("json_each")))
+            continue;
+        name = str_cut(&name, ' ');
+        if (!names(plan, "CO-ROUTINE ", name) && !names(plan, "MATERIALIZE ", name))
+            return true;
+    }
+    return false;
+}
+
+/* PostgreSQL: "Seq Scan on name", where the table or partition has more rows than a page or two. */
+static bool scans_postgres(struct store_conn *c, struct str plan)
+{
+    static const char scan[] = "Seq Scan on ";
+    struct str rest = plan, line;
+
+    while (rest.p && rest.n) {
+        line = str_cut(&rest, '\n');
+        const char *at = memmem(line.p, line.n, scan, strlen(scan));
+        if (!at)
+            continue;
+        char name[64], sql[200];
+        int64_t rows = 0;
+        size_t n = 0;
+        at += strlen(scan);
+        while (at + n < line.p + line.n && (isalnum((unsigned char)at[n]) || at[n] == '_'))
+            n++;
+        snprintf(name, sizeof name, "%.*s", (int)n, at);
+        snprintf(sql, sizeof sql,
+                 "SELECT CAST(reltuples AS BIGINT) FROM pg_class WHERE oid = to_regclass('%s')",
+                 name);
+        assert_int_equal(c->store->ops->scalar(c, sql, &rows), ERR_OK);
+        if (rows > SCAN_ROWS_MAX)
+            return true;
+    }
+    return false;
+}
+
+static void check_all(struct store *s)
+{
+    struct store_conn *c = NULL;
+    struct arena arena;
+    int32_t from, to, bad = 0;
+
+    if (store_migrate(s, &from, &to, detail) != ERR_OK)
+        fail_msg("%s", detail);
+    assert_int_equal(store_connect(s, STORE_WRITER, &c), ERR_OK);
+    fill_all(c);
+    arena_init(&arena, 1 << 20);
+    for (int32_t i = 0; i < store_catalog.stmt_count; i++) {
+        const struct stmt_def *def = &store_catalog.stmts[i];
+        struct str plan;
+        if (store_explain(c, (enum stmt)i, &arena, &plan) != ERR_OK) {
+            print_error("%s: %s\n", def->name, store_conn_detail(c));
+            bad++;
+            continue;
+        }
+        bool scans =
+            store_engine(s) == STORE_SQLITE ? scans_sqlite(c, plan) : scans_postgres(c, plan);
+        if (scans && !def->scan) {
+            print_error("%s scans a table:\n" STR_FMT "\n", def->name, STR_ARG(plan));
+            bad++;
+        }
+        arena_clear(&arena);
+    }
+    arena_fini(&arena);
+    store_disconnect(c);
+    assert_int_equal(bad, 0);
+}
+
+static struct store *open_at(const char *url)
+{
+    const struct store_options o = {.url = str_from(url),
+                                    .busy_timeout_ms = 5000,
+                                    .connect_timeout_ms = 3000,
+                                    .sqlite_checkpoint_pages = 16384};
+    struct store *s = NULL;
+
+    if (store_open(&o, &s, detail) != ERR_OK)
+        fail_msg("%s: %s", url, detail);
+    return s;
+}
+
+static void no_statement_scans_on_sqlite(void **state)
+{
+    char dir[] = "/tmp/doppel-plans.XXXXXX", url[100], path[100];
+
+    (void)state;
+    all_tables_are_filled();
+    assert_non_null(mkdtemp(dir));
+    snprintf(url, sizeof url, "sqlite:%s/x.db", dir);
+    struct store *s = open_at(url);
+    check_all(s);
+    store_close(s);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/x.db%s", dir, i == 0 ? "" : i == 1 ? "-wal" : "-shm");
+        unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void quiet(void *user, const char *message)
+{
+    (void)user, (void)message;
+}
+
+static void on_server(const char *server, const char *sql)
+{
+    PGconn *pg = PQconnectdb(server);
+    PQsetNoticeProcessor(pg, quiet, NULL);
+    PGresult *r = PQexec(pg, sql);
+
+    assert_int_equal(PQresultStatus(r), PGRES_COMMAND_OK);
+    PQclear(r);
+    PQfinish(pg);
+}
+
+static void no_statement_scans_on_postgresql(void **state)
+{
+    const char *server = getenv("DOPPEL_TEST_POSTGRES");
+    char url[1100], sql[100];
+
+    (void)state;
+    if (!server || !*server) {
+        print_message("SKIP: PostgreSQL is not tested; DOPPEL_TEST_POSTGRES holds no URL\n");
+        skip();
+    }
+    snprintf(sql, sizeof sql, "CREATE SCHEMA plans_%d", (int)getpid());
+    on_server(server, sql);
+    snprintf(url, sizeof url, "%s%coptions=-csearch_path%%3Dplans_%d", server,
+             strchr(server, '?') ? '&' : '?', (int)getpid());
+    struct store *s = open_at(url);
+    check_all(s);
+    store_close(s);
+    snprintf(sql, sizeof sql, "DROP SCHEMA plans_%d CASCADE", (int)getpid());
+    on_server(server, sql);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_statement_scans_on_sqlite),
+        cmocka_unit_test(no_statement_scans_on_postgresql),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
