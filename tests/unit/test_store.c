@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libpq-fe.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -608,6 +609,64 @@ static void sees_one_snapshot(void **state)
     assert_true(reads > 1);
 }
 
+/* Connections of one store on threads of their own: for the race detector, and for the counters. */
+struct worker {
+    struct store *store;
+    enum store_access access;
+    enum err e;
+};
+
+static void *work(void *user)
+{
+    struct worker *w = user;
+    struct store_conn *c = NULL;
+    struct arena arena;
+
+    arena_init(&arena, 1 << 20);
+    w->e = store_connect(w->store, w->access, &c);
+    for (int i = 0; w->e == ERR_OK && i < 100; i++) {
+        const struct value row[] = {V_I(1), V_I(1), V_I(1)};
+        struct query q = {.stmt = S(COUNTERS_SUM), .args = row, .arg_count = 1};
+        if (w->access == STORE_READER) {
+            w->e = store_read(c, &arena, &q, 1, 0);
+            arena_clear(&arena);
+            continue;
+        }
+        w->e = store_begin(c);
+        if (w->e == ERR_OK)
+            w->e = write_one(c, S(COUNTERS_ADD), row, 1, 3, NULL, NULL);
+        if (w->e == ERR_OK)
+            w->e = store_commit(c);
+    }
+    store_disconnect(c);
+    arena_fini(&arena);
+    return NULL;
+}
+
+static void works_on_several_threads(void **state)
+{
+    struct fixture *f = *state;
+    const struct value key = V_I(1);
+    struct worker workers[4];
+    pthread_t threads[4];
+    struct stmt_stats stats;
+
+    store_disconnect(f->writer);
+    f->writer = NULL;
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        workers[i] = (struct worker){f->store, i ? STORE_READER : STORE_WRITER, ERR_OK};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        OK(workers[i].e);
+    }
+    assert_int_equal(read_one(f, f->reader, S(COUNTERS_SUM), &key, 1)->v[1].i, 100);
+    store_stmt_stats(f->store, S(COUNTERS_SUM), &stats);
+    assert_int_equal(stats.calls, 301);
+    OK(store_connect(f->store, STORE_WRITER, &f->writer));
+}
+
 static void stops_at_the_deadline(void **state)
 {
     struct fixture *f = *state;
@@ -1112,6 +1171,7 @@ static const struct {
     T(BOTH, writes_single_rows_too),
     T(BOTH, counts_round_trips),
     T(BOTH, sees_one_snapshot),
+    T(BOTH, works_on_several_threads),
     T(BOTH, stops_at_the_deadline),
     T(LITE, has_one_writer),
     T(LITE, waits_for_the_lock_and_gives_up),
