@@ -66,7 +66,7 @@ static void option_words(struct buf *out, const struct command *c)
 static void bash(struct buf *out)
 {
     buf_printf(out, "_doppel() {\n"
-                    "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" words=''\n"
+                    "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" words='' least=2\n"
                     "    local one=\"${COMP_WORDS[1]}\" two=\"${COMP_WORDS[2]}\" settings='");
     settings_words(out);
     buf_printf(out, "'\n    COMPREPLY=()\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words='");
@@ -87,7 +87,9 @@ static void bash(struct buf *out)
             continue;
         buf_printf(out, "        %s)\n            words='", (*c)->group);
         group_words(out, (*c)->group);
-        buf_printf(out, "'\n            [ \"$COMP_CWORD\" -gt 2 ] && case \"$two\" in\n");
+        buf_printf(
+            out,
+            "'\n            least=3\n            [ \"$COMP_CWORD\" -gt 2 ] && case \"$two\" in\n");
         for (const struct command *const *k = c; *k; k++) {
             if (!(*k)->group || strcmp((*k)->group, (*c)->group) != 0)
                 continue;
@@ -101,7 +103,7 @@ static void bash(struct buf *out)
                     "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
                     "    case \"$cur\" in\n"
                     "    -*) ;;\n"
-                    "    *) [ \"$COMP_CWORD\" -gt 1 ] && "
+                    "    *) [ \"$COMP_CWORD\" -ge $least ] && "
                     "COMPREPLY+=($(compgen -f -- \"$cur\")) ;;\n"
                     "    esac\n}\ncomplete -o filenames -F _doppel doppel\n");
 }

@@ -16,7 +16,7 @@ static void wrap(struct buf *out, struct str text, int indent, int used)
 {
     int column = used;
 
-    if (used > indent - 2) {
+    if (used > 0 && used > indent - 2) {
         buf_putc(out, '\n');
         column = 0;
     }
@@ -73,10 +73,10 @@ static void help_command(const struct command *c, struct buf *out)
     command_name(c, name);
     buf_printf(out, "usage: doppel %s%s%s%s\n\n", name,
                options || c->settings ? " [OPTION...]" : "", *c->operands ? " " : "", c->operands);
-    wrap(out, str_from(c->summary), 0, -2);
+    wrap(out, str_from(c->summary), 0, 0);
     if (c->about) {
         buf_putc(out, '\n');
-        wrap(out, str_from(c->about), 0, -2);
+        wrap(out, str_from(c->about), 0, 0);
     }
     if (options)
         buf_printf(out, "\noptions:\n");
