@@ -6,5 +6,4 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atof gets localtime gmtime \
-    asctime ctime
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atof localtime gmtime asctime ctime

@@ -1,8 +1,11 @@
 #include "base/buf.h"
 
+#include "base/num.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+enum { CAP_MIN = 256 };
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
@@ -23,47 +26,50 @@ void buf_clear(struct buf *b)
     b->failed = false;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+static bool grow(struct buf *b, size_t n)
 {
-    if (n <= b->cap - b->n)
-        return b->p ? b->p + b->n : NULL;
-    if (b->failed || n > b->max - b->n) {
-        b->failed = true;
-        return NULL;
-    }
-    size_t cap = b->cap ? b->cap : 256;
-    while (cap < b->n + n)
-        cap = cap > b->max / 2 ? b->max : cap * 2;
-    if (cap > b->max)
-        cap = b->max;
-    char *p = realloc(b->p, cap);
-    if (!p) {
-        b->failed = true;
-        return NULL;
-    }
+    size_t cap = b->cap < CAP_MIN / 2 ? CAP_MIN : b->cap * 2;
+
+    if (b->failed || n > b->max - b->n)
+        return false;
+    cap = cap < b->n + n ? b->n + n : cap;
+    cap = cap > b->max ? b->max : cap;
+    char *p = realloc(b->p, cap ? cap : 1);
+
+    if (!p)
+        return false;
     b->p = p;
     b->cap = cap;
-    return p + b->n;
+    return true;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    if (__builtin_expect(b->failed || !b->p || n > b->cap - b->n, 0) && !grow(b, n)) {
+        b->failed = true;
+        return NULL;
+    }
+    return b->p + b->n;
 }
 
 void buf_put(struct buf *b, const void *p, size_t n)
 {
-    char *at;
+    char *at = n ? buf_reserve(b, n) : NULL;
 
-    if (n && (at = buf_reserve(b, n))) {
-        memcpy(at, p, n);
-        b->n += n;
-    }
+    if (!at)
+        return;
+    memcpy(at, p, n);
+    b->n += n;
 }
 
 void buf_putc(struct buf *b, char c)
 {
     char *at = buf_reserve(b, 1);
 
-    if (at) {
-        *at = c;
-        b->n++;
-    }
+    if (!at)
+        return;
+    *at = c;
+    b->n++;
 }
 
 void buf_str(struct buf *b, struct str s)
@@ -73,29 +79,75 @@ void buf_str(struct buf *b, struct str s)
 
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
-    va_list args, again;
+    char text[512];
+    va_list args;
 
     va_start(args, fmt);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
-    char *at = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1); /* vsnprintf writes a NUL behind */
-    if (at) {
-        vsnprintf(at, (size_t)n + 1, fmt, again);
-        b->n += (size_t)n;
-    }
-    va_end(again);
+    int n = vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    if (n >= 0 && (size_t)n < sizeof text) {
+        buf_put(b, text, (size_t)n);
+        return;
+    }
+    /* One more than counted: vsnprintf ends with a NUL. */
+    char *at = n >= 0 ? buf_reserve(b, (size_t)n + 1) : NULL;
+
+    if (!at) {
+        b->failed = true;
+        return;
+    }
+    va_start(args, fmt);
+    vsnprintf(at, (size_t)n + 1, fmt, args);
+    va_end(args);
+    b->n += (size_t)n;
 }
 
 void buf_i64(struct buf *b, int64_t v)
 {
-    char digits[24], *p = digits + sizeof digits;
-    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    char text[NUM_TEXT_MAX];
 
-    do
-        *--p = (char)('0' + u % 10);
-    while (u /= 10);
-    if (v < 0)
-        *--p = '-';
-    buf_put(b, p, (size_t)(digits + sizeof digits - p));
+    buf_put(b, text, num_print_i64(v, text));
+}
+
+/* What must be escaped in JSON, and what is looked at more closely: 1 escape, 2 not ASCII. */
+static const unsigned char special[256] = {
+    [0 ... 31] = 1, ['"'] = 1, ['\\'] = 1, [0x7f] = 0, [0x80 ... 0xff] = 2};
+
+static void put_escape(struct buf *b, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char letters[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    bool is_short = c >= 32 || letters[c];
+
+    if (is_short)
+        text[1] = c >= 32 ? (char)c : letters[c];
+    buf_put(b, text, is_short ? 2 : 6);
+}
+
+void buf_quoted(struct buf *b, struct str s)
+{
+    buf_putc(b, '"');
+    while (s.n) {
+        size_t plain = 0;
+
+        while (plain < s.n && !special[(unsigned char)s.p[plain]])
+            plain++;
+        buf_put(b, s.p, plain);
+        s.p += plain, s.n -= plain;
+        if (s.n == 0)
+            break;
+        size_t n = utf8_length(s);
+
+        if (special[(unsigned char)s.p[0]] == 1)
+            put_escape(b, (unsigned char)s.p[0]);
+        else if (n)
+            buf_put(b, s.p, n);
+        else
+            buf_put(b, "\xef\xbf\xbd", 3);
+        n += n == 0;
+        s.p += n, s.n -= n;
+    }
+    buf_putc(b, '"');
 }

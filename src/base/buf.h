@@ -22,6 +22,8 @@ void buf_putc(struct buf *b, char c);
 void buf_str(struct buf *b, struct str s);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_i64(struct buf *b, int64_t v);
+/* As a JSON text with its quotes. What is not UTF-8 becomes U+FFFD, a byte each. */
+void buf_quoted(struct buf *b, struct str s);
 static inline struct str buf_view(const struct buf *b)
 {
     return (struct str){b->p ? b->p : "", b->n};

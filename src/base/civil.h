@@ -35,6 +35,10 @@ struct civil {
 enum { ZONES_MAX = 1024 };
 MUST_CHECK enum err zone_get(struct str name, const struct zone **ret);
 const struct zone *zone_utc(void);
+/* A zone from the bytes of a TZif file, in the arena's memory and outside the cache.
+ * ERR_SYNTAX: not such a file, or one that counts leap seconds. ERR_NOMEM. */
+MUST_CHECK enum err zone_from_tzif(struct str name, struct str bytes, struct arena *arena,
+                                   const struct zone **ret);
 struct str zone_name(const struct zone *z);
 
 int32_t zone_offset_s(const struct zone *z, int64_t t_us);

@@ -1,35 +1,33 @@
 #include "base/hash.h"
 
-#include "base/assert.h"
 #include "base/rng.h"
 
-#include <pthread.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static uint64_t process_key;
+enum { SLOTS_MIN = 16 };
 
-static void make_key(void)
+static uint64_t seed;
+
+/* Before main, so that no lookup has to ask whether it is there. */
+__attribute__((constructor)) static void seed_make(void)
 {
-    random_bytes(&process_key, sizeof process_key);
+    random_bytes(&seed, sizeof seed);
 }
 
 uint64_t hash_bytes(const void *p, size_t n)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, make_key);
-    return XXH3_64bits_withSeed(n ? p : "", n, process_key);
+    return XXH3_64bits_withSeed(p, n, seed);
 }
 
 uint64_t hash_stable(const void *p, size_t n)
 {
-    return XXH3_64bits(n ? p : "", n);
+    return XXH3_64bits(p, n);
 }
 
 struct strmap_slot {
-    struct str key; /* p == NULL: free */
     uint64_t hash;
+    struct str key; /* p == NULL: free */
     void *value;
 };
 
@@ -38,10 +36,13 @@ void strmap_init(struct strmap *m, struct arena *arena)
     *m = (struct strmap){.arena = arena};
 }
 
-static struct strmap_slot *find(const struct strmap *m, struct str key, uint64_t hash)
+/* The key's slot, or the free one where it belongs. */
+static struct strmap_slot *find(struct strmap_slot *slots, uint32_t mask, uint64_t hash,
+                                struct str key)
 {
-    for (uint32_t i = (uint32_t)hash & m->mask;; i = (i + 1) & m->mask) {
-        struct strmap_slot *s = &m->slots[i];
+    for (uint32_t i = (uint32_t)hash & mask;; i = (i + 1) & mask) {
+        struct strmap_slot *s = &slots[i];
+
         if (!s->key.p || (s->hash == hash && str_eq(s->key, key)))
             return s;
     }
@@ -49,35 +50,40 @@ static struct strmap_slot *find(const struct strmap *m, struct str key, uint64_t
 
 void *strmap_get(const struct strmap *m, struct str key)
 {
-    return m->slots ? find(m, key, hash_str(key))->value : NULL;
+    if (!m->slots)
+        return NULL;
+    return find(m->slots, m->mask, hash_str(key), key)->value;
 }
 
 static bool grow(struct strmap *m)
 {
-    uint32_t size = m->slots ? (m->mask + 1) * 2 : 16;
-    struct strmap bigger = {m->arena, size ? arena_new(m->arena, struct strmap_slot, size) : NULL,
-                            m->count, size - 1};
+    uint32_t n = m->slots ? (m->mask + 1) * 2 : SLOTS_MIN;
+    struct strmap_slot *slots =
+        n <= UINT32_MAX / 4 ? arena_new(m->arena, struct strmap_slot, n) : NULL;
 
-    if (!bigger.slots)
+    if (!slots)
         return false;
     for (uint32_t i = 0; m->slots && i <= m->mask; i++)
         if (m->slots[i].key.p)
-            *find(&bigger, m->slots[i].key, m->slots[i].hash) = m->slots[i];
-    *m = bigger;
+            *find(slots, n - 1, m->slots[i].hash, m->slots[i].key) = m->slots[i];
+    m->slots = slots;
+    m->mask = n - 1;
     return true;
 }
 
 void **strmap_slot(struct strmap *m, struct str key)
 {
-    ASSERT(key.p);
     uint64_t hash = hash_str(key);
+    struct strmap_slot *s = m->slots ? find(m->slots, m->mask, hash, key) : NULL;
 
-    if ((!m->slots || m->count >= (m->mask + 1) / 4 * 3) && !grow(m))
-        return NULL;
-    struct strmap_slot *s = find(m, key, hash);
-    if (!s->key.p) {
-        *s = (struct strmap_slot){.key = key, .hash = hash};
-        m->count++;
+    if (s && s->key.p)
+        return &s->value;
+    if (!s || m->count >= m->mask - m->mask / 4) {
+        if (!grow(m))
+            return NULL;
+        s = find(m->slots, m->mask, hash, key);
     }
+    *s = (struct strmap_slot){.hash = hash, .key = key.p ? key : STR("")};
+    m->count++;
     return &s->value;
 }

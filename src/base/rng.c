@@ -100,7 +100,9 @@ double rng_beta(struct rng *r, double a, double b)
 {
     double x = rng_gamma(r, a), y = rng_gamma(r, b);
 
-    return x / (x + y);
+    if (x + y > 0)
+        return x / (x + y);
+    return rng_unit(r) < a / (a + b) ? 1 : 0; /* both fell below the smallest double */
 }
 
 void random_bytes(void *p, size_t n)

@@ -1,21 +1,15 @@
 #include "base/str.h"
 
-#include "base/assert.h"
+#include "base/num.h"
 
-#include <errno.h>
-#include <locale.h>
-#include <math.h>
-#include <pthread.h>
-#include <stdlib.h>
-
-struct str str_from(const char *text)
+struct str str_from(const char *nul_terminated)
 {
-    return text ? (struct str){text, strlen(text)} : (struct str){NULL, 0};
+    return (struct str){nul_terminated, nul_terminated ? strlen(nul_terminated) : 0};
 }
 
-static unsigned char lower(char c)
+static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : (unsigned char)c;
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
 bool str_eq_nocase(struct str a, struct str b)
@@ -31,19 +25,20 @@ bool str_eq_nocase(struct str a, struct str b)
 int str_cmp(struct str a, struct str b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
-    int c = n ? memcmp(a.p, b.p, n) : 0;
+    int d = n ? memcmp(a.p, b.p, n) : 0;
 
-    return c ? c : (a.n > b.n) - (a.n < b.n);
+    return d ? d : (a.n > b.n) - (a.n < b.n);
 }
 
 bool str_starts(struct str s, struct str prefix)
 {
-    return s.n >= prefix.n && str_eq((struct str){s.p, prefix.n}, prefix);
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
 
 bool str_ends(struct str s, struct str suffix)
 {
-    return s.n >= suffix.n && str_eq((struct str){s.p + (s.n - suffix.n), suffix.n}, suffix);
+    return s.n >= suffix.n &&
+           (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 struct str str_trim(struct str s)
@@ -65,86 +60,108 @@ struct str str_cut(struct str *s, char sep)
         return before;
     }
     before.n = (size_t)(at - s->p);
-    *s = (struct str){at + 1, s->n - before.n - 1};
+    s->p = at + 1;
+    s->n -= before.n + 1;
     return before;
 }
 
 enum err str_to_i64(struct str s, int64_t *ret)
 {
-    size_t i = 0;
     bool negative = s.n && s.p[0] == '-';
-    int64_t v = 0;
+    uint64_t v = 0, limit = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+    bool fits = true;
 
-    if (negative)
-        i++;
-    if (i == s.n)
+    if (s.n == (size_t)negative)
         return ERR_SYNTAX;
-    /* downwards, because there is one more negative number than there are positive ones */
-    for (; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
+    for (size_t i = negative; i < s.n; i++) {
+        unsigned digit = (unsigned char)s.p[i] - '0';
+
+        if (digit > 9)
             return ERR_SYNTAX;
-        if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, s.p[i] - '0', &v))
-            return ERR_RANGE;
+        if (v > (limit - digit) / 10)
+            fits = false; /* go on: what follows may still be no digit */
+        else
+            v = v * 10 + digit;
     }
-    if (!negative && v == INT64_MIN)
+    if (!fits)
         return ERR_RANGE;
-    *ret = negative ? v : -v;
+    *ret = negative ? (int64_t)(0 - v) : (int64_t)v;
     return ERR_OK;
 }
 
-static locale_t c_locale;
-
-static void make_locale(void)
+/* digits, with a point anywhere among them, and an exponent */
+static bool is_decimal(struct str s)
 {
-    c_locale = newlocale(LC_ALL_MASK, "C", NULL);
-    ASSERT(c_locale != NULL);
+    size_t i = 0, digits = 0;
+
+    if (i < s.n && s.p[i] == '-')
+        i++;
+    for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+        digits++;
+    if (i < s.n && s.p[i] == '.')
+        for (i++; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+            digits++;
+    if (digits && i < s.n && (s.p[i] | 0x20) == 'e') {
+        i++;
+        if (i < s.n && (s.p[i] == '-' || s.p[i] == '+'))
+            i++;
+        for (digits = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+            digits++;
+    }
+    return digits && i == s.n;
 }
 
 enum err str_to_f64(struct str s, double *ret)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    char copy[512], *end;
+    if (!is_decimal(s))
+        return ERR_SYNTAX;
+    return num_parse_f64(s, ret);
+}
+
+size_t utf8_length(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
 
     if (s.n == 0)
-        return ERR_SYNTAX;
-    if (s.n >= sizeof copy)
-        return ERR_RANGE;
-    /* strtod also takes blanks, '+', hexadecimal, "inf" and "nan": not numbers here */
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool digit = c >= '0' && c <= '9';
-        bool sign = (c == '-' || c == '+') && i > 0 && lower(s.p[i - 1]) == 'e';
-        if (!digit && !sign && c != '.' && lower(c) != 'e' && !(c == '-' && i == 0))
-            return ERR_SYNTAX;
-        copy[i] = c;
-    }
-    copy[s.n] = 0;
-    pthread_once(&once, make_locale);
-    double v = strtod_l(copy, &end, c_locale);
-    if (end != copy + s.n)
-        return ERR_SYNTAX;
-    if (!isfinite(v))
-        return ERR_RANGE;
-    *ret = v;
-    return ERR_OK;
+        return 0;
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.n < 2)
+        return 0;
+    /* The second byte's bounds shut out overlong forms, surrogates and what is above U+10FFFF. */
+    unsigned low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+    size_t n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+    if (s.n < n || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
 }
 
 bool utf8_valid(struct str s)
 {
-    const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
+    while (s.n) {
+        uint64_t eight;
+        size_t n = 8;
 
-    while (p < end) {
-        unsigned char c = *p;
-        size_t more = c < 0x80 ? 0 : c < 0xC2 ? 9 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : 9;
-        if (more > 3 || (size_t)(end - p) <= more)
+        if (s.n < 8 || (memcpy(&eight, s.p, 8), eight & UINT64_C(0x8080808080808080)))
+            n = utf8_length(s);
+        if (n == 0)
             return false;
-        for (size_t i = 1; i <= more; i++)
-            if ((p[i] & 0xC0) != 0x80)
-                return false;
-        if ((c == 0xE0 && p[1] < 0xA0) || (c == 0xED && p[1] > 0x9F) ||
-            (c == 0xF0 && p[1] < 0x90) || (c == 0xF4 && p[1] > 0x8F))
-            return false;
-        p += more + 1;
+        s.p += n, s.n -= n;
     }
     return true;
+}
+
+struct str utf8_prefix(struct str s, size_t max_bytes)
+{
+    if (s.n <= max_bytes)
+        return s;
+    s.n = max_bytes;
+    while (s.n && ((unsigned char)s.p[s.n] & 0xc0) == 0x80)
+        s.n--;
+    return s;
 }

@@ -36,3 +36,7 @@ MUST_CHECK enum err str_to_i64(struct str s, int64_t *ret);
 MUST_CHECK enum err str_to_f64(struct str s, double *ret);
 
 bool utf8_valid(struct str s); /* RFC 3629: no overlong forms, no surrogates */
+/* Bytes of the character that s starts with, 1..4; 0 when it is not valid UTF-8, or s is empty. */
+size_t utf8_length(struct str s);
+/* The longest prefix of at most max_bytes that does not cut a character in two. */
+struct str utf8_prefix(struct str s, size_t max_bytes);
