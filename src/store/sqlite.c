@@ -484,7 +484,7 @@ static enum err select_rows(struct sqlite_conn *c, struct arena *arena, enum stm
 
     enum err e = stmt_get(c, stmt, &st);
     for (int32_t i = 0; e == ERR_OK && i < sets && !r->more; i++) {
-        e = bind(c, st, def, args + (size_t)i * def->arg_count);
+        e = bind(c, st, def, i ? args + (size_t)i * def->arg_count : args);
         if (e == ERR_OK)
             e = gather(c, st, arena, rows_max, r, def->name);
         sqlite3_reset(st);
