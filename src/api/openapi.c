@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define PROBLEM_REF "{\"$ref\":\"#/components/responses/Problem\"}"
+
 static void schema_ref(struct json_writer *w, const char *name)
 {
     char ref[80];
@@ -220,6 +222,10 @@ static void success(struct json_writer *w, const struct endpoint *row)
         json_object_end(w);
     }
     json_object_end(w);
+    if (row->method == HTTP_GET && (row->learner != LEARNER_NONE || row->cache.fresh_s > 0)) {
+        json_name(w, STR("304"));
+        json_raw(w, STR("{\"description\":\"What If-None-Match names is still so.\"}"));
+    }
 }
 
 static uint64_t bit(enum err e)
@@ -256,8 +262,11 @@ static void problems(struct json_writer *w, const struct endpoint *row)
         char name[16];
         snprintf(name, sizeof name, "%d", status);
         json_name(w, str_from(name));
-        json_raw(w, STR("{\"$ref\":\"#/components/responses/Problem\"}"));
+        json_raw(w, STR(PROBLEM_REF));
     }
+    /* Whatever the server itself may refuse: a head too large, a body too slow, a wrong version. */
+    json_name(w, STR("default"));
+    json_raw(w, STR(PROBLEM_REF));
 }
 
 static void security(struct json_writer *w, uint32_t scopes)
