@@ -80,7 +80,9 @@ void access_put(struct access *a, int32_t i, const struct access_record *rec)
     s->client_gone = rec->client_gone;
     s->id_n = copy(s->id, ID_MAX, rec->id);
     s->trace_n = copy(s->trace, TRACE_MAX, rec->traceparent);
-    s->who_n = copy(s->who, WHO_MAX, rec->who);
+    /* A token's subject may be an e-mail address; those do not go into logs. */
+    bool address = rec->who.n && memchr(rec->who.p, '@', rec->who.n);
+    s->who_n = copy(s->who, WHO_MAX, address ? STR("jwt") : rec->who);
     atomic_store_explicit(&r->head, head + 1, memory_order_release);
     if (queued == ACCESS_RING_RECORDS / 2) /* else the thread's own pace is enough */
         pthread_cond_signal(&a->wake);
