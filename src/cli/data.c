@@ -1,5 +1,5 @@
 /* data - commands on what is stored: rebuild, migrate, export, erase, backup. */
-#include "api/api.h"
+#include "api/export.h"
 #include "base/civil.h"
 #include "base/clock.h"
 #include "cli/command.h"
@@ -112,7 +112,7 @@ int cmd_erase(const struct command_call *call)
     return EXIT_SUCCESS;
 }
 
-/* ---- backup ---- */
+/* ---- files: a backup, an export ---- */
 
 static enum err sync_path(const char *path, int flags)
 {
@@ -142,6 +142,72 @@ static int publish(const struct command_call *call, const char *temporary, const
     return EXIT_SUCCESS;
 }
 
+/* A name beside `path` for what is not whole yet. */
+static bool temporary_name(const char *path, char ret[PATH_MAX])
+{
+    return snprintf(ret, PATH_MAX, "%s.%d.part", path, (int)getpid()) < PATH_MAX;
+}
+
+static enum err to_stream(void *user, const void *p, size_t n)
+{
+    return fwrite(p, 1, n, user) == n ? ERR_OK : ERR_IO;
+}
+
+static int export_to(const struct command_call *call, FILE *out)
+{
+    const char *learner = call->args.operands[0];
+    struct export_sink sink = {.write = to_stream, .user = out};
+    struct store *store;
+    struct store_conn *conn = NULL;
+    int code = command_store(call, SCHEMA_CURRENT, &store);
+
+    if (code != EXIT_SUCCESS)
+        return code;
+    enum err e = store_connect(store, STORE_READER, &conn);
+
+    if (e == ERR_OK)
+        e = export_write(conn, str_from(learner), clock_us(), &sink);
+    if (e == ERR_OK && (fputc('\n', out) == EOF || fflush(out) != 0))
+        e = ERR_IO;
+    store_disconnect(conn);
+    store_close(store);
+    if (e == ERR_NOT_FOUND)
+        return command_failed(call->command, "there is no learner \"%.128s\"", learner);
+    if (e != ERR_OK)
+        return command_failed(call->command, "the export is not whole: %s", err_text(e));
+    return EXIT_SUCCESS;
+}
+
+int cmd_export(const struct command_call *call)
+{
+    const char *path = command_option(call, "out");
+    char temporary[PATH_MAX];
+
+    if (!path || strcmp(path, "-") == 0)
+        return export_to(call, stdout);
+    if (access(path, F_OK) == 0)
+        return command_failed(call->command, "%s exists; an export overwrites nothing", path);
+    if (!temporary_name(path, temporary))
+        return command_misused(call->command, "the file's name is too long");
+    /* For the owner's eyes: it holds a person's data. */
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+
+    if (!out) {
+        if (fd >= 0)
+            close(fd);
+        return command_failed(call->command, "cannot make %s: %s", temporary, strerror(errno));
+    }
+    int code = export_to(call, out);
+
+    if (fclose(out) != 0 && code == EXIT_SUCCESS)
+        code = command_failed(call->command, "cannot write %s: %s", temporary, strerror(errno));
+    if (code == EXIT_SUCCESS)
+        code = publish(call, temporary, path);
+    unlink(temporary);
+    return code;
+}
+
 int cmd_backup(const struct command_call *call)
 {
     const char *path = call->args.operands[0];
@@ -150,7 +216,7 @@ int cmd_backup(const struct command_call *call)
 
     if (access(path, F_OK) == 0)
         return command_failed(call->command, "%s exists; a backup overwrites nothing", path);
-    if (snprintf(temporary, sizeof temporary, "%s.%d.part", path, (int)getpid()) >= PATH_MAX - 1)
+    if (!temporary_name(path, temporary))
         return command_misused(call->command, "the file's name is too long");
     int code = command_store(call, SCHEMA_ANY, &store);
 
