@@ -96,7 +96,7 @@ static enum err err_of_state(const char *state)
         {"53100", ERR_STORAGE_FULL}, /* disk_full */
         {"53", ERR_STORE_DOWN},      /* too many connections, out of memory */
         {"08", ERR_STORE_DOWN},      /* connection exceptions */
-        {"57014", ERR_DEADLINE},     /* query_canceled: statement_timeout, or our own cancel */
+        {"57014", ERR_DEADLINE},     /* query_canceled: statement_timeout, or an operator */
         {"57P", ERR_STORE_DOWN},     /* admin_shutdown, crash_shutdown, cannot_connect_now */
         {"25006", ERR_STORE_DOWN},   /* read_only_sql_transaction: a replica, or failing over */
         {"40", ERR_BUSY},            /* serialization_failure, deadlock_detected */
@@ -220,16 +220,11 @@ static int64_t answer_until(const struct store *s, int64_t deadline_us)
     return sooner(deadline_us, clock_mono_us() + ms * 1000 + ANSWER_SLACK_US);
 }
 
-/* The deadline is over while the server works: tell it to stop, and leave. */
+/* The deadline is over while the server works. Leaving is enough: the server looks for a closed
+ * connection ten times a second (set_session). PQcancel() would wait for the server, and a server
+ * that has stopped answering is one of the reasons for being here. */
 static enum err too_late(struct pg_conn *c, const char *what)
 {
-    char why[256];
-    PGcancel *cancel = PQgetCancel(c->pg);
-
-    if (cancel) {
-        PQcancel(cancel, why, sizeof why); /* bounded by tcp_user_timeout */
-        PQfreeCancel(cancel);
-    }
     store_detail_set(c->base.detail, "%.100s: no answer before the deadline", what);
     drop(c);
     return ERR_DEADLINE;
@@ -277,6 +272,8 @@ static enum err set_session(PGconn *pg, const struct store_options *o, int64_t u
                            " set_config('lock_timeout', $2, false),"
                            " set_config('plan_cache_mode', 'force_generic_plan', false),"
                            " set_config('jit', 'off', false),"
+                           " CASE WHEN version() LIKE '%linux%' THEN"
+                           " set_config('client_connection_check_interval', '100', false) END,"
                            " set_config('TimeZone', 'UTC', false)",
                            2, NULL, values, NULL, NULL, 0) ||
         pump(pg, until) != ERR_OK)

@@ -972,6 +972,24 @@ static void end_backend(struct fixture *f, struct store_conn *victim)
     on_server(f->server, sql);
 }
 
+/* Who gives up at the deadline leaves no work behind. */
+static void a_late_statement_ends_on_the_server(void **state)
+{
+    struct fixture *f = *state;
+    const struct value endless = V_I(2000000000);
+    struct query pid = {.stmt = S(BACKEND)};
+    struct query q = {.stmt = S(SERIES_COUNT), .args = &endless, .arg_count = 1};
+
+    OK(store_read(f->reader, &f->arena, &pid, 1, 0));
+    assert_int_equal(store_read(f->reader, &f->arena, &q, 1, clock_mono_us() + 30000),
+                     ERR_DEADLINE);
+    int64_t start = clock_mono_us();
+    while (read_int(f, S(BACKEND_IS_THERE), &pid.rows.v[0], 1)) {
+        assert_in_range(clock_mono_us() - start, 0, 3000000);
+        usleep(20000);
+    }
+}
+
 static void reads_survive_a_lost_connection(void **state)
 {
     struct fixture *f = *state;
@@ -1084,6 +1102,22 @@ static int server_command(const char *command, const char *dir, char *ret, size_
     return pclose(p);
 }
 
+static void does_not_wait_for_a_stopped_server(struct fixture *f)
+{
+    struct query pid = {.stmt = S(BACKEND)};
+
+    OK(store_read(f->reader, &f->arena, &pid, 1, 0));
+    pid_t backend = (pid_t)pid.rows.v[0].i;
+    assert_int_equal(kill(backend, SIGSTOP), 0);
+    int64_t start = clock_mono_us();
+    enum err e = store_read(f->reader, &f->arena, &pid, 1, start + 100000);
+    int64_t took = clock_mono_us() - start;
+    kill(backend, SIGCONT);
+    assert_int_equal(e, ERR_DEADLINE);
+    assert_in_range(took, 100000, 1000000);
+    OK(store_read(f->reader, &f->arena, &pid, 1, 0));
+}
+
 static void survives_a_restart_of_the_server(void **state)
 {
     struct fixture own = {.engine = STORE_POSTGRES};
@@ -1100,6 +1134,7 @@ static void survives_a_restart_of_the_server(void **state)
     void *s = &own;
     setup(&s);
     store_one(&own, S(COUNTERS_ADD), row, 1, 3);
+    does_not_wait_for_a_stopped_server(&own);
     assert_int_equal(server_command("restart", dir, NULL, 0), 0);
     assert_int_equal(read_one(&own, own.reader, S(COUNTERS_SUM), row, 1)->v[1].i, 5);
     store_one(&own, S(COUNTERS_ADD), row, 1, 3);
@@ -1180,6 +1215,7 @@ static const struct {
     T(LITE, backs_up),
     T(LITE, tells_damage),
     T(LITE, truncates_the_log),
+    T(PG, a_late_statement_ends_on_the_server),
     T(PG, reads_survive_a_lost_connection),
     T(PG, writes_fail_clearly_when_the_connection_goes),
     T(PG, prepares_again),

@@ -84,12 +84,12 @@ SELECT 0;
 -- engine: postgres
 SELECT pg_backend_pid();
 
--- name: backend_end
+-- name: backend_is_there
 -- args: int
 -- engine: sqlite
 SELECT $1;
 -- engine: postgres
-SELECT pg_terminate_backend(CAST($1 AS INT));
+SELECT count(*) FROM pg_stat_activity WHERE pid = $1;
 
 -- name: forget_prepared
 -- engine: sqlite
