@@ -125,9 +125,9 @@ static void agrees_with_an_oracle_on_whole_and_broken_documents(void **state)
         for (int k = 0; k < 5 && b.n; k++) {
             static const char bytes[] = "{}[],:\"\\0123456789.eE+-tfnu \x01\x80\xC3\xED\xF4";
             b.p[rng_below(&rng, b.n)] = bytes[rng_below(&rng, sizeof bytes - 1)];
-            bool known, ours = check(buf_view(&b)) != ERR_SYNTAX,
-                        theirs = oracle(buf_view(&b), &known);
-            if (!known)
+            enum err e = check(buf_view(&b));
+            bool known, theirs = oracle(buf_view(&b), &known), ours = e == ERR_OK;
+            if (!known || e == ERR_RANGE) /* out of range, said before the rest was looked at */
                 continue;
             if (ours != theirs)
                 print_message("%.*s\n", (int)b.n, b.p);
