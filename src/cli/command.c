@@ -32,6 +32,8 @@ static bool is_group(const char *name)
     return false;
 }
 
+static void say(const struct command *c, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
+
 static void say(const struct command *c, const char *fmt, va_list args)
 {
     char name[COMMAND_NAME_MAX] = "", text[1024];

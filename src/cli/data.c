@@ -126,20 +126,28 @@ static enum err sync_path(const char *path, int flags)
     return failed ? ERR_IO : ERR_OK;
 }
 
-/* Under its name only when it is whole and on disk; never over another file. */
-static int publish(const struct command_call *call, const char *temporary, const char *path)
+/* `content` is on disk, and so is the name `path` in its folder. */
+static int sync_both(const struct command_call *call, const char *content, const char *path)
 {
     char directory[PATH_MAX];
 
-    if (sync_path(temporary, O_RDONLY) != ERR_OK)
-        return command_failed(call->command, "cannot write %s: %s", temporary, strerror(errno));
-    if (link(temporary, path) != 0)
-        return command_failed(call->command, "cannot make %s: %s", path, strerror(errno));
-    snprintf(directory, sizeof directory, "%s", path);
-    if (sync_path(dirname(directory), O_RDONLY | O_DIRECTORY) != ERR_OK)
+    if (sync_path(content, O_RDONLY) != ERR_OK)
+        return command_failed(call->command, "cannot sync %s: %s", content, strerror(errno));
+    if (snprintf(directory, sizeof directory, "%s", path) >= (int)sizeof directory ||
+        sync_path(dirname(directory), O_RDONLY | O_DIRECTORY) != ERR_OK)
         return command_failed(call->command, "cannot sync the folder of %s: %s", path,
                               strerror(errno));
     return EXIT_SUCCESS;
+}
+
+/* Under its name only when it is whole and on disk; never over another file. */
+static int publish(const struct command_call *call, const char *temporary, const char *path)
+{
+    if (sync_path(temporary, O_RDONLY) != ERR_OK)
+        return command_failed(call->command, "cannot sync %s: %s", temporary, strerror(errno));
+    if (link(temporary, path) != 0)
+        return command_failed(call->command, "cannot make %s: %s", path, strerror(errno));
+    return sync_both(call, path, path);
 }
 
 /* A name beside `path` for what is not whole yet. */
@@ -211,26 +219,18 @@ int cmd_export(const struct command_call *call)
 int cmd_backup(const struct command_call *call)
 {
     const char *path = call->args.operands[0];
-    char temporary[PATH_MAX], detail[CONFIG_DETAIL_MAX] = "";
+    char detail[CONFIG_DETAIL_MAX] = "";
     struct store *store;
-
-    if (access(path, F_OK) == 0)
-        return command_failed(call->command, "%s exists; a backup overwrites nothing", path);
-    if (!temporary_name(path, temporary))
-        return command_misused(call->command, "the file's name is too long");
     int code = command_store(call, SCHEMA_ANY, &store);
 
     if (code != EXIT_SUCCESS)
         return code;
-    enum err e = store_backup(store, temporary, detail);
+    enum err e = store_backup(store, path, detail);
 
     store_close(store);
     if (e == ERR_NOT_IMPLEMENTED)
-        code = command_failed(call->command, "this copies SQLite only; for PostgreSQL use pg_dump");
-    else if (e != ERR_OK)
-        code = command_failed(call->command, "%s", *detail ? detail : err_text(e));
-    else
-        code = publish(call, temporary, path);
-    unlink(temporary);
-    return code;
+        return command_failed(call->command, "this copies SQLite only; for PostgreSQL use pg_dump");
+    if (e != ERR_OK)
+        return command_failed(call->command, "%s", *detail ? detail : err_text(e));
+    return sync_both(call, path, path);
 }

@@ -199,7 +199,7 @@ class Data(CommandCase):
         copy = sqlite3.connect(self.path("copy.db"))
         self.assertEqual(copy.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
         copy.close()
-        self.fails(1, "overwrites nothing", "backup", self.path("copy.db"), "--database", self.database)
+        self.fails(1, "never overwrites", "backup", self.path("copy.db"), "--database", self.database)
         self.fails(1, "", "backup", "/nonexistent/copy.db", "--database", self.database)
         self.assertEqual([n for n in os.listdir(self.folder) if n.endswith(".part")], [])
 
