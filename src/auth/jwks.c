@@ -41,21 +41,15 @@ static enum jwt_alg alg_of(const EVP_PKEY *pkey)
 {
     char group[32] = "";
 
-    switch (EVP_PKEY_get_base_id(pkey)) {
-    case EVP_PKEY_HMAC:
+    if (EVP_PKEY_is_a(pkey, "HMAC"))
         return JWT_HS256;
-    case EVP_PKEY_RSA:
-        return EVP_PKEY_get_bits(pkey) >= 2048 ? JWT_RS256 : JWT_ALG_COUNT;
-    case EVP_PKEY_EC:
-        if (EVP_PKEY_get_group_name(pkey, group, sizeof group, NULL) == 1 &&
-            strcmp(group, "prime256v1") == 0)
-            return JWT_ES256;
-        return JWT_ALG_COUNT;
-    case EVP_PKEY_ED25519:
-        return JWT_EDDSA;
-    default:
-        return JWT_ALG_COUNT;
-    }
+    if (EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= 2048)
+        return JWT_RS256;
+    if (EVP_PKEY_is_a(pkey, "EC") &&
+        EVP_PKEY_get_group_name(pkey, group, sizeof group, NULL) == 1 &&
+        strcmp(group, "prime256v1") == 0)
+        return JWT_ES256;
+    return EVP_PKEY_is_a(pkey, "ED25519") ? JWT_EDDSA : JWT_ALG_COUNT;
 }
 
 /* Takes pkey over, also when it fails. */
