@@ -1,6 +1,5 @@
 #include "twin/session.h"
 
-
 static int64_t ms_between(int64_t from_us, int64_t to_us)
 {
     return to_us > from_us ? (to_us - from_us) / US_PER_MS : 0;
