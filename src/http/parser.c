@@ -226,9 +226,6 @@ static enum http_parse parse_request_line(struct http_parser *p, const char *bas
     const char *a = memchr(s, ' ', line.n);
     const char *b = a ? memchr(a + 1, ' ', (size_t)(end - a - 1)) : NULL;
 
-    /* Judged first, and as check_unfinished() does: the way a line was split must not show. */
-    if (a && (b ? b - a - 1 : end - a) > p->limits.url_bytes_max)
-        return refuse(p, ERR_URI_TOO_LONG, "the target is too long");
     if (!a || !b || a == s || b == a + 1)
         return bad(p, "the request line is malformed");
     struct str method = {s, (size_t)(a - s)};
@@ -406,22 +403,16 @@ static enum http_parse parse_line(struct http_parser *p, const char *base, struc
     return line.n == 0 ? finish_head(p, base) : parse_field(p, base, line);
 }
 
-/* The line under way has no end yet: is it too long already? */
-static enum http_parse check_unfinished(struct http_parser *p, const char *base, size_t n)
+/* Of the line in base[p->line_at..n), ended or not. Judged before anything else about a request
+ * line, so that the way in which it was split does not show. */
+static bool is_target_too_long(const struct http_parser *p, const char *base, size_t n)
 {
-    if (!p->has_request_line) {
-        const char *line = base + p->line_at;
-        const char *a = memchr(line, ' ', n - p->line_at);
-        size_t target_n = a ? n - (size_t)(a + 1 - base) : 0;
-        const char *b = a ? memchr(a + 1, ' ', target_n) : NULL;
-        if (b)
-            target_n = (size_t)(b - a - 1);
-        if (target_n > p->limits.url_bytes_max)
-            return refuse(p, ERR_URI_TOO_LONG, "the target is too long");
-    }
-    if (n >= p->limits.head_bytes_max)
-        return refuse(p, ERR_HEADERS_TOO_LARGE, "the head is too large");
-    return HTTP_PARSE_MORE;
+    if (p->has_request_line)
+        return false;
+    const char *line = base + p->line_at, *end = base + n;
+    const char *a = memchr(line, ' ', n - p->line_at);
+    const char *b = a ? memchr(a + 1, ' ', (size_t)(end - a - 1)) : NULL;
+    return a && (size_t)((b ? b : end) - a - 1) > p->limits.url_bytes_max;
 }
 
 enum http_parse http_parse_head(struct http_parser *p, const char *base, size_t n)
@@ -433,9 +424,15 @@ enum http_parse http_parse_head(struct http_parser *p, const char *base, size_t 
         const char *lf = memchr(base + p->scan_at, '\n', seen - p->scan_at);
         if (!lf) {
             p->scan_at = (uint32_t)seen;
-            return check_unfinished(p, base, seen);
+            if (is_target_too_long(p, base, seen))
+                return refuse(p, ERR_URI_TOO_LONG, "the target is too long");
+            if (seen >= p->limits.head_bytes_max)
+                return refuse(p, ERR_HEADERS_TOO_LARGE, "the head is too large");
+            return HTTP_PARSE_MORE;
         }
         uint32_t end = (uint32_t)(lf - base);
+        if (is_target_too_long(p, base, end))
+            return refuse(p, ERR_URI_TOO_LONG, "the target is too long");
         if (end == p->line_at || base[end - 1] != '\r')
             return bad(p, "a line ends in a bare LF");
         struct http_span line = {p->line_at, end - 1 - p->line_at};

@@ -252,8 +252,6 @@ void http_stream_end(struct http_exchange *pub, bool complete)
     pthread_mutex_lock(&s->lock);
     if (s->gone)
         complete = false;
-    stream_do_end(s, complete);
-    if (!complete)
-        s->cut = true;
+    stream_do_end(s, complete); /* cut off only after what was written before */
     stream_unlock_post(s);
 }
