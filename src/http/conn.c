@@ -564,10 +564,10 @@ static void want_continue(struct http_conn *c, struct exchange *x)
     c->unsent += x->out.n;
 }
 
-static void add_iov(struct iovec *iov, int *n, struct str s)
+static void add_iov(struct iovec *iov, int *n, struct str s, size_t at)
 {
-    if (s.n)
-        iov[(*n)++] = (struct iovec){(void *)(uintptr_t)s.p, s.n};
+    if (s.n > at)
+        iov[(*n)++] = (struct iovec){(void *)(uintptr_t)(s.p + at), s.n - at};
 }
 
 /* What can go out now, in order of the requests. */
@@ -577,15 +577,14 @@ static int gather(struct http_conn *c, struct iovec *iov)
     for (struct exchange *x = c->first; x && n + 3 <= IOV_MAX_HERE; x = x->next) {
         if (x->wants_continue && x == c->first)
             want_continue(c, x);
-        add_iov(iov, &n, (struct str){x->out.p + x->out_sent, x->out.n - x->out_sent});
+        add_iov(iov, &n, buf_view(&x->out), x->out_sent);
         if (x->state == X_STREAM) {
-            add_iov(iov, &n, stream_peek(x->stream));
+            add_iov(iov, &n, stream_peek(x->stream), 0);
             break;
         }
         if (x->state != X_READY)
             break;
-        struct str body = body_of(x);
-        add_iov(iov, &n, (struct str){body.p + x->body_sent, body.n - x->body_sent});
+        add_iov(iov, &n, body_of(x), x->body_sent);
         if (x->pub.close)
             break;
     }

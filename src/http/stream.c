@@ -70,7 +70,8 @@ struct str stream_peek(struct http_stream *s)
         s->sending = swap;
         pthread_mutex_unlock(&s->lock);
     }
-    return (struct str){s->sending.p + s->sent, s->sending.n - s->sent};
+    struct str whole = buf_view(&s->sending);
+    return (struct str){whole.p + s->sent, whole.n - s->sent};
 }
 
 void stream_sent(struct http_stream *s, size_t n)

@@ -332,7 +332,7 @@ struct client {
     char in[65536];
     size_t n;
     int status;
-    char head[4096], body[32768];
+    char head[4096], body[32768], value[256];
 };
 
 static int dial(void)
@@ -410,17 +410,16 @@ static bool at_end(struct client *c)
     return c->n == 0 && !hear(c);
 }
 
-static const char *find_header(const struct client *c, const char *name)
+static const char *find_header(struct client *c, const char *name)
 {
-    static char value[256];
     char wanted[64];
     snprintf(wanted, sizeof wanted, "\r\n%s: ", name);
     const char *at = strcasestr(c->head, wanted);
     if (!at)
         return NULL;
-    snprintf(value, sizeof value, "%.*s", (int)strcspn(at + strlen(wanted), "\r"),
+    snprintf(c->value, sizeof c->value, "%.*s", (int)strcspn(at + strlen(wanted), "\r"),
              at + strlen(wanted));
-    return value;
+    return c->value;
 }
 
 static void take_chunks(struct client *c)
@@ -1139,8 +1138,7 @@ static atomic_int stop_answered, stop_lost;
 /* Asks until told "Connection: close". Every request sent on an open connection must be answered. */
 static void *ask_on_and_on(void *arg)
 {
-    struct client *c = client_new();
-    (void)arg;
+    struct client *c = arg;
     for (;;) {
         if (ask(c, GET("/worker")) != 200) {
             atomic_fetch_add(&stop_lost, 1);
@@ -1170,7 +1168,7 @@ static void stops_without_dropping(void **state)
         tell(held, GET("/gate") GET("/hello"), strlen(GET("/gate") GET("/hello")));
         gate_await(1);
         for (int i = 0; i < STOP_CLIENTS; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, ask_on_and_on, NULL), 0);
+            assert_int_equal(pthread_create(&threads[i], NULL, ask_on_and_on, client_new()), 0);
         while (atomic_load(&stop_answered) < 100)
             sched_yield();
         atomic_store(&stop_told, true);
