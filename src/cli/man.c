@@ -53,7 +53,7 @@ static void man_command(const struct command *c, struct buf *out)
     command_name(c, name);
     buf_printf(out, ".SS \"doppel %s%s%s\"\n", name, *c->operands ? " " : "", c->operands);
     roff_c(out, c->summary);
-    buf_printf(out, ".\n");
+    buf_printf(out, str_ends(str_from(c->summary), STR(".")) ? "\n" : ".\n");
     if (c->about) {
         roff_c(out, c->about);
         buf_putc(out, '\n');

@@ -87,24 +87,37 @@ static int check(const struct command_call *call)
     return EXIT_SUCCESS;
 }
 
+static rlim_t files_wanted(const struct config *c)
+{
+    return (rlim_t)(c->connections_max + 4 * c->workers + FILES_BESIDE_CONNECTIONS);
+}
+
 /* Room for every connection the settings allow, as far as the system lets us. */
 static void raise_file_limit(const struct config *c)
 {
     struct rlimit limit;
-    rlim_t need = (rlim_t)(c->connections_max + 4 * c->workers + FILES_BESIDE_CONNECTIONS);
+    rlim_t need = files_wanted(c);
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
         return;
-    struct rlimit wish = {.rlim_cur = need,
-                          .rlim_max = need > limit.rlim_max ? need : limit.rlim_max};
+    struct rlimit wish = {
+        .rlim_cur = need,
+        .rlim_max = need > limit.rlim_max ? need : limit.rlim_max,
+    };
 
     if (setrlimit(RLIMIT_NOFILE, &wish) == 0)
         return;
-    wish = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &wish) != 0)
-        wish = limit;
-    if (wish.rlim_cur < need)
-        log_event(LOG_WARN, "serve.files", LOG_N("limit", wish.rlim_cur), LOG_N("wanted", need),
+    limit.rlim_cur = limit.rlim_max; /* raising the hard limit is not ours to do */
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void warn_of_file_limit(const struct config *c)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < files_wanted(c))
+        log_event(LOG_WARN, "serve.files", LOG_N("limit", limit.rlim_cur),
+                  LOG_N("wanted", files_wanted(c)),
                   LOG_C("hint", "raise LimitNOFILE or lower connections_max"));
 }
 
@@ -315,12 +328,14 @@ int cmd_serve(const struct command_call *call)
     code = start(call, &parts);
     if (code == EXIT_SUCCESS) {
         announce(call->config, &parts, begun_us);
+        warn_of_file_limit(call->config);
         wait_for_stop(&parts, &waited);
         notify("STOPPING=1");
         arm_second_signal(&waited);
     }
     stop(call->config, &parts);
-    log_event(LOG_INFO, "serve.stopped", LOG_N("exit", code));
+    if (code == EXIT_SUCCESS)
+        log_event(LOG_INFO, "serve.stopped");
     log_stop();
     return code;
 }

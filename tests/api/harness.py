@@ -130,7 +130,8 @@ class Server:
         line = self.process.stdout.readline()
         match = re.fullmatch(r"listening on (https?)://127\.0\.0\.1:(\d+)\n", line)
         if not match:
-            self.process.wait(timeout=READY_SECONDS)
+            self.process.kill()
+            self.process.wait()
             raise RuntimeError("no address on standard output: %r; %s" % (line, self.log_text()))
         self.port = int(match[2])
         end = time.monotonic() + READY_SECONDS
@@ -141,8 +142,10 @@ class Server:
         return self
 
     def log_text(self):
-        self.log.seek(0)
-        return self.log.read()
+        if not self.log.closed:
+            self.log.seek(0)
+            self.log_read = self.log.read()
+        return self.log_read
 
     def request(self, method, path, body=None, headers=None, key=None, query=None, check=None,
                 timeout=60):
@@ -201,6 +204,8 @@ class Server:
             self.process.send_signal(sig)
         code = self.process.wait(timeout=timeout)
         self.process.stdout.close()
+        self.log_text()
+        self.log.close()
         return code
 
     def kill(self):

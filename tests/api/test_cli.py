@@ -189,6 +189,8 @@ class Data(CommandCase):
         self.fails(1, "there is no learner", "rebuild", "--learner", "ann", "--database", self.database)
 
     def test_export_of_nobody(self):
+        self.fails(1, "run doppel migrate", "export", "ann", "--database", self.database)
+        self.ok("migrate", "--database", self.database)
         self.fails(1, "there is no learner", "export", "ann", "--out", self.path("x"), "--database", self.database)
         self.assertFalse(os.path.exists(self.path("x")))
         self.fails(2, "needs LEARNER", "export", "--database", self.database)
@@ -376,12 +378,12 @@ class Simulate(CommandCase):
 
         def stored():
             connection = sqlite3.connect(self.path("a.db"))
-            n = connection.execute("SELECT count(*), count(DISTINCT id) FROM events").fetchone()
+            n = connection.execute("SELECT count(*) FROM events").fetchone()[0]
             connection.close()
             return n
-        self.assertEqual(stored(), (lines, lines))
+        self.assertEqual(stored(), lines)
         self.ok("import", "events", self.path("e"), "--database", self.database)
-        self.assertEqual(stored(), (lines, lines))
+        self.assertEqual(stored(), lines)
         self.assertEqual(run("rebuild", "--verify", "--database", self.database).returncode, 0)
 
     def test_refusals(self):
