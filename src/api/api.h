@@ -88,6 +88,7 @@ struct api_call {
     struct problem problem;
     int64_t now_us;          /* UTC, one reading per call */
     int64_t deadline_us;     /* monotonic */
+    bool streaming;          /* by api_stream_begin(): the dispatcher ends the stream */
     bool pending;            /* the handler has handed on; api_resume() or api_finish() follows */
     struct api_continuation *then;
 };
@@ -100,6 +101,11 @@ enum err api_refuse(struct api_call *c, enum err e, const char *code, const char
     PRINTF_LIKE(4, 5);
 /* May the caller see or change this learner? ERR_NOT_FOUND if not (never 403 for rows). */
 MUST_CHECK enum err api_may_see(const struct api_call *c, struct str learner);
+
+/* The head of a reply whose length is not known; RUN_WORKER and RUN_SLOW rows with ENVELOPE_RAW. Then
+ * http_stream_write(); the dispatcher ends it when the handler returns, and cuts the connection off if
+ * that is not with ERR_OK. media: static text. */
+MUST_CHECK enum err api_stream_begin(struct api_call *c, const char *media);
 
 /* Hands events to ingest; `then` runs after the commit, where a handler of this row runs (with a
  * store connection), and reads its own write. Return its value from the handler. Results stay valid

@@ -1,239 +1,139 @@
 #include "api/export.h"
 
 #include "base/assert.h"
-#include "base/civil.h"
 #include "ingest/event.h"
 #include "json/writer.h"
 
-enum { PIECE_BYTES = 64 * 1024, ROW_BYTES_MAX = 1 << 20, EXPORT_ARENA_MAX = 256 * 1024 };
+#include <openssl/evp.h>
+#include <stdio.h>
 
-enum column_type {
-    COL_TEXT,
-    COL_INT,
-    COL_REAL,
-    COL_BOOL,
-    COL_TIME,
-    COL_DATE,
-    COL_JSON,
-    COL_KIND,
-    COL_TOPIC
+enum {
+    PIECE = 32 * 1024,      /* handed to the sink at once */
+    PIECE_MAX = 256 * 1024, /* a row is whole before it is handed on */
+    ARENA_MAX = 1 << 20,
 };
 
-/* A column of the statement, in its order, under the name that it has in the export. */
-struct column {
-    const char *name; /* NULL ends the list */
-    enum column_type type;
-};
-
+/* What is written of each table: its statement, and the names of its columns in order, each with
+ * what it is where the number or text alone does not say: t time, d day, b truth value, j JSON
+ * text, k kind of event, p kind of topic. What is NULL is left out, so that events have the form in
+ * which they are taken in. */
 struct table {
     const char *name;
     enum stmt stmt;
-    const struct column *columns;
+    const char *columns;
 };
-
-/* clang-format off: tables */
-static const struct column profile_columns[] = {
-    {"email", COL_TEXT},
-    {"name", COL_TEXT},
-    {"timezone", COL_TEXT},
-    {"createdAt", COL_TIME},
-    {"updatedAt", COL_TIME},
-    {"autoGenerateMissions", COL_BOOL},
-    {"defaultMissionMinutes", COL_INT},
-    {"missionDifficulty", COL_TEXT},
-    {"preferredStudyTime", COL_TEXT},
-    {"includeInAnalytics", COL_BOOL},
-    {"performanceTrackingEnabled", COL_BOOL},
-    {"behavioralAnalysisEnabled", COL_BOOL},
-    {"learningStyleProfilingEnabled", COL_BOOL},
-    {"shareAnonymizedPatterns", COL_BOOL},
-    {"sharePeerCalibrationData", COL_BOOL},
-    {"medicalSchool", COL_TEXT},
-    {"graduationYear", COL_INT},
-    {NULL, COL_TEXT},
-};
-static const struct column consents_columns[] = {
-    {"at", COL_TIME},       {"setting", COL_TEXT}, {"oldValue", COL_BOOL},
-    {"newValue", COL_BOOL}, {"actor", COL_TEXT},   {NULL, COL_TEXT},
-};
-static const struct column events_columns[] = {
-    {"id", COL_TEXT},        {"at", COL_TIME},       {"kind", COL_KIND},
-    {"session", COL_TEXT},   {"item", COL_TEXT},     {"skills", COL_JSON},
-    {"correct", COL_BOOL},   {"score", COL_REAL},    {"rating", COL_INT},
-    {"durationMs", COL_INT}, {"latencyMs", COL_INT}, {"confidence", COL_REAL},
-    {"modality", COL_TEXT},  {"course", COL_TEXT},   {"objective", COL_TEXT},
-    {"data", COL_JSON},      {"untimed", COL_BOOL},  {"receivedAt", COL_TIME},
-    {NULL, COL_TEXT},
-};
-static const struct column sessions_columns[] = {
-    {"session", COL_TEXT},        {"firstAt", COL_TIME},
-    {"lastAt", COL_TIME},         {"startedAt", COL_TIME},
-    {"completedAt", COL_TIME},    {"declaredMs", COL_INT},
-    {"declaredPauseMs", COL_INT}, {"mission", COL_TEXT},
-    {"pauses", COL_INT},          {"activeMs", COL_INT},
-    {"events", COL_INT},          {"answers", COL_INT},
-    {"correct", COL_INT},         {"reviews", COL_INT},
-    {"recalled", COL_INT},        {"newCards", COL_INT},
-    {"objectivesTotal", COL_INT}, {"objectivesDone", COL_INT},
-    {"notes", COL_TEXT},          {"notesAt", COL_TIME},
-    {"untimed", COL_BOOL},        {NULL, COL_TEXT},
-};
-static const struct column session_objectives_columns[] = {
-    {"session", COL_TEXT},
-    {"objective", COL_TEXT},
-    {"position", COL_INT},
-    {"estimatedMinutes", COL_INT},
-    {"completedAt", COL_TIME},
-    {"timeSpentMs", COL_INT},
-    {"selfAssessment", COL_INT},
-    {"confidenceRating", COL_INT},
-    {"clinicalMs", COL_INT},
-    {"notes", COL_TEXT},
-    {NULL, COL_TEXT},
-};
-static const struct column session_topics_columns[] = {
-    {"session", COL_TEXT},
-    {"topicKind", COL_TOPIC},
-    {"topic", COL_TEXT},
-    {NULL, COL_TEXT},
-};
-static const struct column missions_columns[] = {
-    {"mission", COL_TEXT},
-    {"day", COL_DATE},
-    {"status", COL_TEXT},
-    {"createdAt", COL_TIME},
-    {"startedAt", COL_TIME},
-    {"completedAt", COL_TIME},
-    {"skippedAt", COL_TIME},
-    {"estimatedMinutes", COL_INT},
-    {"actualMinutes", COL_INT},
-    {"reviewCardCount", COL_INT},
-    {"newContentCount", COL_INT},
-    {"difficultyRating", COL_INT},
-    {NULL, COL_TEXT},
-};
-static const struct column mission_objectives_columns[] = {
-    {"mission", COL_TEXT},         {"objective", COL_TEXT},   {"position", COL_INT},
-    {"estimatedMinutes", COL_INT}, {"completedAt", COL_TIME}, {NULL, COL_TEXT},
-};
-static const struct column cards_columns[] = {
-    {"item", COL_TEXT},      {"reviews", COL_INT}, {"again", COL_INT},    {"hard", COL_INT},
-    {"good", COL_INT},       {"easy", COL_INT},    {"firstAt", COL_TIME}, {"lastAt", COL_TIME},
-    {"lastRating", COL_INT}, {NULL, COL_TEXT},
-};
-static const struct column loads_columns[] = {
-    {"id", COL_TEXT},         {"at", COL_TIME},         {"session", COL_TEXT}, {"score", COL_REAL},
-    {"confidence", COL_REAL}, {"indicators", COL_JSON}, {NULL, COL_TEXT},
-};
-static const struct column days_columns[] = {
-    {"day", COL_DATE},        {"studyMs", COL_INT},   {"nightMs", COL_INT},  {"morningMs", COL_INT},
-    {"afternoonMs", COL_INT}, {"eveningMs", COL_INT}, {"sessions", COL_INT}, {"completed", COL_INT},
-    {"answers", COL_INT},     {"correct", COL_INT},   {"reviews", COL_INT},  {"recalled", COL_INT},
-    {"loads", COL_INT},       {"events", COL_INT},    {NULL, COL_TEXT},
-};
-static const struct column hours_columns[] = {
-    {"slot", COL_INT},      {"studyMs", COL_INT},  {"sessions", COL_INT},
-    {"completed", COL_INT}, {"answers", COL_INT},  {"correct", COL_INT},
-    {"reviews", COL_INT},   {"recalled", COL_INT}, {NULL, COL_TEXT},
-};
-static const struct column lengths_columns[] = {
-    {"bucket", COL_INT},  {"sessions", COL_INT}, {"completed", COL_INT},
-    {"studyMs", COL_INT}, {"answers", COL_INT},  {"correct", COL_INT},
-    {"reviews", COL_INT}, {"recalled", COL_INT}, {NULL, COL_TEXT},
-};
-static const struct column topics_columns[] = {
-    {"topicKind", COL_TOPIC}, {"topic", COL_TEXT},  {"studyMs", COL_INT}, {"sessions", COL_INT},
-    {"answers", COL_INT},     {"correct", COL_INT}, {"reviews", COL_INT}, {"recalled", COL_INT},
-    {"firstAt", COL_TIME},    {"lastAt", COL_TIME}, {NULL, COL_TEXT},
-};
-static const struct column keys_columns[] = {
-    {"keyId", COL_TEXT},     {"name", COL_TEXT},      {"createdAt", COL_TIME},
-    {"expiresAt", COL_TIME}, {"revokedAt", COL_TIME}, {NULL, COL_TEXT},
-};
-
 static const struct table tables[] = {
-    {"consents", STMT_EXPORT_CONSENTS, consents_columns},
-    {"events", STMT_EXPORT_EVENTS, events_columns},
-    {"sessions", STMT_EXPORT_SESSIONS, sessions_columns},
-    {"sessionObjectives", STMT_EXPORT_SESSION_OBJECTIVES, session_objectives_columns},
-    {"sessionTopics", STMT_EXPORT_SESSION_TOPICS, session_topics_columns},
-    {"missions", STMT_EXPORT_MISSIONS, missions_columns},
-    {"missionObjectives", STMT_EXPORT_MISSION_OBJECTIVES, mission_objectives_columns},
-    {"cards", STMT_EXPORT_CARDS, cards_columns},
-    {"loads", STMT_EXPORT_LOADS, loads_columns},
-    {"days", STMT_EXPORT_DAYS, days_columns},
-    {"hours", STMT_EXPORT_HOURS, hours_columns},
-    {"lengths", STMT_EXPORT_LENGTHS, lengths_columns},
-    {"topics", STMT_EXPORT_TOPICS, topics_columns},
+    {"consents", STMT_EXPORT_CONSENTS, "at:t setting oldValue:b newValue:b actor"},
+    {"apiKeys", STMT_EXPORT_KEYS, "id name scopes createdAt:t expiresAt:t revokedAt:t"},
+    {"events", STMT_EXPORT_EVENTS,
+     "id at:t kind:k untimed:b session item skills:j correct:b score rating durationMs latencyMs "
+     "confidence modality course objective data:j receivedAt:t"},
+    {"sessions", STMT_EXPORT_SESSIONS,
+     "session firstAt:t lastAt:t startedAt:t completedAt:t declaredMs declaredPauseMs mission "
+     "pauses pauseMsSum resumes resumeMsSum activeMs events answers correct reviews recalled "
+     "ratingSum newCards latencyN latencyMsSum latencyLogMicro scoreN scoreMicro objectivesTotal "
+     "objectivesDone assessmentN assessmentSum notes notesAt:t untimed:b"},
+    {"sessionObjectives", STMT_EXPORT_SESSION_OBJECTIVES,
+     "session objective position estimatedMinutes completedAt:t timeSpentMs selfAssessment "
+     "confidenceRating clinicalMs notes"},
+    {"sessionTopics", STMT_EXPORT_SESSION_TOPICS, "session topicKind:p topic"},
+    {"missions", STMT_EXPORT_MISSIONS,
+     "mission day:d status createdAt:t startedAt:t completedAt:t skippedAt:t estimatedMinutes "
+     "actualMinutes reviewCardCount newContentCount difficultyRating"},
+    {"missionObjectives", STMT_EXPORT_MISSION_OBJECTIVES,
+     "mission objective position estimatedMinutes completedAt:t"},
+    {"cards", STMT_EXPORT_CARDS,
+     "item reviews again hard good easy firstAt:t firstSession lastAt:t lastRating"},
+    {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
+    {"days", STMT_EXPORT_DAYS,
+     "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "
+     "reviews recalled latencyN latencyLogMicro loadN loadMicro loadMaxMicro events"},
+    {"hours", STMT_EXPORT_HOURS,
+     "slot studyMs sessions completed answers correct reviews recalled assessmentN assessmentSum"},
+    {"lengths", STMT_EXPORT_LENGTHS,
+     "bucket sessions completed studyMs answers correct reviews recalled"},
+    {"topics", STMT_EXPORT_TOPICS,
+     "topicKind:p topic studyMs sessions answers correct reviews recalled scoreN scoreMicro "
+     "firstAt:t lastAt:t"},
+    {"totals", STMT_EXPORT_TOTALS,
+     "version events untimed firstAt:t lastAt:t studyMs sessions completed answers correct reviews "
+     "recalled latencyN latencyLogMicro latencyLogSqMicro loads loadMicro"},
 };
-/* clang-format on */
+static const struct table profile_table = {
+    "profile", STMT_EXPORT_PROFILE,
+    "id email name timeZone createdAt:t updatedAt:t autoGenerateMissions:b defaultMissionMinutes "
+    "missionDifficulty preferredStudyTime lastMissionAdaptation:t includeInAnalytics:b "
+    "performanceTrackingEnabled:b behavioralAnalysisEnabled:b learningStyleProfilingEnabled:b "
+    "shareAnonymizedPatterns:b sharePeerCalibrationData:b medicalSchool graduationYear"};
 
 struct exporter {
     const struct export_sink *sink;
-    const struct column *columns;
-    struct json_writer writer;
-    struct buf text;
+    struct buf buf;
+    struct json_writer w;
+    EVP_MD_CTX *hash;
+    const struct table *table;
+    struct value learner;
+    int64_t rows;
+    enum err err;
 };
 
-static enum err flush(struct exporter *x)
+static void flush(struct exporter *x)
 {
-    if (x->text.failed)
-        return ERR_NOMEM;
-    enum err e = x->sink->write(x->sink->user, x->text.p, x->text.n);
-
-    buf_clear(&x->text);
-    return e;
+    if (x->buf.failed && x->err == ERR_OK)
+        x->err = ERR_NOMEM;
+    if (x->err != ERR_OK || x->buf.n == 0)
+        return;
+    if (EVP_DigestUpdate(x->hash, x->buf.p, x->buf.n) != 1)
+        x->err = ERR_INTERNAL;
+    else
+        x->err = x->sink->write(x->sink->user, x->buf.p, x->buf.n);
+    x->buf.n = 0; /* the writer's place in the text does not change by this */
 }
 
-static void value_write(struct json_writer *w, const struct value *v, enum column_type type)
+static void write_value(struct json_writer *w, const struct value *v, char type)
 {
     static const char *const topics[] = {"", "course", "lecture", "objective", "skill", "modality"};
     char date[DATE_TEXT_MAX];
-    int64_t number = type == COL_TEXT || type == COL_JSON || type == COL_REAL ? 0 : value_i64(v, 0);
 
-    switch (type) {
-    case COL_TEXT:
-        json_str(w, value_str(v));
-        break;
-    case COL_INT:
-        json_i64(w, number);
-        break;
-    case COL_REAL:
-        json_f64(w, value_f64(v, 0));
-        break;
-    case COL_BOOL:
-        json_bool(w, number != 0);
-        break;
-    case COL_TIME:
-        json_time(w, number);
-        break;
-    case COL_DATE:
-        date_print((int32_t)number, date);
-        json_str(w, str_from(date));
-        break;
-    case COL_JSON:
-        json_raw(w, value_str(v));
-        break;
-    case COL_KIND:
-        json_str(w, str_from(event_kind_name((enum event_kind)number)));
-        break;
-    case COL_TOPIC:
-        ASSERT(number > 0 && number < (int64_t)COUNT(topics)); /* the schema checks it */
-        json_str(w, str_from(topics[number]));
-        break;
-    }
+    if (v->type == V_REAL)
+        json_f64(w, v->d);
+    else if (v->type == V_TEXT && type == 'j')
+        json_raw(w, v->s);
+    else if (v->type == V_TEXT)
+        json_str(w, v->s);
+    else if (v->type != V_INT)
+        json_null(w); /* no table has bytes that are the learner's */
+    else if (type == 't')
+        json_time(w, v->i);
+    else if (type == 'b')
+        json_bool(w, v->i != 0);
+    else if (type == 'k')
+        json_str(w, str_from(event_kind_name((enum event_kind)v->i)));
+    else if (type == 'p') {
+        ASSERT(v->i > 0 && v->i < (int64_t)COUNT(topics)); /* the schema checks it */
+        json_str(w, str_from(topics[v->i]));
+    } else if (type == 'd') {
+        int n = date_print((int32_t)v->i, date);
+        json_str(w, (struct str){date, (size_t)n});
+    } else
+        json_i64(w, v->i);
 }
 
-/* What is not there is left out. */
-static void row_write(struct json_writer *w, const struct column *columns, const struct value *row)
+static void write_row(struct json_writer *w, const struct table *t, const struct value *row,
+                      int32_t cols)
 {
+    struct str rest = str_from(t->columns);
+
     json_object(w);
-    for (int i = 0; columns[i].name; i++) {
+    for (int32_t i = 0; i < cols; i++) {
+        struct str type = str_cut(&rest, ' '), name = str_cut(&type, ':');
+        ASSERT(name.n > 0);
         if (row[i].type == V_NULL)
             continue;
-        json_name(w, str_from(columns[i].name));
-        value_write(w, &row[i], columns[i].type);
+        json_name(w, name);
+        write_value(w, &row[i], type.p ? type.p[0] : 0);
     }
+    ASSERT(!rest.p);
     json_object_end(w);
 }
 
@@ -241,73 +141,163 @@ static enum err on_row(void *user, const struct value *row, int32_t cols)
 {
     struct exporter *x = user;
 
-    (void)cols;
-    row_write(&x->writer, x->columns, row);
-    return x->text.n >= PIECE_BYTES || x->text.failed ? flush(x) : ERR_OK;
+    if (x->sink->lines) {
+        json_writer_init(&x->w, &x->buf);
+        json_object(&x->w);
+        json_kv_cstr(&x->w, "table", x->table->name);
+        json_name(&x->w, STR("row"));
+        write_row(&x->w, x->table, row, cols);
+        json_object_end(&x->w);
+        buf_putc(&x->buf, '\n');
+    } else
+        write_row(&x->w, x->table, row, cols);
+    x->rows++;
+    if (x->buf.n >= PIECE || x->buf.failed)
+        flush(x);
+    return x->err;
 }
 
-static enum err table_write(struct exporter *x, struct store_conn *conn, const struct table *t,
-                            const struct value *key)
+static void write_table(struct exporter *x, struct store_conn *conn, const struct table *t)
 {
-    x->columns = t->columns;
-    json_name(&x->writer, str_from(t->name));
-    json_array(&x->writer);
-    enum err e = store_each(conn, t->stmt, key, 1, on_row, x);
-
-    json_array_end(&x->writer);
-    return e;
+    x->table = t;
+    if (x->err != ERR_OK)
+        return;
+    if (!x->sink->lines) {
+        json_name(&x->w, str_from(t->name));
+        json_array(&x->w);
+    }
+    enum err e = store_each(conn, t->stmt, &x->learner, 1, on_row, x);
+    if (e != ERR_OK && x->err == ERR_OK)
+        x->err = e;
+    if (!x->sink->lines)
+        json_array_end(&x->w);
 }
 
-static void head_write(struct exporter *x, struct str learner, const struct value *row,
-                       int64_t now_us)
+/* The members that are about the export itself, and those that older clients read. */
+static void write_head(struct exporter *x, const struct rows *profile, int64_t now_us)
 {
-    struct json_writer *w = &x->writer;
+    const struct value *v = row_at(profile, 0);
+    struct json_writer *w = &x->w;
 
+    json_writer_init(w, &x->buf);
     json_object(w);
-    json_kv_str(w, "exportFormat", STR("doppel-export-v1"));
+    if (x->sink->lines)
+        json_kv_cstr(w, "type", "export");
+    json_kv_i64(w, "schemaVersion", EXPORT_VERSION);
+    json_kv_cstr(w, "exportFormat", x->sink->lines ? "doppel-ndjson-v1" : "doppel-json-v1");
     json_kv_time(w, "exportedAt", now_us);
-    json_kv_str(w, "userId", learner);
-    json_kv_str(w, "userEmail", value_str(&row[1]));
-    json_kv_str(w, "userName", value_str(&row[2]));
+    json_kv_str(w, "userId", value_str(&v[0]));
+    json_kv_str(w, "userEmail", value_str(&v[1]));
+    json_kv_str(w, "userName", value_str(&v[2]));
+    json_name(w, STR("metadata"));
+    json_object(w);
+    json_kv_i64(w, "totalPatterns", 0);
+    json_kv_i64(w, "totalInsights", 0);
+    json_kv_bool(w, "hasLearningProfile", false);
+    json_kv_cstr(w, "exportFormat", x->sink->lines ? "doppel-ndjson-v1" : "doppel-json-v1");
+    json_kv_cstr(w, "note",
+                 "Patterns, insights and the learning profile are not stored: they are computed "
+                 "from the tables whenever they are asked for.");
+    json_object_end(w);
+    if (x->sink->lines) {
+        json_name(w, STR("profile"));
+        write_row(w, &profile_table, v, profile->cols);
+        json_object_end(w);
+        buf_putc(&x->buf, '\n');
+        return;
+    }
+    json_name(w, STR("patterns"));
+    json_array(w);
+    json_array_end(w);
+    json_name(w, STR("insights"));
+    json_array(w);
+    json_array_end(w);
+    json_kv_null(w, "learningProfile");
     json_name(w, STR("profile"));
-    row_write(w, profile_columns, row + 1);
+    write_row(w, &profile_table, v, profile->cols);
 }
 
-static enum err all_write(struct exporter *x, struct store_conn *conn, struct str learner,
-                          const struct value *row, int64_t now_us)
+/* The hash of what has been handed on, as lower-case hex. */
+static bool hash_text(struct exporter *x, char out[2 * EVP_MAX_MD_SIZE + 1])
 {
-    static const struct table keys = {"keys", STMT_EXPORT_KEYS, keys_columns};
-    struct value id = row[0], name = V_S(learner);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int n = 0;
 
-    head_write(x, learner, row, now_us);
-    enum err e = table_write(x, conn, &keys, &name);
+    if (EVP_DigestFinal_ex(x->hash, digest, &n) != 1)
+        return false;
+    for (unsigned int i = 0; i < n; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return true;
+}
 
-    for (size_t i = 0; e == ERR_OK && i < COUNT(tables); i++)
-        e = table_write(x, conn, &tables[i], &id);
+static void write_end(struct exporter *x)
+{
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+
+    if (!x->sink->lines)
+        json_kv_i64(&x->w, "rows", x->rows);
+    flush(x);
+    if (x->err != ERR_OK)
+        return;
+    if (!hash_text(x, hex)) {
+        x->err = ERR_INTERNAL;
+        return;
+    }
+    if (x->sink->lines) {
+        json_writer_init(&x->w, &x->buf);
+        json_object(&x->w);
+        json_kv_cstr(&x->w, "type", "end");
+        json_kv_i64(&x->w, "rows", x->rows);
+    }
+    json_name(&x->w, STR("contentHash"));
+    json_object(&x->w);
+    json_kv_cstr(&x->w, "algorithm", "sha256");
+    json_kv_cstr(&x->w, "covers",
+                 x->sink->lines ? "all lines before this one"
+                                : "all bytes before the comma in front");
+    json_kv_cstr(&x->w, "value", hex);
+    json_object_end(&x->w);
+    json_object_end(&x->w);
+    if (x->sink->lines)
+        buf_putc(&x->buf, '\n');
+    if (x->buf.failed)
+        x->err = ERR_NOMEM;
+    else
+        x->err = x->sink->write(x->sink->user, x->buf.p, x->buf.n);
+}
+
+static enum err export_all(struct exporter *x, struct store_conn *conn, struct arena *arena,
+                           struct str learner, int64_t now_us)
+{
+    const struct value id = V_S(learner);
+    struct query q = {.stmt = STMT_EXPORT_PROFILE, .args = &id, .arg_count = 1, .rows_max = 1};
+    enum err e = store_read(conn, arena, &q, 1, 0);
+
     if (e != ERR_OK)
         return e;
-    json_object_end(&x->writer);
-    return flush(x);
+    if (q.rows.count == 0)
+        return ERR_NOT_FOUND;
+    x->learner = id;
+    write_head(x, &q.rows, now_us);
+    for (size_t i = 0; i < COUNT(tables); i++)
+        write_table(x, conn, &tables[i]);
+    write_end(x);
+    return x->err;
 }
 
 enum err export_write(struct store_conn *conn, struct str learner, int64_t now_us,
                       const struct export_sink *sink)
 {
-    struct value key = V_S(learner);
-    struct query query = {.stmt = STMT_EXPORT_LEARNER, .args = &key, .arg_count = 1};
-    struct exporter x = {.sink = sink};
+    struct exporter x = {.sink = sink, .hash = EVP_MD_CTX_new()};
     struct arena arena;
 
-    arena_init(&arena, EXPORT_ARENA_MAX);
-    buf_init(&x.text, PIECE_BYTES + ROW_BYTES_MAX);
-    json_writer_init(&x.writer, &x.text);
-    enum err e = store_read(conn, &arena, &query, 1, 0);
-
-    if (e == ERR_OK && query.rows.count == 0)
-        e = ERR_NOT_FOUND;
-    if (e == ERR_OK)
-        e = all_write(&x, conn, learner, row_at(&query.rows, 0), now_us);
-    buf_fini(&x.text);
+    arena_init(&arena, ARENA_MAX);
+    buf_init(&x.buf, PIECE_MAX);
+    enum err e = ERR_NOMEM;
+    if (x.hash && EVP_DigestInit_ex(x.hash, EVP_sha256(), NULL) == 1)
+        e = export_all(&x, conn, &arena, learner, now_us);
+    EVP_MD_CTX_free(x.hash);
+    buf_fini(&x.buf);
     arena_fini(&arena);
     return e;
 }

@@ -282,11 +282,28 @@ static void add_headers(struct call *c)
         add_etag(x);
 }
 
+enum err api_stream_begin(struct api_call *pub, const char *media)
+{
+    struct call *c = call_of(pub);
+
+    ASSERT(!pub->streaming && pub->row->envelope == ENVELOPE_RAW && pub->conn);
+    pub->x->status = 200;
+    pub->x->content_type = media;
+    add_headers(c);
+    enum err e = http_stream_begin(pub->x);
+    pub->streaming = e == ERR_OK;
+    return e;
+}
+
 void reply_send(struct call *c, enum err e)
 {
     const struct endpoint *row = c->pub.row;
     struct http_exchange *x = c->pub.x;
 
+    if (c->pub.streaming) { /* the head has gone out: a failure can only be shown by cutting off */
+        http_stream_end(x, e == ERR_OK);
+        return;
+    }
     if (e == ERR_OK) {
         x->status = c->pub.status ? c->pub.status : row->status ? row->status : 200;
         if (row->envelope == ENVELOPE_RAW) {
