@@ -125,6 +125,7 @@ CREATE TABLE events (
     modality {text},
     course {text},
     objective {text},
+    mission {text},
     data {text},          -- a JSON object
     received_at {int} NOT NULL,
     PRIMARY KEY (learner_id, at, id)
@@ -199,7 +200,8 @@ CREATE TABLE missions (
     mission {text} NOT NULL CHECK (length(mission) BETWEEN 1 AND 128),
     day {int} NOT NULL,              -- local day it is for
     status {text} NOT NULL CHECK (status IN ('PENDING', 'IN_PROGRESS', 'COMPLETED', 'SKIPPED')),
-    created_at {int} NOT NULL,
+    created_at {int} NOT NULL,       -- of the mission_created; earliest of its events until that is told
+    told {int} NOT NULL DEFAULT 0 CHECK (told IN (0, 1)), -- was there a mission_created?
     started_at {int},
     completed_at {int},
     skipped_at {int},
@@ -216,7 +218,7 @@ CREATE TABLE mission_objectives (
     learner_id {int} NOT NULL,
     mission {text} NOT NULL,
     objective {text} NOT NULL,
-    position {int} NOT NULL,
+    position {int},                  -- place in the mission; NULL: done without being planned
     estimated_minutes {int} NOT NULL DEFAULT 0,
     completed_at {int},
     PRIMARY KEY (learner_id, mission, objective)

@@ -1,0 +1,289 @@
+-- Of the writers: learners, the log, and the rows that are derived from it. What a row means stands in
+-- the migrations; how events change it, in docs/events.md.
+
+-- Locked in one order, so that writers of several processes wait for each other instead of
+-- deadlocking, and a learner's events are applied one group after the other.
+-- name: ingest_learners
+-- args: text
+-- bulk
+-- engine: sqlite
+WITH k (external_id) AS (VALUES ($1))
+SELECT l.external_id, l.learner_id, l.zone, l.behavioral_analysis_enabled FROM k
+  JOIN learners l ON l.external_id = k.external_id;
+-- engine: postgres
+SELECT l.external_id, l.learner_id, l.zone, l.behavioral_analysis_enabled FROM learners l
+ WHERE l.external_id = ANY ($1::text[]) ORDER BY l.learner_id FOR UPDATE;
+
+-- name: ingest_learners_add
+-- args: text, int
+-- bulk
+INSERT INTO learners (external_id, created_at, updated_at) VALUES ($1, $2, $2)
+    ON CONFLICT DO NOTHING;
+
+-- name: ingest_events_add
+-- args: int, int, text, int, int, text, text, text, int, real, int, int, int, real, text, text, text, text, text, int
+-- bulk
+-- key: 1, 3
+INSERT INTO events (learner_id, at, id, kind, untimed, session, item, skills, correct, score, rating,
+        duration_ms, latency_ms, confidence, modality, course, objective, mission, data, received_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    ON CONFLICT DO NOTHING;
+
+-- name: ingest_sessions_read
+-- args: int, text
+-- bulk
+WITH k (learner_id, session) AS (VALUES ($1, $2))
+SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed_at,
+       t.declared_ms, t.declared_pause_ms, t.mission, t.pauses, t.pause_ms_sum, t.resumes,
+       t.resume_ms_sum, t.active_ms, t.events, t.answers, t.correct, t.reviews, t.recalled,
+       t.rating_sum, t.new_cards, t.latency_n, t.latency_ms_sum, t.latency_log_micro,
+       t.score_n, t.score_micro, t.objectives_total, t.objectives_done, t.assessment_n,
+       t.assessment_sum, t.notes, t.notes_at, t.untimed
+  FROM k JOIN sessions t ON t.learner_id = k.learner_id AND t.session = k.session;
+
+-- name: ingest_sessions_put
+-- args: int, text, int, int, int, int, int, int, text, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, text, int, int
+-- bulk
+INSERT INTO sessions (learner_id, session, first_at, last_at, started_at, completed_at,
+        declared_ms, declared_pause_ms, mission, pauses, pause_ms_sum, resumes, resume_ms_sum,
+        active_ms, events, answers, correct, reviews, recalled, rating_sum, new_cards,
+        latency_n, latency_ms_sum, latency_log_micro, score_n, score_micro, objectives_total,
+        objectives_done, assessment_n, assessment_sum, notes, notes_at, untimed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+    ON CONFLICT (learner_id, session) DO UPDATE SET
+        first_at = excluded.first_at, last_at = excluded.last_at,
+        started_at = excluded.started_at, completed_at = excluded.completed_at,
+        declared_ms = excluded.declared_ms, declared_pause_ms = excluded.declared_pause_ms,
+        mission = excluded.mission, pauses = excluded.pauses,
+        pause_ms_sum = excluded.pause_ms_sum, resumes = excluded.resumes,
+        resume_ms_sum = excluded.resume_ms_sum, active_ms = excluded.active_ms,
+        events = excluded.events, answers = excluded.answers, correct = excluded.correct,
+        reviews = excluded.reviews, recalled = excluded.recalled,
+        rating_sum = excluded.rating_sum, new_cards = excluded.new_cards,
+        latency_n = excluded.latency_n, latency_ms_sum = excluded.latency_ms_sum,
+        latency_log_micro = excluded.latency_log_micro, score_n = excluded.score_n,
+        score_micro = excluded.score_micro, objectives_total = excluded.objectives_total,
+        objectives_done = excluded.objectives_done, assessment_n = excluded.assessment_n,
+        assessment_sum = excluded.assessment_sum, notes = excluded.notes,
+        notes_at = excluded.notes_at, untimed = excluded.untimed;
+
+-- name: ingest_session_objectives_read
+-- args: int, text, text
+-- bulk
+WITH k (learner_id, session, objective) AS (VALUES ($1, $2, $3))
+SELECT t.learner_id, t.session, t.objective, t.position, t.estimated_minutes, t.completed_at,
+       t.time_spent_ms, t.self_assessment, t.confidence_rating, t.clinical_ms, t.notes
+  FROM k JOIN session_objectives t ON t.learner_id = k.learner_id AND t.session = k.session AND t.objective = k.objective;
+
+-- name: ingest_session_objectives_put
+-- args: int, text, text, int, int, int, int, int, int, int, text
+-- bulk
+INSERT INTO session_objectives (learner_id, session, objective, position, estimated_minutes,
+        completed_at, time_spent_ms, self_assessment, confidence_rating, clinical_ms, notes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (learner_id, session, objective) DO UPDATE SET
+        position = excluded.position, estimated_minutes = excluded.estimated_minutes,
+        completed_at = excluded.completed_at, time_spent_ms = excluded.time_spent_ms,
+        self_assessment = excluded.self_assessment,
+        confidence_rating = excluded.confidence_rating, clinical_ms = excluded.clinical_ms,
+        notes = excluded.notes;
+
+-- name: ingest_missions_read
+-- args: int, text
+-- bulk
+WITH k (learner_id, mission) AS (VALUES ($1, $2))
+SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
+       t.completed_at, t.skipped_at, t.estimated_minutes, t.actual_minutes,
+       t.review_card_count, t.new_content_count, t.difficulty_rating
+  FROM k JOIN missions t ON t.learner_id = k.learner_id AND t.mission = k.mission;
+
+-- name: ingest_missions_put
+-- args: int, text, int, text, int, int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO missions (learner_id, mission, day, status, created_at, told, started_at,
+        completed_at, skipped_at, estimated_minutes, actual_minutes, review_card_count,
+        new_content_count, difficulty_rating)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    ON CONFLICT (learner_id, mission) DO UPDATE SET
+        day = excluded.day, status = excluded.status, created_at = excluded.created_at,
+        told = excluded.told, started_at = excluded.started_at,
+        completed_at = excluded.completed_at, skipped_at = excluded.skipped_at,
+        estimated_minutes = excluded.estimated_minutes,
+        actual_minutes = excluded.actual_minutes,
+        review_card_count = excluded.review_card_count,
+        new_content_count = excluded.new_content_count,
+        difficulty_rating = excluded.difficulty_rating;
+
+-- name: ingest_mission_objectives_read
+-- args: int, text, text
+-- bulk
+WITH k (learner_id, mission, objective) AS (VALUES ($1, $2, $3))
+SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at
+  FROM k JOIN mission_objectives t ON t.learner_id = k.learner_id AND t.mission = k.mission AND t.objective = k.objective;
+
+-- name: ingest_mission_objectives_put
+-- args: int, text, text, int, int, int
+-- bulk
+INSERT INTO mission_objectives (learner_id, mission, objective, position, estimated_minutes,
+        completed_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (learner_id, mission, objective) DO UPDATE SET
+        position = excluded.position, estimated_minutes = excluded.estimated_minutes,
+        completed_at = excluded.completed_at;
+
+-- name: ingest_cards_read
+-- args: int, text
+-- bulk
+WITH k (learner_id, item) AS (VALUES ($1, $2))
+SELECT t.learner_id, t.item, t.reviews, t.again, t.hard, t.good, t.easy, t.first_at,
+       t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating
+  FROM k JOIN cards t ON t.learner_id = k.learner_id AND t.item = k.item;
+
+-- name: ingest_cards_put
+-- args: int, text, int, int, int, int, int, int, text, text, int, text, int
+-- bulk
+INSERT INTO cards (learner_id, item, reviews, again, hard, good, easy, first_at, first_id,
+        first_session, last_at, last_id, last_rating)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    ON CONFLICT (learner_id, item) DO UPDATE SET
+        reviews = excluded.reviews, again = excluded.again, hard = excluded.hard,
+        good = excluded.good, easy = excluded.easy, first_at = excluded.first_at,
+        first_id = excluded.first_id, first_session = excluded.first_session,
+        last_at = excluded.last_at, last_id = excluded.last_id,
+        last_rating = excluded.last_rating;
+
+-- name: ingest_session_topics_add
+-- args: int, text, int, text
+-- bulk
+-- key: 1, 2, 3, 4
+INSERT INTO session_topics (learner_id, session, topic_kind, topic) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING;
+
+-- name: ingest_loads_add
+-- args: int, int, text, text, real, real, text
+-- bulk
+INSERT INTO loads (learner_id, at, id, session, score, confidence, indicators)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
+
+-- name: ingest_days_add
+-- args: int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO days (learner_id, day, study_ms, night_ms, morning_ms, afternoon_ms, evening_ms,
+        sessions, completed, answers, correct, reviews, recalled, latency_n, latency_log_micro,
+        load_n, load_micro, load_max_micro, events)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19)
+    ON CONFLICT (learner_id, day) DO UPDATE SET
+        study_ms = days.study_ms + excluded.study_ms,
+        night_ms = days.night_ms + excluded.night_ms,
+        morning_ms = days.morning_ms + excluded.morning_ms,
+        afternoon_ms = days.afternoon_ms + excluded.afternoon_ms,
+        evening_ms = days.evening_ms + excluded.evening_ms,
+        sessions = days.sessions + excluded.sessions,
+        completed = days.completed + excluded.completed,
+        answers = days.answers + excluded.answers, correct = days.correct + excluded.correct,
+        reviews = days.reviews + excluded.reviews,
+        recalled = days.recalled + excluded.recalled,
+        latency_n = days.latency_n + excluded.latency_n,
+        latency_log_micro = days.latency_log_micro + excluded.latency_log_micro,
+        load_n = days.load_n + excluded.load_n,
+        load_micro = days.load_micro + excluded.load_micro,
+        load_max_micro = CASE WHEN excluded.load_max_micro > days.load_max_micro THEN excluded.load_max_micro ELSE days.load_max_micro END,
+        events = days.events + excluded.events;
+
+-- name: ingest_hours_add
+-- args: int, int, int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO hours (learner_id, slot, study_ms, sessions, completed, answers, correct, reviews,
+        recalled, assessment_n, assessment_sum)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (learner_id, slot) DO UPDATE SET
+        study_ms = hours.study_ms + excluded.study_ms,
+        sessions = hours.sessions + excluded.sessions,
+        completed = hours.completed + excluded.completed,
+        answers = hours.answers + excluded.answers, correct = hours.correct + excluded.correct,
+        reviews = hours.reviews + excluded.reviews,
+        recalled = hours.recalled + excluded.recalled,
+        assessment_n = hours.assessment_n + excluded.assessment_n,
+        assessment_sum = hours.assessment_sum + excluded.assessment_sum;
+
+-- name: ingest_lengths_add
+-- args: int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO lengths (learner_id, bucket, sessions, completed, study_ms, answers, correct,
+        reviews, recalled)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (learner_id, bucket) DO UPDATE SET
+        sessions = lengths.sessions + excluded.sessions,
+        completed = lengths.completed + excluded.completed,
+        study_ms = lengths.study_ms + excluded.study_ms,
+        answers = lengths.answers + excluded.answers,
+        correct = lengths.correct + excluded.correct,
+        reviews = lengths.reviews + excluded.reviews,
+        recalled = lengths.recalled + excluded.recalled;
+
+-- name: ingest_topics_add
+-- args: int, int, text, int, int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO topics (learner_id, topic_kind, topic, study_ms, sessions, answers, correct,
+        reviews, recalled, score_n, score_micro, first_at, last_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    ON CONFLICT (learner_id, topic_kind, topic) DO UPDATE SET
+        study_ms = topics.study_ms + excluded.study_ms,
+        sessions = topics.sessions + excluded.sessions,
+        answers = topics.answers + excluded.answers,
+        correct = topics.correct + excluded.correct,
+        reviews = topics.reviews + excluded.reviews,
+        recalled = topics.recalled + excluded.recalled,
+        score_n = topics.score_n + excluded.score_n,
+        score_micro = topics.score_micro + excluded.score_micro,
+        first_at = CASE WHEN excluded.first_at < topics.first_at THEN excluded.first_at ELSE topics.first_at END,
+        last_at = CASE WHEN excluded.last_at > topics.last_at THEN excluded.last_at ELSE topics.last_at END;
+
+-- name: ingest_totals_add
+-- args: int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO totals (learner_id, version, events, untimed, study_ms, sessions, completed,
+        answers, correct, reviews, recalled, latency_n, latency_log_micro,
+        latency_log_sq_micro, loads, load_micro, first_at, last_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    ON CONFLICT (learner_id) DO UPDATE SET
+        version = totals.version + excluded.version, events = totals.events + excluded.events,
+        untimed = totals.untimed + excluded.untimed,
+        study_ms = totals.study_ms + excluded.study_ms,
+        sessions = totals.sessions + excluded.sessions,
+        completed = totals.completed + excluded.completed,
+        answers = totals.answers + excluded.answers,
+        correct = totals.correct + excluded.correct,
+        reviews = totals.reviews + excluded.reviews,
+        recalled = totals.recalled + excluded.recalled,
+        latency_n = totals.latency_n + excluded.latency_n,
+        latency_log_micro = totals.latency_log_micro + excluded.latency_log_micro,
+        latency_log_sq_micro = totals.latency_log_sq_micro + excluded.latency_log_sq_micro,
+        loads = totals.loads + excluded.loads,
+        load_micro = totals.load_micro + excluded.load_micro,
+        first_at = CASE WHEN totals.first_at IS NULL OR excluded.first_at < totals.first_at THEN excluded.first_at ELSE totals.first_at END,
+        last_at = CASE WHEN totals.last_at IS NULL OR excluded.last_at > totals.last_at THEN excluded.last_at ELSE totals.last_at END;
+
+-- A session that turned out to lie elsewhere takes its part away again; a rebuild would not make the
+-- row that is then empty.
+-- name: ingest_days_drop
+-- args: int, int
+-- bulk
+WITH k (learner_id, day) AS (VALUES ($1, $2))
+DELETE FROM days WHERE (learner_id, day) IN (SELECT learner_id, day FROM k)
+   AND events = 0 AND study_ms = 0 AND sessions = 0;
+
+-- name: ingest_hours_drop
+-- args: int, int
+-- bulk
+WITH k (learner_id, slot) AS (VALUES ($1, $2))
+DELETE FROM hours WHERE (learner_id, slot) IN (SELECT learner_id, slot FROM k)
+   AND study_ms = 0 AND sessions = 0 AND answers = 0 AND reviews = 0 AND assessment_n = 0;
+
+-- name: ingest_lengths_drop
+-- args: int, int
+-- bulk
+WITH k (learner_id, bucket) AS (VALUES ($1, $2))
+DELETE FROM lengths WHERE (learner_id, bucket) IN (SELECT learner_id, bucket FROM k) AND sessions = 0;
