@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 enum {
-    LEARNERS_REMEMBERED = 65536,    /* names to numbers, in each writer: about 10 MB when full */
     FILES_BESIDE_CONNECTIONS = 256, /* database files, loops, logs, what libraries open */
     LOOPS_MAX = 256,
 };
@@ -147,7 +146,6 @@ static enum err start_ingest(const struct config *c, struct parts *p)
         .queue_bytes_max = c->ingest_queue_bytes,
         .group_events = (int32_t)c->group_events,
         .group_wait_us = (int32_t)c->group_wait_us,
-        .learners_max = LEARNERS_REMEMBERED,
     };
 
     return ingest_new(p->store, &options, &p->ingest);

@@ -27,9 +27,10 @@ struct event {
     struct str learner; /* external id */
     int64_t at;         /* end of what happened, UTC microseconds; TIME_NONE: now */
     enum event_kind kind;
-    bool untimed; /* `at` tells only the order: the source had no clock. No day or hour is credited */
-    int8_t correct;     /* 0, 1; -1 none */
-    int8_t rating;      /* 1..4; 0 none */
+    bool untimed; /* `at` tells only the order: the source had no clock. No day or hour is credited
+                   */
+    int8_t correct; /* 0, 1; -1 none */
+    int8_t rating;  /* 1..4; 0 none */
     struct str session, item, modality, course, objective, mission;
     const struct str *skills;
     int32_t skill_count;
@@ -40,13 +41,14 @@ struct event {
     struct str data;     /* a JSON object; {NULL,0} none */
 };
 
-const char *event_kind_name(enum event_kind k);             /* NULL: no such kind */
-enum event_kind event_kind_find(struct str wire);           /* EVENT_NONE */
-void event_init(struct event *e);                           /* all "none" */
+const char *event_kind_name(enum event_kind k);   /* NULL: no such kind */
+enum event_kind event_kind_find(struct str wire); /* EVENT_NONE */
+void event_init(struct event *e);                 /* all "none" */
 
 /* Why an event was refused. */
 struct event_error {
-    const char *code; /* "VALIDATION_ERROR", "UNKNOWN_KIND", "TIME_OUT_OF_RANGE", "ANALYSIS_DISABLED" … */
+    const char
+        *code; /* "VALIDATION_ERROR", "UNKNOWN_KIND", "TIME_OUT_OF_RANGE", "ANALYSIS_DISABLED" … */
     struct field_error field;
 };
 
@@ -61,8 +63,9 @@ struct event_rules {
     int64_t now_us, future_max_us;
     struct str default_learner;
 };
-MUST_CHECK enum err event_read(struct json_reader *r, struct arena *arena, const struct event_rules *rules,
-                               struct event *ret, int32_t *ret_unknown, struct event_error *error);
+MUST_CHECK enum err event_read(struct json_reader *r, struct arena *arena,
+                               const struct event_rules *rules, struct event *ret,
+                               int32_t *ret_unknown, struct event_error *error);
 /* The same checks for an event that was not read from JSON. */
 MUST_CHECK enum err event_check(const struct event *e, const struct event_rules *rules,
                                 struct event_error *error);

@@ -2,11 +2,12 @@
  *
  * Batches are queued; a writer gathers what is there (at most group_events, waiting at most
  * group_wait_us for more) into one transaction, and tells each batch after the commit. SQLite has
- * one writer; PostgreSQL several, each owning a hash range of learners, so that one learner's events
- * are applied in order. Whatever is acknowledged is on disk, together with the sums it changed.
+ * one writer; PostgreSQL several, each owning a hash range of learners, so that one learner's
+ * events are applied in order. Whatever is acknowledged is on disk, together with the sums it
+ * changed.
  *
- * Applying is order-free: sums, minima and maxima only, so the rows after any order of arrival, with
- * any duplicates, equal those of ingest_rebuild(). */
+ * Applying is order-free: sums, minima and maxima only, so the rows after any order of arrival,
+ * with any duplicates, equal those of ingest_rebuild(). */
 #pragma once
 #include "ingest/event.h"
 #include "store/store.h"
@@ -36,14 +37,14 @@ struct ingest_batch {
 };
 
 struct ingest_options {
-    int32_t writers;        /* 1 on SQLite; 1..16 on PostgreSQL */
+    int32_t writers; /* 1 on SQLite; 1..16 on PostgreSQL */
     int32_t queue_events_max;
     int64_t queue_bytes_max;
-    int32_t group_events;   /* per transaction */
-    int32_t group_wait_us;  /* 0: take what is there */
-    int32_t learners_max;   /* of the id cache in each writer */
+    int32_t group_events;  /* per transaction */
+    int32_t group_wait_us; /* 0: take what is there */
     /* After each commit, on the writer thread: whose data changed. For caches. May be NULL. */
-    void (*on_commit)(void *user, const int64_t *learner_ids, const struct str *external_ids, int32_t n);
+    void (*on_commit)(void *user, const int64_t *learner_ids, const struct str *external_ids,
+                      int32_t n);
     void *user;
 };
 
@@ -54,7 +55,8 @@ struct ingest_stats {
 };
 
 struct ingest;
-MUST_CHECK enum err ingest_new(struct store *store, const struct ingest_options *options, struct ingest **ret);
+MUST_CHECK enum err ingest_new(struct store *store, const struct ingest_options *options,
+                               struct ingest **ret);
 /* ERR_BUSY: the queue is full or stopping (503 with Retry-After). Any thread. */
 MUST_CHECK enum err ingest_submit(struct ingest *in, struct ingest_batch *b);
 void ingest_stats(const struct ingest *in, struct ingest_stats *ret);
@@ -62,11 +64,12 @@ void ingest_free(struct ingest *in); /* finishes what is queued */
 
 /* The same step without the queue, for importers: one transaction on a writer connection that the
  * caller owns. Results' text lives in `arena`. */
-struct applier; /* scratch memory and caches of one writer */
-MUST_CHECK enum err applier_new(struct store_conn *conn, int32_t learners_max, struct applier **ret);
+struct applier; /* scratch memory of one writer */
+MUST_CHECK enum err applier_new(struct store_conn *conn, struct applier **ret);
 void applier_free(struct applier *a);
 MUST_CHECK enum err applier_apply(struct applier *a, const struct event *events, int32_t count,
-                                  int64_t now_us, struct arena *arena, struct ingest_result *results);
+                                  int64_t now_us, struct arena *arena,
+                                  struct ingest_result *results);
 
 /* Recomputes every derived row of one learner (external id) or of all ({NULL,0}) from the log, each
  * learner in a transaction of its own. With `verify`, changes nothing and counts the rows that
@@ -84,23 +87,25 @@ struct quarantine_row {
     int64_t quarantine_id, received_at;
     struct str source, code, field, reason, body;
 };
-MUST_CHECK enum err quarantine_put(struct store_conn *conn, const struct quarantine_row *rows, int32_t n,
-                                   int32_t rows_max);
+MUST_CHECK enum err quarantine_put(struct store_conn *conn, const struct quarantine_row *rows,
+                                   int32_t n, int32_t rows_max);
 
 /* Takes everything of a learner out, in one transaction: log, sums, profile, consents, keys.
  * ERR_NOT_FOUND. ret_rows: how many rows went. */
-MUST_CHECK enum err learner_erase(struct store_conn *conn, struct str external_id, int64_t *ret_rows);
-/* Finds or makes the learner; zone {NULL,0} leaves it as it is. A changed zone rebuilds the sums in the
- * same transaction. ERR_NOT_FOUND: unknown zone. */
+MUST_CHECK enum err learner_erase(struct store_conn *conn, struct str external_id,
+                                  int64_t *ret_rows);
+/* Finds or makes the learner; zone {NULL,0} leaves it as it is. A changed zone rebuilds the sums in
+ * the same transaction. ERR_NOT_FOUND: unknown zone. */
 MUST_CHECK enum err learner_put(struct store_conn *conn, struct str external_id, struct str zone,
                                 int64_t now_us, int64_t *ret_learner_id);
 
-/* Work for a writer thread that is not an event (profile, keys, erasure, quarantine): runs between two
- * groups, in order, in a transaction of its own, and is told after the commit. */
+/* Work for a writer thread that is not an event (profile, keys, erasure, quarantine): runs between
+ * two groups, in order, in a transaction of its own, and is told after the commit. */
 struct ingest_task {
     enum err (*run)(struct ingest_task *t, struct store_conn *conn); /* inside the transaction */
     void (*done)(struct ingest_task *t, enum err e);                 /* after commit or rollback */
-    struct str learner; /* whose data changes; {NULL,0} none: tells the cache and picks the writer */
+    struct str
+        learner; /* whose data changes; {NULL,0} none: tells the cache and picks the writer */
     void *user;
     struct ingest_task *next;
 };

@@ -1,0 +1,27 @@
+/* apply - events into the transaction that is open. Inside of ingest. */
+#pragma once
+#include "ingest/ingest.h"
+
+struct apply_item {
+    const struct event *event;
+    struct ingest_result *result; /* from apply_prepare(); the status is filled */
+};
+
+/* Checks each event and gives those without an id one; the text of that lives in the arena. Refused
+ * ones are marked so, and applier_run() leaves them alone. No store: any thread. ERR_NOMEM. */
+MUST_CHECK enum err apply_prepare(const struct event *events, int32_t count, int64_t now_us,
+                                  struct arena *arena, struct ingest_result *results);
+/* Inside a transaction of the applier's connection. On error the statuses mean nothing; the same
+ * items may be run again. */
+MUST_CHECK enum err applier_run(struct applier *a, const struct apply_item *items, int32_t count,
+                                int64_t now_us);
+/* Whose data the last run changed. Valid until the next one. */
+struct apply_changed {
+    const int64_t *learner_ids;
+    const struct str *external_ids;
+    int32_t count;
+};
+struct apply_changed applier_changed(const struct applier *a);
+/* The learner's zone as its sums see it; UTC, with a word in the log, when it cannot be read. */
+struct zone;
+const struct zone *apply_zone(struct str name);
