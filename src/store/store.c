@@ -361,6 +361,11 @@ void store_rollback(struct store_conn *c)
     c->tx = TX_NONE;
 }
 
+bool store_in_transaction(const struct store_conn *c)
+{
+    return c->tx != TX_NONE;
+}
+
 void store_checkpoint(struct store_conn *c, bool truncate)
 {
     ASSERT(c->access == STORE_WRITER && c->tx == TX_NONE);

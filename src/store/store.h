@@ -144,6 +144,9 @@ MUST_CHECK enum err store_read_bulk(struct store_conn *c, struct arena *arena, e
 MUST_CHECK enum err store_begin(struct store_conn *c);
 MUST_CHECK enum err store_commit(struct store_conn *c);
 void store_rollback(struct store_conn *c);
+/* Is one open, or failed and not yet rolled back? For work that takes part in its caller's, or makes
+ * one of its own. */
+bool store_in_transaction(const struct store_conn *c);
 /* SQLite: moves WAL content into the file if that is due; called by the writer when idle. */
 void store_checkpoint(struct store_conn *c, bool truncate);
 

@@ -353,8 +353,10 @@ CREATE TABLE quarantine (
     code {text} NOT NULL,
     field {text} NOT NULL,
     reason {text} NOT NULL,
+    learner {text},                  -- whom the body names, if it could be read: erased with the learner
     body {text} NOT NULL
 ) {strict};
+CREATE INDEX quarantine_by_learner ON quarantine (learner);
 
 CREATE TABLE api_keys (
     key_id {text} NOT NULL PRIMARY KEY,      -- public part

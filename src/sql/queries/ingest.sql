@@ -287,3 +287,187 @@ DELETE FROM hours WHERE (learner_id, slot) IN (SELECT learner_id, slot FROM k)
 -- bulk
 WITH k (learner_id, bucket) AS (VALUES ($1, $2))
 DELETE FROM lengths WHERE (learner_id, bucket) IN (SELECT learner_id, bucket FROM k) AND sessions = 0;
+
+-- name: ingest_events_page
+-- args: int, int, text, int
+SELECT at, id, kind, untimed, session, item, skills, correct, score, rating, duration_ms,
+       latency_ms, confidence, modality, course, objective, mission, data
+  FROM events WHERE learner_id = $1 AND (at, id) > ($2, $3) ORDER BY at, id LIMIT $4;
+
+-- name: rebuild_learners
+-- args: int, int
+SELECT learner_id, external_id FROM learners WHERE learner_id > $1 ORDER BY learner_id LIMIT $2;
+
+-- All columns of a learner's derived rows, in the order of their keys; totals without its version.
+-- name: rebuild_rows_sessions
+-- args: int
+SELECT session, first_at, last_at, started_at, completed_at, declared_ms, declared_pause_ms,
+       mission, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms, events, answers,
+       correct, reviews, recalled, rating_sum, new_cards, latency_n, latency_ms_sum,
+       latency_log_micro, score_n, score_micro, objectives_total, objectives_done, assessment_n,
+       assessment_sum, notes, notes_at, untimed
+  FROM sessions WHERE learner_id = $1 ORDER BY session;
+
+-- name: rebuild_rows_session_objectives
+-- args: int
+SELECT session, objective, position, estimated_minutes, completed_at, time_spent_ms,
+       self_assessment, confidence_rating, clinical_ms, notes
+  FROM session_objectives WHERE learner_id = $1 ORDER BY session, objective;
+
+-- name: rebuild_rows_session_topics
+-- args: int
+SELECT session, topic_kind, topic
+  FROM session_topics WHERE learner_id = $1 ORDER BY session, topic_kind, topic;
+
+-- name: rebuild_rows_missions
+-- args: int
+SELECT mission, day, status, created_at, told, started_at, completed_at, skipped_at,
+       estimated_minutes, actual_minutes, review_card_count, new_content_count, difficulty_rating
+  FROM missions WHERE learner_id = $1 ORDER BY mission;
+
+-- name: rebuild_rows_mission_objectives
+-- args: int
+SELECT mission, objective, position, estimated_minutes, completed_at
+  FROM mission_objectives WHERE learner_id = $1 ORDER BY mission, objective;
+
+-- name: rebuild_rows_cards
+-- args: int
+SELECT item, reviews, again, hard, good, easy, first_at, first_id, first_session, last_at,
+       last_id, last_rating
+  FROM cards WHERE learner_id = $1 ORDER BY item;
+
+-- name: rebuild_rows_loads
+-- args: int
+SELECT at, id, session, score, confidence, indicators
+  FROM loads WHERE learner_id = $1 ORDER BY at, id;
+
+-- name: rebuild_rows_days
+-- args: int
+SELECT day, study_ms, night_ms, morning_ms, afternoon_ms, evening_ms, sessions, completed,
+       answers, correct, reviews, recalled, latency_n, latency_log_micro, load_n, load_micro,
+       load_max_micro, events
+  FROM days WHERE learner_id = $1 ORDER BY day;
+
+-- name: rebuild_rows_hours
+-- args: int
+SELECT slot, study_ms, sessions, completed, answers, correct, reviews, recalled, assessment_n,
+       assessment_sum
+  FROM hours WHERE learner_id = $1 ORDER BY slot;
+
+-- name: rebuild_rows_lengths
+-- args: int
+SELECT bucket, sessions, completed, study_ms, answers, correct, reviews, recalled
+  FROM lengths WHERE learner_id = $1 ORDER BY bucket;
+
+-- name: rebuild_rows_topics
+-- args: int
+SELECT topic_kind, topic, study_ms, sessions, answers, correct, reviews, recalled, score_n,
+       score_micro, first_at, last_at
+  FROM topics WHERE learner_id = $1 ORDER BY topic_kind, topic;
+
+-- name: rebuild_rows_totals
+-- args: int
+SELECT events, untimed, first_at, last_at, study_ms, sessions, completed, answers, correct,
+       reviews, recalled, latency_n, latency_log_micro, latency_log_sq_micro, loads, load_micro
+  FROM totals WHERE learner_id = $1;
+
+-- Everything of a learner; the derived rows alone are what a rebuild takes away first.
+-- name: learner_drop_sessions
+-- args: int
+DELETE FROM sessions WHERE learner_id = $1;
+
+-- name: learner_drop_session_objectives
+-- args: int
+DELETE FROM session_objectives WHERE learner_id = $1;
+
+-- name: learner_drop_session_topics
+-- args: int
+DELETE FROM session_topics WHERE learner_id = $1;
+
+-- name: learner_drop_missions
+-- args: int
+DELETE FROM missions WHERE learner_id = $1;
+
+-- name: learner_drop_mission_objectives
+-- args: int
+DELETE FROM mission_objectives WHERE learner_id = $1;
+
+-- name: learner_drop_cards
+-- args: int
+DELETE FROM cards WHERE learner_id = $1;
+
+-- name: learner_drop_loads
+-- args: int
+DELETE FROM loads WHERE learner_id = $1;
+
+-- name: learner_drop_days
+-- args: int
+DELETE FROM days WHERE learner_id = $1;
+
+-- name: learner_drop_hours
+-- args: int
+DELETE FROM hours WHERE learner_id = $1;
+
+-- name: learner_drop_lengths
+-- args: int
+DELETE FROM lengths WHERE learner_id = $1;
+
+-- name: learner_drop_topics
+-- args: int
+DELETE FROM topics WHERE learner_id = $1;
+
+-- name: learner_drop_totals
+-- args: int
+DELETE FROM totals WHERE learner_id = $1;
+
+-- name: learner_drop_events
+-- args: int
+DELETE FROM events WHERE learner_id = $1;
+
+-- name: learner_drop_consents
+-- args: int
+DELETE FROM consents WHERE learner_id = $1;
+
+-- name: learner_drop_learners
+-- args: int
+DELETE FROM learners WHERE learner_id = $1;
+
+-- name: learner_drop_keys
+-- args: text
+-- scan: erasing a learner, an administrator's command; keys are few
+DELETE FROM api_keys WHERE learner = $1;
+
+-- name: learner_drop_quarantine
+-- args: text
+DELETE FROM quarantine WHERE learner = $1;
+
+-- name: totals_version
+-- args: int
+SELECT version FROM totals WHERE learner_id = $1;
+
+-- name: totals_version_set
+-- args: int, int
+UPDATE totals SET version = $2 WHERE learner_id = $1;
+
+-- The row is locked on PostgreSQL: no writer applies events of this learner until the transaction ends.
+-- name: learner_lock
+-- args: text
+-- engine: sqlite
+SELECT learner_id, zone FROM learners WHERE external_id = $1;
+-- engine: postgres
+SELECT learner_id, zone FROM learners WHERE external_id = $1 FOR UPDATE;
+
+-- name: learner_set_zone
+-- args: int, text, int
+UPDATE learners SET zone = $2, updated_at = $3 WHERE learner_id = $1;
+
+-- name: quarantine_add
+-- args: int, text, text, text, text, text, text
+INSERT INTO quarantine (received_at, source, code, field, reason, learner, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- Ids only grow and rows go from the old end, but single ones go by hand too: what is kept is at most
+-- so many ids back.
+-- name: quarantine_trim
+-- args: int
+DELETE FROM quarantine WHERE quarantine_id <= (SELECT max(quarantine_id) FROM quarantine) - $1;
