@@ -176,9 +176,12 @@ static enum err read_body(struct call *c, struct str *ret_user_id)
                           "The body must be JSON, with Content-Type: application/json.");
     enum err e = read_object(c, row->body, c->pub.in, &unknown);
     if (e == ERR_OK && row->learner == LEARNER_BODY) {
-        e = body_learner(c, ret_user_id);
-        if (ret_user_id->p && unknown > 0 && !find_field(row->body, "userId"))
+        struct str in_body = {NULL, 0};
+        e = body_learner(c, &in_body);
+        if (in_body.p && unknown > 0 && !find_field(row->body, "userId"))
             unknown--;
+        if (in_body.p)
+            *ret_user_id = in_body;
     }
     if (unknown > 0)
         metrics_add(c->pub.api->metrics, METRIC_UNKNOWN_FIELDS, 0, unknown);
