@@ -106,6 +106,11 @@ enum err args_parse(const struct args_option *options, int argc, char **argv, st
             rest = str_from(argv[++i]);
         }
         args.value[row] = options[row].value ? rest.p : "";
+        if (args.given_count == ARGS_GIVEN_MAX) {
+            snprintf(ret_detail, ARGS_DETAIL_MAX, "more than %d options", (int)ARGS_GIVEN_MAX);
+            return ERR_RANGE;
+        }
+        args.given[args.given_count++] = (struct args_given){row, args.value[row]};
     }
     *ret = args;
     return ERR_OK;
@@ -117,4 +122,19 @@ const char *args_get(const struct args_option *options, const struct args *args,
 
     ASSERT(row >= 0);
     return args->value[row];
+}
+
+const char *args_each(const struct args_option *options, const struct args *args, const char *name,
+                      int *cursor)
+{
+    int row = find(options, str_from(name));
+
+    ASSERT(row >= 0);
+    while (*cursor < args->given_count) {
+        const struct args_given *given = &args->given[(*cursor)++];
+
+        if (given->row == row)
+            return given->value;
+    }
+    return NULL;
 }

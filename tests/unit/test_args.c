@@ -42,6 +42,22 @@ static void takes_options_and_operands_in_any_order(void **state)
     assert_string_equal(args.operands[2], "--x");
 }
 
+static void every_value_of_an_option_is_given_in_order(void **state)
+{
+    (void)state;
+    const char *const argv[] = {"--learner=a", "--verify", "--learner", "b", "one", "--learner=c"};
+    struct args args;
+    char detail[ARGS_DETAIL_MAX];
+    int cursor = 0;
+
+    assert_int_equal(parse(COUNT(argv), argv, &args, detail), ERR_OK);
+    assert_string_equal(args_get(options, &args, "learner"), "c");
+    assert_string_equal(args_each(options, &args, "learner", &cursor), "a");
+    assert_string_equal(args_each(options, &args, "learner", &cursor), "b");
+    assert_string_equal(args_each(options, &args, "learner", &cursor), "c");
+    assert_null(args_each(options, &args, "learner", &cursor));
+}
+
 static void absent_options_are_null(void **state)
 {
     (void)state;
@@ -96,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_options_and_operands_in_any_order),
+        cmocka_unit_test(every_value_of_an_option_is_given_in_order),
         cmocka_unit_test(absent_options_are_null),
         cmocka_unit_test(refuses_and_says_what),
         cmocka_unit_test(distance_counts_changed_letters),
