@@ -29,6 +29,8 @@ int cmd_import(const struct command_call *call)
     struct import_context context = {
         .future_max_us = call->config->event_future_max * 1000,
         .batch_events = (int32_t)call->config->group_events,
+        .quarantine_rows_max =
+            call->config->quarantine ? (int32_t)call->config->quarantine_rows_max : 0,
         .out = stdout,
         .progress = isatty(STDERR_FILENO) ? stderr : NULL,
         .stop = &import_stop,
