@@ -1,6 +1,7 @@
 #include "base/buf.h"
 
 #include "base/num.h"
+#include "base/scan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,10 +110,6 @@ void buf_i64(struct buf *b, int64_t v)
     buf_put(b, text, num_print_i64(v, text));
 }
 
-/* What must be escaped in JSON, and what is looked at more closely: 1 escape, 2 not ASCII. */
-static const unsigned char special[256] = {
-    [0 ... 31] = 1, ['"'] = 1, ['\\'] = 1, [0x7f] = 0, [0x80 ... 0xff] = 2};
-
 static void put_escape(struct buf *b, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -128,26 +125,32 @@ static void put_escape(struct buf *b, unsigned char c)
 
 void buf_quoted(struct buf *b, struct str s)
 {
+    const char *p = s.p, *end = s.n ? p + s.n : p, *stop = scan_plain(p, end);
+    char *at = stop == end ? buf_reserve(b, s.n + 2) : NULL;
+
+    if (at) { /* as nearly always: nothing to escape */
+        at[0] = '"';
+        memcpy(at + 1, s.n ? p : "", s.n);
+        at[1 + s.n] = '"';
+        b->n += s.n + 2;
+        return;
+    }
     buf_putc(b, '"');
-    while (s.n) {
-        size_t plain = 0;
-
-        while (plain < s.n && !special[(unsigned char)s.p[plain]])
-            plain++;
-        buf_put(b, s.p, plain);
-        s.p += plain, s.n -= plain;
-        if (s.n == 0)
+    while (p < end && !b->failed) {
+        stop = scan_plain(p, end);
+        buf_put(b, p, (size_t)(stop - p));
+        p = stop;
+        if (p == end)
             break;
-        size_t n = utf8_length(s);
+        size_t n = utf8_length((struct str){p, (size_t)(end - p)});
 
-        if (special[(unsigned char)s.p[0]] == 1)
-            put_escape(b, (unsigned char)s.p[0]);
+        if (n == 1)
+            put_escape(b, (unsigned char)*p);
         else if (n)
-            buf_put(b, s.p, n);
+            buf_put(b, p, n);
         else
             buf_put(b, "\xef\xbf\xbd", 3);
-        n += n == 0;
-        s.p += n, s.n -= n;
+        p += n ? n : 1;
     }
     buf_putc(b, '"');
 }

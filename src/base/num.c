@@ -136,6 +136,51 @@ enum err num_parse_f64(struct str s, double *ret)
     return ERR_OK;
 }
 
+enum err num_parse_i64(struct str s, int64_t *ret)
+{
+    const char *p = s.p, *end = s.p + s.n, *mark = p;
+    bool negative = p < end && *p == '-', point = false;
+    int64_t places = 0, written = 0; /* digits of the whole part, once the exponent has its say */
+    uint64_t v = 0, limit = (uint64_t)INT64_MAX + negative;
+
+    if (s.n > NUM_PARSE_MAX)
+        return ERR_RANGE;
+    p += negative;
+    for (mark = p; mark < end && (*mark | 0x20) != 'e'; mark++) {
+        point |= *mark == '.';
+        places += !point;
+    }
+    if (mark < end) {
+        const char *e = mark + 1;
+        bool minus = e < end && *e == '-';
+
+        for (e += e < end && (*e == '-' || *e == '+'); e < end; e++)
+            written = written < WRITTEN_MAX ? written * 10 + (*e - '0') : written;
+        places += minus ? -written : written;
+    }
+    for (; p < mark; p++) {
+        unsigned digit = (unsigned)(*p - '0');
+
+        if (*p == '.')
+            continue;
+        if (places-- <= 0) {
+            if (digit)
+                return ERR_RANGE; /* a fraction */
+            continue;
+        }
+        if (v > (limit - digit) / 10)
+            return ERR_RANGE;
+        v = v * 10 + digit;
+    }
+    for (; places > 0 && v; places--) {
+        if (v > limit / 10)
+            return ERR_RANGE;
+        v *= 10;
+    }
+    *ret = negative ? (int64_t)(0 - v) : (int64_t)v;
+    return ERR_OK;
+}
+
 static const char digit_pairs[201] =
     "00010203040506070809101112131415161718192021222324252627282930"
     "31323334353637383940414243444546474849505152535455565758596061"
@@ -191,9 +236,9 @@ static size_t print_scaled(uint64_t units, int decimals, char *out)
     return at + n - whole;
 }
 
-/* Reading back tells when the digits are enough. 15 always survive, but not below the normal range.
+/* Reading back tells when the digits are enough. 15 survive always, but not below the normal range.
  */
-static size_t print_general(double v, char out[NUM_TEXT_MAX])
+static size_t print_general(double v, char *out)
 {
     char text[NUM_TEXT_MAX + 1];
     int n = 0;
@@ -210,6 +255,45 @@ static size_t print_general(double v, char out[NUM_TEXT_MAX])
     return (size_t)n;
 }
 
+/* a = mantissa / 2^shift is `units` / 10^places, rounded to nearest. Exact: below 2^53 * 10^22 all
+ * fits 128 bits. *ret_same: it reads back as a, being nearer than half the way to a's neighbours
+ * (a quarter where a power of two has its lower neighbour closer). */
+static uint64_t to_units(uint64_t mantissa, int shift, int places, bool *ret_same)
+{
+    unsigned __int128 power = (unsigned __int128)(uint64_t)powers_of_ten[places < 16 ? places : 16];
+
+    for (int i = 16; i < places; i++)
+        power *= 10;
+    unsigned __int128 exact = mantissa * power, one = (unsigned __int128)1 << shift;
+    uint64_t units = (uint64_t)((exact + one / 2) >> shift);
+    unsigned __int128 back = (unsigned __int128)units << shift;
+    unsigned __int128 off = back > exact ? back - exact : exact - back;
+
+    *ret_same = off < power / (mantissa == UINT64_C(1) << 52 ? 4 : 2);
+    return units;
+}
+
+/* 1e-5 <= a < 1e15: the fewest of 15, 16 or 17 digits that read back, without their last zeros.
+ * 15-digit decimals lie so far apart that no shorter text can do when the nearest of them cannot.
+ */
+static size_t print_usual(double a, char *out)
+{
+    int exponent;
+    uint64_t mantissa = (uint64_t)(frexp(a, &exponent) * 0x1p53), units = 0;
+    int ten = -5, places = 0;
+    bool same = false;
+
+    while (ten < 14 && a >= (ten + 1 < 0 ? 1 / powers_of_ten[-ten - 1] : powers_of_ten[ten + 1]))
+        ten++;
+    for (int digits = 15; digits <= 17 && !same; digits++) {
+        places = digits - 1 - ten;
+        units = to_units(mantissa, 53 - exponent, places, &same);
+    }
+    for (; places > 0 && units % 10 == 0; places--)
+        units /= 10;
+    return print_scaled(units, places, out);
+}
+
 size_t num_print_f64(double v, char out[NUM_TEXT_MAX])
 {
     double a = fabs(v);
@@ -219,16 +303,8 @@ size_t num_print_f64(double v, char out[NUM_TEXT_MAX])
     out[0] = '-';
     if (a < 1e15 && a == (double)(uint64_t)a)
         return sign + print_digits((uint64_t)a, out + sign);
-    /* At most 15 digits: the nearest decimal of k places, if it reads back, is the shortest. */
     if (a >= 1e-5 && a < 1e15)
-        for (int k = 1; k <= 19; k++) {
-            double units = rint(a * powers_of_ten[k]);
-
-            if (units >= 1e15)
-                break;
-            if (units / powers_of_ten[k] == a)
-                return sign + print_scaled((uint64_t)units, k, out + sign);
-        }
+        return sign + print_usual(a, out + sign);
     return print_general(v, out);
 }
 

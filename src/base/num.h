@@ -12,6 +12,10 @@
 enum { NUM_PARSE_MAX = 1 << 20 };
 MUST_CHECK enum err num_parse_f64(struct str s, double *ret);
 
+/* The same texts, as an exact integer: "1e3" and "5.0" are. ERR_RANGE: it has a fraction, or does
+ * not fit. */
+MUST_CHECK enum err num_parse_i64(struct str s, int64_t *ret);
+
 enum { NUM_TEXT_MAX = 32 };
 /* Each returns the length; no NUL is added. */
 size_t num_print_u64(uint64_t v, char out[NUM_TEXT_MAX]);

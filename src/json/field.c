@@ -1,16 +1,34 @@
+/* field - see the header. The first fault found is the one told, but reading goes on to the end of
+ * the object, so that the reader stands behind it whatever was wrong inside. */
 #include "json/field.h"
 
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/num.h"
 #include "json/reader.h"
 #include "json/writer.h"
 
-#include <stdio.h>
+enum { LIST_MAX = 10000, FIELDS_MAX = 256, ALIGN_ANY = 16, TEXT_SHOWN_MAX = 80 };
 
-enum { LIST_COUNT_MAX = 10000 };
+/* Where a value stands: a name or, when name is NULL, an index in what `up` names. */
+struct place {
+    const struct place *up;
+    const char *name; /* a field's; else key, else index */
+    struct str key;
+    int32_t index;
+};
 
-static void *member_at(void *base, const struct field *f)
+struct reading {
+    struct json_reader *r; /* NULL: not JSON */
+    struct arena *arena;
+    struct field_error *error;
+    enum err err; /* ERR_RANGE: *error says why. ERR_NOMEM */
+    int32_t unknown;
+};
+
+static void *at_offset(void *base, uint32_t offset)
 {
-    return (char *)base + f->offset;
+    return (char *)base + offset;
 }
 
 static const void *member_of(const void *base, const struct field *f)
@@ -18,7 +36,12 @@ static const void *member_of(const void *base, const struct field *f)
     return (const char *)base + f->offset;
 }
 
-static size_t size_of(enum field_type type)
+static bool is_flat(const struct field *f)
+{
+    return f->type == F_OBJECT && (f->flags & FIELD_FLAT);
+}
+
+static size_t scalar_size(enum field_type type)
 {
     switch (type) {
     case F_BOOL:
@@ -35,168 +58,300 @@ static size_t size_of(enum field_type type)
     case F_STR:
     case F_JSON:
         return sizeof(struct str);
-    default:
-        UNREACHABLE();
+    case F_END:
+    case F_OBJECT:
+    case F_LIST:
+    case F_MAP:
+        break;
     }
+    UNREACHABLE();
+}
+
+static size_t element_size(const struct field *f)
+{
+    return f->sub ? f->size : scalar_size(f->item);
+}
+
+/* The element of a list or map as a field of its own; the bounds were those of the count. */
+static struct field element_of(const struct field *f)
+{
+    return (struct field){.type = f->sub ? F_OBJECT : f->item,
+                          .flags = (uint16_t)(f->flags & FIELD_DATE_OK),
+                          .names = f->names,
+                          .sub = f->sub,
+                          .size = f->size};
 }
 
 /* ---- refusals ---- */
 
-static enum err refuse(struct field_error *e, const char *code, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
-static enum err refuse(struct field_error *e, const char *code, const char *fmt, ...)
+static void put_path(struct buf *b, const struct place *at)
+{
+    if (!at)
+        return;
+    put_path(b, at->up);
+    if (!at->name && !at->key.p) {
+        buf_printf(b, "[%d]", at->index);
+        return;
+    }
+    if (b->n)
+        buf_putc(b, '.');
+    buf_str(b, at->name ? str_from(at->name) : utf8_prefix(at->key, TEXT_SHOWN_MAX));
+}
+
+static void tell_place(struct field_error *e, const struct place *at)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    put_path(&b, at);
+    struct str path = utf8_prefix(buf_view(&b), sizeof e->path - 1);
+
+    memcpy(e->path, path.p, path.n);
+    e->path[path.n] = '\0';
+    buf_fini(&b);
+}
+
+static void refuse(struct reading *c, const struct place *at, const char *code, const char *fmt,
+                   ...) PRINTF_LIKE(4, 5);
+static void refuse(struct reading *c, const struct place *at, const char *code, const char *fmt,
+                   ...)
 {
     va_list args;
 
+    if (c->err != ERR_OK)
+        return;
+    c->err = ERR_RANGE;
+    tell_place(c->error, at);
+    snprintf(c->error->code, sizeof c->error->code, "%s", code);
     va_start(args, fmt);
-    vsnprintf(e->reason, sizeof e->reason, fmt, args);
+    vsnprintf(c->error->reason, sizeof c->error->reason, fmt, args);
     va_end(args);
-    snprintf(e->code, sizeof e->code, "%s", code);
-    return ERR_RANGE;
 }
 
-/* Puts a name, or an index when name is NULL, before what the path holds already. */
-static void path_prepend(struct field_error *e, const char *name, int32_t index)
+static void no_memory(struct reading *c)
 {
-    char rest[sizeof e->path];
-    const char *dot = e->path[0] && e->path[0] != '[' ? "." : "";
-
-    memcpy(rest, e->path, sizeof rest);
-    int n = name ? snprintf(e->path, sizeof e->path, "%s%s", name, dot)
-                 : snprintf(e->path, sizeof e->path, "[%d]%s", index, dot);
-    if (n >= 0 && (size_t)n < sizeof e->path)
-        snprintf(e->path + n, sizeof e->path - (size_t)n, "%.*s",
-                 (int)(sizeof e->path - (size_t)n - 1), rest);
+    c->err = ERR_NOMEM;
 }
 
-/* ---- bounds ---- */
-
-static bool bounded(const struct field *f)
+/* The bounds of a number, of a text's bytes or of a count. 0,0 is none; a maximum below the minimum
+ * was not given. */
+static double bound_max(const struct field *f)
 {
-    return f->min != 0 || f->max != 0;
+    return (f->min == 0 && f->max == 0) || f->max < f->min ? (double)INFINITY : f->max;
 }
 
-static enum err check_bounds(const struct field *f, double v, const char *what,
-                             struct field_error *e)
+static double bound_min(const struct field *f)
 {
-    if (!bounded(f) || (v >= f->min && v <= f->max))
-        return ERR_OK;
-    e->min = f->min;
-    e->max = f->max;
-    return refuse(e, v < f->min ? "too_small" : "too_big", "%smust be between %g and %g", what,
-                  f->min, f->max);
+    return f->min == 0 && f->max == 0 ? -(double)INFINITY : f->min;
 }
 
-static enum err check_i64(const struct field *f, enum field_type type, int64_t v, void *out,
-                          struct field_error *e)
+/* unit: " bytes" or " items", as in "must have 1 to 9 bytes"; "" for the value itself. */
+static bool within(struct reading *c, const struct place *at, double v, double min, double max,
+                   const char *unit)
 {
-    if (type == F_I32 && (v < INT32_MIN || v > INT32_MAX))
-        return refuse(e, v < 0 ? "too_small" : "too_big", "must be an integer of 32 bits");
-    enum err bad = check_bounds(f, (double)v, "", e);
-    if (bad)
-        return bad;
-    if (type == F_I32)
+    const char *verb = unit[0] ? "have" : "be", *between = unit[0] ? "" : "between ",
+               *to = unit[0] ? "to" : "and";
+
+    if (v >= min && v <= max)
+        return true;
+    if (c->err != ERR_OK)
+        return false;
+    const char *code = v < min ? "too_small" : "too_big";
+
+    if (isinf(max))
+        refuse(c, at, code, "must %s at least %.15g%s", verb, min, unit);
+    else if (isinf(min) || (unit[0] && min <= 0))
+        refuse(c, at, code, "must %s at most %.15g%s", verb, max, unit);
+    else
+        refuse(c, at, code, "must %s %s%.15g %s %.15g%s", verb, between, min, to, max, unit);
+    c->error->min = isinf(min) ? 0 : min;
+    c->error->max = isinf(max) ? 0 : max;
+    return false;
+}
+
+/* ---- values ---- */
+
+/* v may be infinite: an integer beyond 64 bits, which lies beyond any bounds. */
+static bool integer_within(struct reading *c, const struct place *at, const struct field *f,
+                           double v)
+{
+    bool narrow = f->type == F_I32;
+
+    return within(c, at, v, fmax(bound_min(f), narrow ? INT32_MIN : -0x1p63),
+                  fmin(bound_max(f), narrow ? INT32_MAX : 0x1p63), "");
+}
+
+static double beyond(struct str digits)
+{
+    return digits.p[0] == '-' ? -(double)INFINITY : (double)INFINITY;
+}
+
+static void set_integer(struct reading *c, const struct place *at, const struct field *f, int64_t v,
+                        void *out)
+{
+    if (!integer_within(c, at, f, (double)v))
+        return;
+    if (f->type == F_I32)
         *(int32_t *)out = (int32_t)v;
     else
         *(int64_t *)out = v;
-    return ERR_OK;
 }
 
-/* Scalars that are written as text, in JSON and in queries alike. */
-static enum err from_text(const struct field *f, enum field_type type, struct str s, void *out,
-                          struct field_error *e)
+static void set_f64(struct reading *c, const struct place *at, const struct field *f, double v,
+                    void *out)
 {
-    enum err bad;
+    if (within(c, at, v, bound_min(f), bound_max(f), ""))
+        *(double *)out = v;
+}
 
-    switch (type) {
-    case F_STR:
-        if (memchr(s.p, 0, s.n))
-            return refuse(e, "invalid_value", "must not hold a NUL byte");
-        if (bounded(f) && ((double)s.n < f->min || (double)s.n > f->max)) {
-            e->min = f->min;
-            e->max = f->max;
-            return refuse(e, (double)s.n < f->min ? "too_small" : "too_big",
-                          "must have %g to %g bytes", f->min, f->max);
+static void set_enum(struct reading *c, const struct place *at, const struct field *f, struct str s,
+                     void *out)
+{
+    char known[sizeof c->error->reason] = "";
+    size_t n = 0;
+
+    for (int32_t i = 0; f->names[i]; i++)
+        if (str_eq(s, str_from(f->names[i]))) {
+            *(int32_t *)out = i;
+            return;
         }
-        *(struct str *)out = s;
-        return ERR_OK;
-    case F_ENUM:
-        for (int32_t i = 0; f->names[i]; i++) {
-            if (str_eq(s, str_from(f->names[i]))) {
-                *(int32_t *)out = i;
-                return ERR_OK;
-            }
-        }
-        bad = refuse(e, "invalid_value", "must be one of");
-        for (int32_t i = 0; f->names[i]; i++) {
-            size_t n = strlen(e->reason);
-            snprintf(e->reason + n, sizeof e->reason - n, "%s %s", i ? "," : "", f->names[i]);
-        }
-        return bad;
-    case F_TIME: {
-        int32_t day;
-        int64_t us;
-        if (f->flags & FIELD_DATE_OK && date_parse(s, &day) == ERR_OK)
-            us = day * US_PER_DAY;
-        else if (time_parse(s, &us) != ERR_OK)
-            return refuse(e, "invalid_format", "must be a time like 2025-10-20T14:30:00Z");
-        *(int64_t *)out = us;
-        return ERR_OK;
+    for (int32_t i = 0; f->names[i] && n + 1 < sizeof known; i++) {
+        int put = snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", f->names[i]);
+
+        n += put > 0 ? (size_t)put : 0;
     }
+    refuse(c, at, "invalid_value", "must be one of %.140s", known);
+}
+
+static void set_time(struct reading *c, const struct place *at, const struct field *f, struct str s,
+                     void *out)
+{
+    int64_t us = 0;
+    int32_t day;
+    bool date_ok = (f->flags & FIELD_DATE_OK) != 0, is_date = false;
+    enum err e = time_parse(s, &us);
+
+    if (e == ERR_SYNTAX && date_ok) {
+        is_date = date_parse(s, &day) == ERR_OK;
+        us = is_date ? day * US_PER_DAY : 0;
+    }
+    if (e != ERR_OK && !is_date) {
+        refuse(c, at, "invalid_format", "must be a time like 2025-10-20T14:30:00Z%s",
+               date_ok ? ", or a date like 2025-10-20" : "");
+        return;
+    }
+    if (within(c, at, (double)us, bound_min(f), bound_max(f), ""))
+        *(int64_t *)out = us;
+}
+
+static void set_str(struct reading *c, const struct place *at, const struct field *f, struct str s,
+                    void *out)
+{
+    if (s.n && memchr(s.p, 0, s.n)) {
+        refuse(c, at, "invalid_value", "must not hold a NUL character");
+        return;
+    }
+    if (within(c, at, (double)s.n, bound_min(f), bound_max(f), " bytes"))
+        *(struct str *)out = s;
+}
+
+/* What is a text in JSON as well. */
+static void set_text(struct reading *c, const struct place *at, const struct field *f, struct str s,
+                     void *out)
+{
+    switch (f->type) {
+    case F_STR:
+        set_str(c, at, f, s, out);
+        return;
+    case F_ENUM:
+        set_enum(c, at, f, s, out);
+        return;
+    case F_TIME:
+        set_time(c, at, f, s, out);
+        return;
     case F_DATE:
-        if (date_parse(s, (int32_t *)out) != ERR_OK)
-            return refuse(e, "invalid_format", "must be a date like 2025-10-20");
-        return ERR_OK;
+        if (date_parse(s, out) != ERR_OK)
+            refuse(c, at, "invalid_format", "must be a date like 2025-10-20");
+        return;
     default:
         UNREACHABLE();
     }
 }
 
-/* A scalar from a query parameter or a default. */
-static enum err from_query(const struct field *f, enum field_type type, struct str s, void *out,
-                           struct field_error *e)
+static void set_integer_text(struct reading *c, const struct place *at, const struct field *f,
+                             struct str s, void *out)
 {
-    int64_t i;
-    double d;
+    int64_t v;
 
-    switch (type) {
-    case F_BOOL:
-        if (!str_eq(s, STR("true")) && !str_eq(s, STR("false")) && !str_eq(s, STR("1")) &&
-            !str_eq(s, STR("0")))
-            return refuse(e, "invalid_type", "must be true or false");
-        *(bool *)out = s.p[0] == 't' || s.p[0] == '1';
-        return ERR_OK;
-    case F_I32:
-    case F_I64:
-        switch (str_to_i64(s, &i)) {
-        case ERR_OK:
-            return check_i64(f, type, i, out, e);
-        case ERR_RANGE:
-            return refuse(e, s.p[0] == '-' ? "too_small" : "too_big", "is out of range");
-        default:
-            return refuse(e, "invalid_type", "must be an integer");
-        }
-    case F_F64:
-        if (str_to_f64(s, &d) != ERR_OK)
-            return refuse(e, "invalid_type", "must be a number");
-        *(double *)out = d;
-        return check_bounds(f, d, "", e);
-    case F_JSON:
-        *(struct str *)out = s;
-        return ERR_OK;
+    switch (str_to_i64(s, &v)) {
+    case ERR_OK:
+        set_integer(c, at, f, v, out);
+        return;
+    case ERR_RANGE:
+        integer_within(c, at, f, beyond(s));
+        return;
     default:
-        return from_text(f, type, s, out, e);
+        refuse(c, at, "invalid_type", "must be an integer");
     }
 }
 
-/* ---- defaults ---- */
-
-static void set_null(enum field_type type, void *out)
+/* A scalar written plainly: a query parameter or a default. */
+static void set_plain(struct reading *c, const struct place *at, const struct field *f,
+                      struct str s, void *out)
 {
-    switch (type) {
+    double v;
+    struct json_reader r;
+
+    switch (f->type) {
+    case F_BOOL:
+        if (str_eq(s, STR("true")) || str_eq(s, STR("1")))
+            *(bool *)out = true;
+        else if (str_eq(s, STR("false")) || str_eq(s, STR("0")))
+            *(bool *)out = false;
+        else
+            refuse(c, at, "invalid_type", "must be true or false");
+        return;
+    case F_I32:
     case F_I64:
+        set_integer_text(c, at, f, s, out);
+        return;
+    case F_F64:
+        if (str_to_f64(s, &v) == ERR_OK)
+            set_f64(c, at, f, v, out);
+        else
+            refuse(c, at, "invalid_type", "must be a number");
+        return;
+    case F_JSON:
+        json_reader_init(&r, s, c->arena, JSON_DEPTH_MAX);
+        json_skip(&r, out);
+        switch (json_end(&r)) {
+        case ERR_OK:
+            return;
+        case ERR_NOMEM:
+            no_memory(c);
+            return;
+        default:
+            refuse(c, at, "invalid_format", "must be JSON: %s", r.reason);
+        }
+        return;
+    default:
+        set_text(c, at, f, s, out);
+    }
+}
+
+/* ---- absent and null ---- */
+
+static void set_null(const struct field *f, void *out)
+{
+    switch (f->type) {
+    case F_I32:
+        *(int32_t *)out = f->flags & FIELD_NULLABLE ? INT32_MIN : 0;
+        break;
+    case F_I64:
+        *(int64_t *)out = f->flags & FIELD_NULLABLE ? INT64_MIN : 0;
+        break;
     case F_TIME:
-        *(int64_t *)out = INT64_MIN;
+        *(int64_t *)out = TIME_NONE;
         break;
     case F_F64:
         *(double *)out = (double)NAN;
@@ -212,273 +367,390 @@ static void set_null(enum field_type type, void *out)
     }
 }
 
-static void set_default(const struct field *f, struct arena *arena, void *out);
+static void set_absent_all(struct reading *c, const struct field *fields, void *out);
 
-static void set_defaults(const struct field *fields, struct arena *arena, void *out)
+static void set_absent(struct reading *c, const struct field *f, void *out)
 {
-    for (const struct field *f = fields; f->type != F_END; f++)
-        set_default(f, arena, member_at(out, f));
-}
+    struct field_error error = {.path = ""};
+    struct reading def = {.arena = c->arena, .error = &error};
 
-static void set_default(const struct field *f, struct arena *arena, void *out)
-{
-    struct field_error e = {.path = ""};
-
-    if (f->type == F_OBJECT) {
-        if (!(f->flags & FIELD_POINTER))
-            set_defaults(f->sub, arena, out);
-    } else if (f->type != F_LIST && f->type != F_MAP) {
-        if (f->def)
-            ASSERT(from_query(f, f->type, str_from(f->def), out, &e) ==
-                   ERR_OK); /* the table is wrong */
-        else if (f->flags & FIELD_NULLABLE || f->type == F_TIME || f->type == F_DATE ||
-                 f->type == F_ENUM || f->type == F_F64)
-            set_null(f->type, out);
+    if (f->type == F_OBJECT && !(f->flags & FIELD_POINTER)) {
+        set_absent_all(c, f->sub, out);
+    } else if (f->def && f->type != F_LIST) {
+        set_plain(&def, NULL, f, str_from(f->def), out);
+        ASSERT(def.err == ERR_OK); /* the table's own default must fit its bounds */
+    } else {
+        set_null(f, out);
     }
 }
 
-static void mark_seen(const struct field *f, void *out)
+static void set_absent_all(struct reading *c, const struct field *fields, void *out)
+{
+    for (const struct field *f = fields; f->type != F_END; f++)
+        set_absent(c, f, at_offset(out, f->offset));
+}
+
+static void mark_seen(const struct field *f, void *base)
 {
     if (f->seen)
-        *(bool *)((char *)out + f->seen - 1) = true;
+        *(bool *)at_offset(base, f->seen - 1) = true;
 }
 
 /* ---- JSON in ---- */
 
-static enum err read_object(const struct field *fields, struct json_reader *r, struct arena *arena,
-                            void *out, int32_t *unknown, struct field_error *e);
+static void read_object(struct reading *c, const struct place *at, const struct field *fields,
+                        void *out);
 
-static enum err wrong_type(struct json_reader *r, struct field_error *e, const char *must)
+static void wrong_type(struct reading *c, const struct place *at, const char *what)
 {
-    /* the value is passed over, so that what stands behind it can still be read */
-    return json_skip(r, NULL) ? refuse(e, "invalid_type", "must be %s", must) : r->err;
+    if (json_skip(c->r, NULL))
+        refuse(c, at, "invalid_type", "must be %s", what);
 }
 
-static enum err read_scalar(const struct field *f, enum field_type type, struct json_reader *r,
-                            void *out, struct field_error *e)
+static void read_number(struct reading *c, const struct place *at, const struct field *f, void *out)
 {
-    enum json_type is = json_peek(r);
-    struct str s;
+    struct str raw;
+    double v;
 
-    if (is == JSON_NONE)
-        return r->err;
-    switch (type) {
+    if (f->type == F_F64) {
+        if (json_read_f64(c->r, &v))
+            set_f64(c, at, f, v, out);
+        return;
+    }
+    if (!json_skip(c->r, &raw))
+        return;
+    if (raw.n <= 18 && !memchr(raw.p, 'e', raw.n) && !memchr(raw.p, 'E', raw.n) &&
+        !memchr(raw.p, '.', raw.n)) {
+        set_integer_text(c, at, f, raw, out);
+        return;
+    }
+    /* 5.0 and 1e3 are integers; which of "too large" and "a fraction" it is, the double tells. */
+    int64_t i;
+
+    if (num_parse_i64(raw, &i) == ERR_OK)
+        set_integer(c, at, f, i, out);
+    else if (num_parse_f64(raw, &v) == ERR_OK && fabs(v) < 0x1p63)
+        refuse(c, at, "invalid_type", "must be an integer");
+    else
+        integer_within(c, at, f, beyond(raw));
+}
+
+static void read_scalar(struct reading *c, const struct place *at, const struct field *f,
+                        enum json_type is, void *out)
+{
+    struct str s;
+    bool flag;
+
+    switch (f->type) {
     case F_BOOL:
         if (is != JSON_BOOL)
-            return wrong_type(r, e, "true or false");
-        return json_read_bool(r, out) ? ERR_OK : r->err;
+            wrong_type(c, at, "true or false");
+        else if (json_read_bool(c->r, &flag))
+            *(bool *)out = flag;
+        return;
     case F_I32:
-    case F_I64: {
-        double d;
-        int64_t i = 0;
-        if (is != JSON_NUMBER)
-            return wrong_type(r, e, "an integer");
-        if (!json_skip(r, &s))
-            return r->err;
-        if (str_to_i64(s, &i) != ERR_OK) { /* 5.0 and 1e3 are integers too */
-            if (str_to_f64(s, &d) != ERR_OK || d != trunc(d) || fabs(d) > 9007199254740992.0)
-                return refuse(e, "invalid_type", "must be an integer");
-            i = (int64_t)d;
-        }
-        return check_i64(f, type, i, out, e);
-    }
+    case F_I64:
     case F_F64:
         if (is != JSON_NUMBER)
-            return wrong_type(r, e, "a number");
-        if (!json_read_f64(r, out))
-            return r->err;
-        return check_bounds(f, *(double *)out, "", e);
+            wrong_type(c, at, f->type == F_F64 ? "a number" : "an integer");
+        else
+            read_number(c, at, f, out);
+        return;
     case F_JSON:
-        return json_skip(r, out) ? ERR_OK : r->err;
+        json_skip(c->r, out);
+        return;
     default:
         if (is != JSON_STRING)
-            return wrong_type(r, e, "a text");
-        return json_read_str(r, &s) ? from_text(f, type, s, out, e) : r->err;
+            wrong_type(c, at, "a text");
+        else if (json_read_str(c->r, &s))
+            set_text(c, at, f, s, out);
     }
 }
 
-static enum err read_list(const struct field *f, struct json_reader *r, struct arena *arena,
-                          struct list *out, int32_t *unknown, struct field_error *e)
-{
-    size_t size = f->sub ? f->size : size_of(f->item), cap = 0;
-    int32_t count_max = f->max > 0 ? (int32_t)f->max : LIST_COUNT_MAX;
-    char *p = NULL;
-    int32_t n = 0;
+/* Items that grow by doubling in the arena. */
+struct growing {
+    char *p;
+    size_t size, room;
+    int32_t n;
+};
 
-    if (json_peek(r) != JSON_ARRAY)
-        return json_failed(r) ? r->err : wrong_type(r, e, "an array");
-    if (!json_array_begin(r))
-        return r->err;
-    for (; json_next_item(r); n++) {
-        if (n == count_max) {
-            e->max = count_max;
-            return refuse(e, "too_big", "must have at most %d items", count_max);
+static void *grow(struct reading *c, struct growing *g)
+{
+    if ((size_t)g->n == g->room) {
+        size_t room = g->room ? g->room * 2 : 8;
+        char *p = arena_array(c->arena, room, g->size, ALIGN_ANY);
+
+        if (!p) {
+            no_memory(c);
+            return NULL;
         }
-        if ((size_t)n == cap) {
-            cap = cap ? cap * 2 : 8;
-            char *more = arena_array(arena, cap, size, 16);
-            if (!more)
-                return ERR_NOMEM;
-            if (n)
-                memcpy(more, p, (size_t)n * size);
-            p = more;
-        }
-        void *at = p + (size_t)n * size;
-        enum err bad;
-        if (f->sub) {
-            bad = read_object(f->sub, r, arena, at, unknown, e);
-        } else {
-            struct field one = {.name = f->name, .type = f->item, .names = f->names};
-            bad = read_scalar(&one, f->item, r, at, e);
-        }
-        if (bad) {
-            path_prepend(e, NULL, n);
-            return bad;
-        }
+        if (g->n)
+            memcpy(p, g->p, (size_t)g->n * g->size);
+        g->p = p;
+        g->room = room;
     }
-    if (json_failed(r))
-        return r->err;
-    if (f->min > 0 && n < f->min) {
-        e->min = f->min;
-        return refuse(e, "too_small", "must have at least %g items", f->min);
-    }
-    *out = (struct list){p, n};
-    return ERR_OK;
+    return g->p + (size_t)g->n++ * g->size;
 }
 
-static enum err read_member(const struct field *f, struct json_reader *r, struct arena *arena,
-                            void *out, int32_t *unknown, struct field_error *e)
+static void read_value(struct reading *c, const struct place *at, const struct field *f, void *out);
+
+static bool count_fits(struct reading *c, const struct place *at, const struct field *f, double n)
 {
-    if (json_peek(r) == JSON_NULL && f->type != F_JSON) {
-        if (!(f->flags & FIELD_NULLABLE))
-            return wrong_type(r, e, "given, not null");
-        set_null(f->type, out);
-        return json_read_null(r) ? ERR_OK : r->err;
+    return within(c, at, n, fmax(bound_min(f), 0), fmin(bound_max(f), LIST_MAX), " items");
+}
+
+/* After the first fault of the list no more is kept, but all of it is read. */
+static void read_list(struct reading *c, const struct place *at, const struct field *f,
+                      struct list *out)
+{
+    struct field element = element_of(f);
+    struct growing g = {.size = element_size(f)};
+    double max = fmin(bound_max(f), LIST_MAX);
+
+    if (!json_array_begin(c->r))
+        return;
+    for (int32_t i = 0; json_next_item(c->r); i++) {
+        struct place here = {.up = at, .index = i};
+        void *item = c->err == ERR_OK && i < max ? grow(c, &g) : NULL;
+
+        if (item)
+            read_value(c, &here, &element, item);
+        else if (json_skip(c->r, NULL) && i >= max)
+            count_fits(c, at, f, (double)i + 1);
     }
-    if (f->type == F_LIST)
-        return read_list(f, r, arena, out, unknown, e);
-    if (f->type != F_OBJECT)
-        return read_scalar(f, f->type, r, out, e);
+    if (!json_failed(c->r) && c->err == ERR_OK && count_fits(c, at, f, g.n))
+        *out = (struct list){g.p, g.n};
+}
+
+static void read_map(struct reading *c, const struct place *at, const struct field *f,
+                     struct list *out)
+{
+    struct field element = element_of(f);
+    struct growing g = {.size = sizeof(struct map_entry)};
+    double max = fmin(bound_max(f), LIST_MAX);
+    struct str key;
+
+    if (!json_object_begin(c->r))
+        return;
+    for (int32_t i = 0; json_next_member(c->r, &key); i++) {
+        struct place here = {.up = at, .key = key};
+        struct map_entry *entry = c->err == ERR_OK && i < max ? grow(c, &g) : NULL;
+        void *value = entry ? arena_alloc(c->arena, element_size(f), ALIGN_ANY) : NULL;
+
+        if (entry && !value)
+            no_memory(c);
+        if (value) {
+            *entry = (struct map_entry){key, value};
+            read_value(c, &here, &element, value);
+        } else if (json_skip(c->r, NULL) && i >= max) {
+            count_fits(c, at, f, (double)i + 1);
+        }
+    }
+    if (!json_failed(c->r) && c->err == ERR_OK && count_fits(c, at, f, g.n))
+        *out = (struct list){g.p, g.n};
+}
+
+static void read_nested(struct reading *c, const struct place *at, const struct field *f, void *out)
+{
+    void *object = out;
+
     if (f->flags & FIELD_POINTER) {
-        void *object = arena_alloc(arena, f->size, 16);
-        if (!object)
-            return ERR_NOMEM;
+        object = arena_alloc(c->arena, f->size, ALIGN_ANY);
+        if (!object) {
+            no_memory(c);
+            json_skip(c->r, NULL);
+            return;
+        }
         *(void **)out = object;
-        out = object;
     }
-    return read_object(f->sub, r, arena, out, unknown, e);
+    read_object(c, at, f->sub, object);
 }
 
-/* Fields are looked for from the one behind the last that was found: clients keep the order. */
-static const struct field *find_field(const struct field *fields, const struct field **hint,
-                                      struct str name)
+static void read_value(struct reading *c, const struct place *at, const struct field *f, void *out)
 {
-    for (const struct field *f = *hint; f->type != F_END; f++)
-        if (str_eq(name, str_from(f->name))) {
-            *hint = f + 1;
-            return f;
-        }
-    for (const struct field *f = fields; f != *hint; f++)
-        if (str_eq(name, str_from(f->name))) {
-            *hint = f + 1;
-            return f;
-        }
-    return NULL;
+    enum json_type is = json_peek(c->r);
+
+    if (is == JSON_NONE)
+        return;
+    if (is == JSON_NULL && (f->flags & FIELD_NULLABLE)) {
+        if (json_read_null(c->r))
+            set_null(f, out);
+        return;
+    }
+    switch (f->type) {
+    case F_OBJECT:
+        if (is == JSON_OBJECT)
+            read_nested(c, at, f, out);
+        else
+            wrong_type(c, at, "an object");
+        return;
+    case F_LIST:
+        if (is == JSON_ARRAY)
+            read_list(c, at, f, out);
+        else
+            wrong_type(c, at, "an array");
+        return;
+    case F_MAP:
+        if (is == JSON_OBJECT)
+            read_map(c, at, f, out);
+        else
+            wrong_type(c, at, "an object");
+        return;
+    default:
+        read_scalar(c, at, f, is, out);
+    }
 }
 
-enum { FIELDS_MAX = 128 };
+/* The fields of a table in a row, those of flat objects among them in their place. */
+struct walk {
+    const struct field *found;
+    void *base; /* of the struct that holds it */
+    int32_t index, start;
+};
 
-static enum err read_object(const struct field *fields, struct json_reader *r, struct arena *arena,
-                            void *out, int32_t *unknown, struct field_error *e)
+/* Finds the name at or after `start`, or before it. */
+static bool search(const struct field *fields, void *base, struct str name, struct walk *w,
+                   bool before)
 {
-    const struct field *hint = fields;
-    bool given[FIELDS_MAX] = {false};
-    struct str name;
-
-    if (json_peek(r) != JSON_OBJECT)
-        return json_failed(r) ? r->err : wrong_type(r, e, "an object");
-    set_defaults(fields, arena, out);
-    if (!json_object_begin(r))
-        return r->err;
-    while (json_next_member(r, &name)) {
-        const struct field *f = find_field(fields, &hint, name);
-        if (!f) {
-            if (!json_skip(r, NULL))
-                return r->err;
-            if (unknown && *unknown < INT32_MAX)
-                ++*unknown;
+    for (const struct field *f = fields; f->type != F_END; f++) {
+        if (is_flat(f)) {
+            ASSERT(!(f->flags & FIELD_POINTER)); /* input needs the struct itself */
+            if (search(f->sub, at_offset(base, f->offset), name, w, before))
+                return true;
             continue;
         }
-        enum err bad = read_member(f, r, arena, member_at(out, f), unknown, e);
-        if (bad) {
-            path_prepend(e, f->name, 0);
-            return bad;
-        }
-        ASSERT(f - fields < FIELDS_MAX);
-        given[f - fields] = true;
-        mark_seen(f, out);
+        int32_t index = w->index++;
+
+        if ((index < w->start) != before || strncmp(f->name, name.p, name.n) != 0 ||
+            f->name[name.n] != '\0')
+            continue;
+        *w = (struct walk){f, base, index, index + 1};
+        return true;
     }
-    if (json_failed(r))
-        return r->err;
-    for (const struct field *f = fields; f->type != F_END; f++)
-        if (f->flags & FIELD_REQUIRED && !given[f - fields]) {
-            enum err bad = refuse(e, "missing", "is required");
-            path_prepend(e, f->name, 0);
-            return bad;
+    return false;
+}
+
+/* From behind the field that was found last, as clients keep the order, and then from the front. */
+static bool find(const struct field *fields, void *base, struct str name, struct walk *w)
+{
+    if (name.n && memchr(name.p, 0, name.n))
+        return false;
+    w->index = 0;
+    if (search(fields, base, name, w, false))
+        return true;
+    w->index = 0;
+    return w->start > 0 && search(fields, base, name, w, true);
+}
+
+static int32_t require_given(struct reading *c, const struct place *at, const struct field *fields,
+                             const uint64_t *given, int32_t index)
+{
+    for (const struct field *f = fields; f->type != F_END; f++) {
+        struct place here = {.up = at, .name = f->name};
+
+        if (is_flat(f)) {
+            index = require_given(c, at, f->sub, given, index);
+            continue;
         }
-    return ERR_OK;
+        ASSERT(index < FIELDS_MAX);
+        if ((f->flags & FIELD_REQUIRED) && !(given[index / 64] >> index % 64 & 1))
+            refuse(c, &here, "missing", "is required");
+        index++;
+    }
+    return index;
+}
+
+static void read_object(struct reading *c, const struct place *at, const struct field *fields,
+                        void *out)
+{
+    uint64_t given[FIELDS_MAX / 64] = {0};
+    struct walk w = {.start = 0};
+    struct str name;
+
+    set_absent_all(c, fields, out);
+    if (!json_object_begin(c->r))
+        return;
+    while (json_next_member(c->r, &name)) {
+        if (!find(fields, out, name, &w)) {
+            json_skip(c->r, NULL);
+            c->unknown += c->unknown < INT32_MAX;
+            continue;
+        }
+        int32_t index = w.start - 1;
+        struct place here = {.up = at, .name = w.found->name};
+
+        ASSERT(index < FIELDS_MAX);
+        given[index / 64] |= UINT64_C(1) << index % 64;
+        mark_seen(w.found, w.base);
+        read_value(c, &here, w.found, at_offset(w.base, w.found->offset));
+    }
+    if (!json_failed(c->r))
+        require_given(c, at, fields, given, 0);
 }
 
 enum err fields_read_json(const struct field *fields, struct json_reader *r, struct arena *arena,
-                          void *out, int32_t *ret_unknown, struct field_error *e)
+                          void *out, int32_t *ret_unknown, struct field_error *err)
 {
-    *e = (struct field_error){.path = ""};
+    struct reading c = {.r = r, .arena = arena, .error = err};
+
+    *err = (struct field_error){.path = ""};
+    if (json_peek(r) == JSON_OBJECT)
+        read_object(&c, NULL, fields, out);
+    else
+        wrong_type(&c, NULL, "an object");
+    if (json_failed(r)) { /* the text itself is broken: no field is at fault */
+        *err = (struct field_error){.code = "invalid_format"};
+        snprintf(err->reason, sizeof err->reason, "%s (at byte %zu)", r->reason, r->error_at);
+        return r->err;
+    }
     if (ret_unknown)
-        *ret_unknown = 0;
-    enum err bad = read_object(fields, r, arena, out, ret_unknown, e);
-    if (bad == ERR_OK || !json_failed(r))
-        return bad;
-    /* the text itself is broken: no field is at fault */
-    *e = (struct field_error){.path = ""};
-    refuse(e, "invalid_format", "%s (at byte %zu)", r->reason, r->error_at);
-    return r->err;
+        *ret_unknown = c.unknown;
+    return c.err;
 }
 
 /* ---- queries ---- */
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Borrowed when there is nothing to decode. */
 static enum err percent_decode(struct str in, struct arena *arena, struct str *ret)
 {
-    char *out = arena_alloc(arena, in.n + 1, 1);
-    size_t n = 0;
+    struct str text = {in.p ? in.p : "", in.n};
+    bool coded = in.n && (memchr(in.p, '%', in.n) || memchr(in.p, '+', in.n));
 
-    if (!out)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < in.n; i++) {
-        char c = in.p[i];
-        if (c == '%') {
-            int high = in.n - i >= 3 ? hex_digit(in.p[i + 1]) : -1,
-                low = high >= 0 ? hex_digit(in.p[i + 2]) : -1;
-            if (low < 0)
-                return ERR_SYNTAX;
-            c = (char)(high * 16 + low);
-            i += 2;
-        } else if (c == '+') {
-            c = ' ';
+    if (coded) {
+        char *out = arena_alloc(arena, in.n, 1);
+
+        if (!out)
+            return ERR_NOMEM;
+        text = (struct str){out, 0};
+        for (size_t i = 0; i < in.n; i++) {
+            char c = in.p[i];
+
+            if (c == '%') {
+                int high = in.n - i > 2 ? hex_digit(in.p[i + 1]) : -1;
+                int low = high >= 0 ? hex_digit(in.p[i + 2]) : -1;
+
+                if (low < 0)
+                    return ERR_SYNTAX;
+                c = (char)(high * 16 + low);
+                i += 2;
+            } else if (c == '+') {
+                c = ' ';
+            }
+            out[text.n++] = c;
         }
-        if (c == 0)
-            return ERR_SYNTAX;
-        out[n++] = c;
     }
-    *ret = (struct str){out, n};
-    return utf8_valid(*ret) ? ERR_OK : ERR_SYNTAX;
+    if ((text.n && memchr(text.p, 0, text.n)) || !utf8_valid(text))
+        return ERR_SYNTAX;
+    *ret = text;
+    return ERR_OK;
 }
 
 enum err query_split(struct str query, struct arena *arena, struct query_pair **ret,
@@ -489,16 +761,19 @@ enum err query_split(struct str query, struct arena *arena, struct query_pair **
 
     if (!pairs)
         return ERR_NOMEM;
-    while (query.p) {
-        struct str part = str_cut(&query, '&'), name;
-        enum err e;
-        if (part.n == 0)
+    while (query.n) {
+        struct str value = str_cut(&query, '&'), name;
+
+        if (value.n == 0)
             continue;
         if (n == QUERY_PAIRS_MAX)
             return ERR_RANGE;
-        name = str_cut(&part, '=');
-        if ((e = percent_decode(name, arena, &pairs[n].name)) ||
-            (e = percent_decode(part.p ? part : STR(""), arena, &pairs[n].value)))
+        name = str_cut(&value, '=');
+        enum err e = percent_decode(name, arena, &pairs[n].name);
+
+        if (e == ERR_OK)
+            e = percent_decode(value, arena, &pairs[n].value);
+        if (e != ERR_OK)
             return e;
         n++;
     }
@@ -507,110 +782,150 @@ enum err query_split(struct str query, struct arena *arena, struct query_pair **
     return ERR_OK;
 }
 
-static enum err query_list(const struct field *f, struct str text, struct arena *arena,
-                           struct list *out, struct field_error *e)
+static void query_list(struct reading *c, const struct place *at, const struct field *f,
+                       struct str text, struct list *out)
 {
-    int32_t count_max = f->max > 0 ? (int32_t)f->max : LIST_COUNT_MAX, n = 0;
-    size_t count = text.n ? 1 : 0, size = size_of(f->item);
-    struct field one = {.name = f->name, .type = f->item, .names = f->names};
+    struct field element = element_of(f);
+    struct growing g = {.size = element_size(f)};
+    double count = text.n ? 1 : 0;
 
+    ASSERT(!f->sub);
     for (size_t i = 0; i < text.n; i++)
         count += text.p[i] == ',';
-    if (count > (size_t)count_max) {
-        e->max = count_max;
-        return refuse(e, "too_big", "must have at most %d items", count_max);
+    if (!count_fits(c, at, f, count))
+        return;
+    for (int32_t i = 0; i < count && c->err == ERR_OK; i++) {
+        struct place here = {.up = at, .index = i};
+        void *item = grow(c, &g);
+        struct str one = str_cut(&text, ',');
+
+        if (item)
+            set_plain(c, &here, &element, one.p ? one : STR(""), item);
     }
-    if ((double)count < f->min) {
-        e->min = f->min;
-        return refuse(e, "too_small", "must have at least %g items", f->min);
-    }
-    char *p = arena_array(arena, count ? count : 1, size, 16);
-    if (!p)
-        return ERR_NOMEM;
-    while (text.n && text.p) {
-        enum err bad = from_query(&one, f->item, str_cut(&text, ','), p + (size_t)n * size, e);
-        if (bad) {
-            path_prepend(e, NULL, n);
-            return bad;
+    *out = (struct list){g.p, g.n};
+}
+
+static void query_field(struct reading *c, const struct field *f, const struct query_pair *pairs,
+                        int32_t count, void *base)
+{
+    struct place here = {.name = f->name};
+    const struct query_pair *found = NULL;
+    void *out = at_offset(base, f->offset);
+
+    for (int32_t i = 0; i < count; i++) {
+        if (!str_eq(pairs[i].name, str_from(f->name)))
+            continue;
+        if (found) {
+            refuse(c, &here, "invalid_value", "is given twice");
+            return;
         }
-        n++;
+        found = &pairs[i];
     }
-    *out = (struct list){p, n};
-    return ERR_OK;
+    if (!found) {
+        if (f->flags & FIELD_REQUIRED)
+            refuse(c, &here, "missing", "is required");
+        return;
+    }
+    mark_seen(f, base);
+    ASSERT(f->type != F_OBJECT && f->type != F_MAP);
+    struct str value = found->value.p ? found->value : STR("");
+
+    if (f->type == F_LIST)
+        query_list(c, &here, f, value, out);
+    else
+        set_plain(c, &here, f, value, out);
+}
+
+static void query_fields(struct reading *c, const struct field *fields,
+                         const struct query_pair *pairs, int32_t count, void *base)
+{
+    for (const struct field *f = fields; f->type != F_END && c->err == ERR_OK; f++)
+        if (is_flat(f))
+            query_fields(c, f->sub, pairs, count, at_offset(base, f->offset));
+        else
+            query_field(c, f, pairs, count, base);
 }
 
 enum err fields_read_query(const struct field *fields, const struct query_pair *pairs,
-                           int32_t count, struct arena *arena, void *out, struct field_error *e)
+                           int32_t count, struct arena *arena, void *out, struct field_error *err)
 {
-    *e = (struct field_error){.path = ""};
-    set_defaults(fields, arena, out);
-    for (const struct field *f = fields; f->type != F_END; f++) {
-        const struct query_pair *found = NULL;
-        enum err bad = ERR_OK;
-        for (int32_t i = 0; i < count; i++) {
-            if (!str_eq(pairs[i].name, str_from(f->name)))
-                continue;
-            if (found)
-                bad = refuse(e, "invalid_value", "is given twice");
-            found = &pairs[i];
-        }
-        if (!found) {
-            if (f->flags & FIELD_REQUIRED)
-                bad = refuse(e, "missing", "is required");
-        } else if (!bad) {
-            void *at = member_at(out, f);
-            bad = f->type == F_LIST ? query_list(f, found->value, arena, at, e)
-                                    : from_query(f, f->type, found->value, at, e);
-            mark_seen(f, out);
-        }
-        if (bad) {
-            path_prepend(e, f->name, 0);
-            return bad;
-        }
-    }
-    return ERR_OK;
+    struct reading c = {.arena = arena, .error = err};
+
+    *err = (struct field_error){.path = ""};
+    set_absent_all(&c, fields, out);
+    query_fields(&c, fields, pairs, count, out);
+    return c.err;
 }
 
 /* ---- JSON out ---- */
 
-static bool is_null(enum field_type type, const struct field *f, const void *in)
+static bool is_null(const struct field *f, const void *in)
 {
-    switch (type) {
+    bool may = (f->flags & (FIELD_NULLABLE | FIELD_OMIT)) != 0;
+
+    switch (f->type) {
+    case F_I32:
+        return may && *(const int32_t *)in == INT32_MIN;
     case F_I64:
-        return f->flags & (FIELD_NULLABLE | FIELD_OMIT) && *(const int64_t *)in == INT64_MIN;
+        return may && *(const int64_t *)in == INT64_MIN;
     case F_TIME:
         return *(const int64_t *)in == TIME_NONE;
     case F_F64:
         return !isfinite(*(const double *)in);
     case F_STR:
     case F_JSON:
-        return ((const struct str *)in)->p == NULL;
+        return !((const struct str *)in)->p;
     case F_ENUM:
         return *(const int32_t *)in < 0;
     case F_DATE:
         return *(const int32_t *)in == INT32_MIN;
-    case F_I32:
-        return f->flags & (FIELD_NULLABLE | FIELD_OMIT) && *(const int32_t *)in == INT32_MIN;
     case F_OBJECT:
-        return f->flags & FIELD_POINTER && *(void *const *)in == NULL;
+        return (f->flags & FIELD_POINTER) && !*(void *const *)in;
     case F_LIST:
     case F_MAP:
-        return f->flags & (FIELD_NULLABLE | FIELD_OMIT) && ((const struct list *)in)->p == NULL;
-    default:
-        return false;
+        return may && !((const struct list *)in)->p;
+    case F_BOOL:
+    case F_END:
+        break;
     }
+    return false;
 }
 
-static void write_scalar(const struct field *f, enum field_type type, struct json_writer *w,
-                         const void *in)
+static void write_value(const struct field *f, struct json_writer *w, const void *in);
+
+static void write_list(const struct field *f, struct json_writer *w, const struct list *list)
+{
+    struct field element = element_of(f);
+    size_t size = element_size(f);
+
+    json_array(w);
+    for (int32_t i = 0; i < list->n; i++)
+        write_value(&element, w, (const char *)list->p + (size_t)i * size);
+    json_array_end(w);
+}
+
+static void write_map(const struct field *f, struct json_writer *w, const struct list *list)
+{
+    struct field element = element_of(f);
+    const struct map_entry *entries = list->p;
+
+    json_object(w);
+    for (int32_t i = 0; i < list->n; i++) {
+        json_name(w, entries[i].key);
+        write_value(&element, w, entries[i].value);
+    }
+    json_object_end(w);
+}
+
+static void write_value(const struct field *f, struct json_writer *w, const void *in)
 {
     char date[DATE_TEXT_MAX];
 
-    if (is_null(type, f, in)) {
+    if (is_null(f, in)) {
         json_null(w);
         return;
     }
-    switch (type) {
+    switch (f->type) {
     case F_BOOL:
         json_bool(w, *(const bool *)in);
         break;
@@ -626,9 +941,6 @@ static void write_scalar(const struct field *f, enum field_type type, struct jso
     case F_STR:
         json_str(w, *(const struct str *)in);
         break;
-    case F_JSON:
-        json_raw(w, *(const struct str *)in);
-        break;
     case F_ENUM:
         json_str(w, str_from(f->names[*(const int32_t *)in]));
         break;
@@ -638,51 +950,20 @@ static void write_scalar(const struct field *f, enum field_type type, struct jso
     case F_DATE:
         json_str(w, (struct str){date, (size_t)date_print(*(const int32_t *)in, date)});
         break;
-    default:
-        UNREACHABLE();
-    }
-}
-
-static void write_element(const struct field *f, struct json_writer *w, const void *in)
-{
-    if (f->sub)
-        fields_write_json(f->sub, w, in);
-    else
-        write_scalar(f, f->item, w, in);
-}
-
-static void write_value(const struct field *f, struct json_writer *w, const void *in)
-{
-    const struct list *list = in;
-
-    if (is_null(f->type, f, in)) {
-        json_null(w);
-        return;
-    }
-    switch (f->type) {
+    case F_JSON:
+        json_raw(w, *(const struct str *)in);
+        break;
     case F_OBJECT:
         fields_write_json(f->sub, w, f->flags & FIELD_POINTER ? *(void *const *)in : in);
         break;
-    case F_LIST: {
-        size_t size = f->sub ? f->size : size_of(f->item);
-        json_array(w);
-        for (int32_t i = 0; i < list->n; i++)
-            write_element(f, w, (const char *)list->p + (size_t)i * size);
-        json_array_end(w);
+    case F_LIST:
+        write_list(f, w, in);
         break;
-    }
-    case F_MAP: {
-        const struct map_entry *entries = list->p;
-        json_object(w);
-        for (int32_t i = 0; i < list->n; i++) {
-            json_name(w, entries[i].key);
-            write_element(f, w, entries[i].value);
-        }
-        json_object_end(w);
+    case F_MAP:
+        write_map(f, w, in);
         break;
-    }
-    default:
-        write_scalar(f, f->type, w, in);
+    case F_END:
+        UNREACHABLE();
     }
 }
 
@@ -690,16 +971,15 @@ void fields_write_members(const struct field *fields, struct json_writer *w, con
 {
     for (const struct field *f = fields; f->type != F_END; f++) {
         const void *at = member_of(in, f);
-        if (f->flags & FIELD_OMIT && is_null(f->type, f, at))
-            continue;
-        if (f->type == F_OBJECT && f->flags & FIELD_FLAT) {
+
+        if (is_flat(f)) {
             at = f->flags & FIELD_POINTER ? *(void *const *)at : at;
             if (at)
                 fields_write_members(f->sub, w, at);
-            continue;
+        } else if (!(f->flags & FIELD_OMIT) || !is_null(f, at)) {
+            json_name(w, str_from(f->name));
+            write_value(f, w, at);
         }
-        json_name(w, str_from(f->name));
-        write_value(f, w, at);
     }
 }
 
@@ -712,196 +992,219 @@ void fields_write_json(const struct field *fields, struct json_writer *w, const 
 
 /* ---- schema ---- */
 
-static void write_type(struct json_writer *w, const char *type, bool nullable)
+static void put_type(struct json_writer *w, const char *type, bool nullable)
 {
     json_name(w, STR("type"));
-    if (!nullable) {
+    if (nullable) {
+        json_array(w);
         json_str(w, str_from(type));
-        return;
+        json_str(w, STR("null"));
+        json_array_end(w);
+    } else {
+        json_str(w, str_from(type));
     }
+}
+
+static void put_bounds(const struct field *f, struct json_writer *w, const char *min_name,
+                       const char *max_name)
+{
+    double min = bound_min(f), max = bound_max(f);
+
+    if (isfinite(min)) {
+        json_name(w, str_from(min_name));
+        json_f64(w, min);
+    }
+    if (isfinite(max)) {
+        json_name(w, str_from(max_name));
+        json_f64(w, max);
+    }
+}
+
+static void put_enum(const struct field *f, struct json_writer *w, bool nullable)
+{
+    put_type(w, "string", nullable);
+    json_name(w, STR("enum"));
     json_array(w);
-    json_str(w, str_from(type));
-    json_str(w, STR("null"));
+    for (int32_t i = 0; f->names[i]; i++)
+        json_str(w, str_from(f->names[i]));
+    if (nullable)
+        json_null(w);
     json_array_end(w);
 }
 
-static void write_bounds(const struct field *f, struct json_writer *w, const char *low,
-                         const char *high)
+static void put_time(const struct field *f, struct json_writer *w, bool nullable, bool input)
 {
-    if (!bounded(f))
+    static const char *const formats[] = {"date-time", "date"};
+
+    put_type(w, "string", nullable);
+    if (!input || !(f->flags & FIELD_DATE_OK)) {
+        json_kv_cstr(w, "format", "date-time");
         return;
-    json_name(w, str_from(low));
-    json_f64(w, f->min);
-    json_name(w, str_from(high));
-    json_f64(w, f->max);
+    }
+    json_name(w, STR("anyOf"));
+    json_array(w);
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        json_object(w);
+        json_kv_cstr(w, "format", formats[i]);
+        json_object_end(w);
+    }
+    json_array_end(w);
 }
 
-static void write_scalar_schema(const struct field *f, enum field_type type, struct json_writer *w,
-                                bool nullable)
+static void put_default(const struct field *f, struct json_writer *w)
 {
-    switch (type) {
+    json_name(w, STR("default"));
+    switch (f->type) {
     case F_BOOL:
-        write_type(w, "boolean", nullable);
+        json_bool(w, f->def[0] == 't' || f->def[0] == '1');
         break;
     case F_I32:
     case F_I64:
-        write_type(w, "integer", nullable);
-        if (f->type == type) {
-            json_kv_cstr(w, "format", type == F_I32 ? "int32" : "int64");
-            write_bounds(f, w, "minimum", "maximum");
-        }
-        break;
     case F_F64:
-        write_type(w, "number", nullable);
-        if (f->type == type)
-            write_bounds(f, w, "minimum", "maximum");
-        break;
-    case F_STR:
-        write_type(w, "string", nullable);
-        if (f->type == type)
-            write_bounds(f, w, "minLength", "maxLength");
-        break;
-    case F_ENUM:
-        write_type(w, "string", nullable);
-        json_name(w, STR("enum"));
-        json_array(w);
-        for (int32_t i = 0; f->names[i]; i++)
-            json_str(w, str_from(f->names[i]));
-        if (nullable)
-            json_null(w);
-        json_array_end(w);
-        break;
-    case F_TIME:
-        write_type(w, "string", nullable);
-        if (!(f->flags & FIELD_DATE_OK))
-            json_kv_cstr(w, "format", "date-time");
-        break;
-    case F_DATE:
-        write_type(w, "string", nullable);
-        json_kv_cstr(w, "format", "date");
-        break;
-    default:
-        break; /* F_JSON: anything */
-    }
-}
-
-static void write_default(const struct field *f, struct json_writer *w)
-{
-    json_name(w, STR("default"));
-    if (f->type == F_BOOL || f->type == F_I32 || f->type == F_I64 || f->type == F_F64)
+    case F_JSON:
         json_raw(w, str_from(f->def));
-    else
-        json_str(w, str_from(f->def));
-}
-
-/* The members of the value's schema, inside braces that are open already. */
-static void write_value_schema(const struct field *f, struct json_writer *w, bool input)
-{
-    bool nullable = f->flags & FIELD_NULLABLE;
-
-    switch (f->type) {
-    case F_OBJECT:
-        if (nullable || (f->flags & FIELD_POINTER && !input && !(f->flags & FIELD_OMIT))) {
-            json_name(w, STR("oneOf"));
-            json_array(w);
-            fields_write_schema(f->sub, w, input);
-            json_object(w);
-            write_type(w, "null", false);
-            json_object_end(w);
-            json_array_end(w);
-        } else {
-            json_name(w, STR("allOf"));
-            json_array(w);
-            fields_write_schema(f->sub, w, input);
-            json_array_end(w);
-        }
-        break;
-    case F_LIST:
-    case F_MAP:
-        write_type(w, f->type == F_LIST ? "array" : "object", nullable);
-        json_name(w, f->type == F_LIST ? STR("items") : STR("additionalProperties"));
-        if (f->sub) {
-            fields_write_schema(f->sub, w, input);
-        } else {
-            json_object(w);
-            write_scalar_schema(f, f->item, w, !input && f->item == F_F64);
-            json_object_end(w);
-        }
-        if (f->type == F_LIST && bounded(f)) {
-            json_kv_f64(w, "minItems", f->min);
-            json_kv_f64(w, "maxItems", f->max);
-        }
         break;
     default:
-        write_scalar_schema(f, f->type, w, nullable);
-        if (input && f->def)
-            write_default(f, w);
+        json_str(w, str_from(f->def));
     }
 }
 
-void field_write_schema(const struct field *f, struct json_writer *w, bool input)
+static void put_object(const struct field *fields, struct json_writer *w, bool input,
+                       bool nullable);
+static void put_value(const struct field *f, struct json_writer *w, bool input);
+
+static void put_element(const struct field *f, struct json_writer *w, bool input)
 {
+    struct field element = element_of(f);
+
+    if (!input && element.type == F_F64)
+        element.flags |= FIELD_NULLABLE; /* NaN among the numbers prints as null */
     json_object(w);
-    write_value_schema(f, w, input);
+    put_value(&element, w, input);
     json_object_end(w);
 }
 
-static void write_properties(const struct field *fields, struct json_writer *w, bool input)
+/* The members of the value's schema, into an object that is open. */
+static void put_value(const struct field *f, struct json_writer *w, bool input)
+{
+    bool nullable = (f->flags & FIELD_NULLABLE) != 0;
+
+    switch (f->type) {
+    case F_BOOL:
+        put_type(w, "boolean", nullable);
+        break;
+    case F_I32:
+    case F_I64:
+        put_type(w, "integer", nullable);
+        json_kv_cstr(w, "format", f->type == F_I32 ? "int32" : "int64");
+        put_bounds(f, w, "minimum", "maximum");
+        break;
+    case F_F64:
+        put_type(w, "number", nullable);
+        put_bounds(f, w, "minimum", "maximum");
+        break;
+    case F_STR:
+        put_type(w, "string", nullable);
+        put_bounds(f, w, "minLength", "maxLength");
+        break;
+    case F_ENUM:
+        put_enum(f, w, nullable);
+        break;
+    case F_TIME:
+        put_time(f, w, nullable, input);
+        break;
+    case F_DATE:
+        put_type(w, "string", nullable);
+        json_kv_cstr(w, "format", "date");
+        break;
+    case F_OBJECT:
+        nullable |= !input && (f->flags & FIELD_POINTER) && !(f->flags & FIELD_OMIT);
+        put_object(f->sub, w, input, nullable);
+        break;
+    case F_LIST:
+        put_type(w, "array", nullable);
+        json_name(w, STR("items"));
+        put_element(f, w, input);
+        put_bounds(f, w, "minItems", "maxItems");
+        break;
+    case F_MAP:
+        put_type(w, "object", nullable);
+        json_name(w, STR("additionalProperties"));
+        put_element(f, w, input);
+        put_bounds(f, w, "minProperties", "maxProperties");
+        break;
+    case F_JSON: /* any value */
+    case F_END:
+        break;
+    }
+    if (input && f->def && f->type != F_LIST)
+        put_default(f, w);
+}
+
+static void put_properties(const struct field *fields, struct json_writer *w, bool input)
 {
     for (const struct field *f = fields; f->type != F_END; f++) {
-        if (f->type == F_OBJECT && f->flags & FIELD_FLAT) {
-            write_properties(f->sub, w, input);
+        if (is_flat(f)) {
+            put_properties(f->sub, w, input);
             continue;
         }
         json_name(w, str_from(f->name));
         json_object(w);
-        write_value_schema(f, w, input);
+        put_value(f, w, input);
         if (f->doc)
             json_kv_cstr(w, "description", f->doc);
         json_object_end(w);
     }
 }
 
-static bool required(const struct field *f, bool input)
-{
-    return input ? f->flags & FIELD_REQUIRED : !(f->flags & FIELD_OMIT);
-}
-
-static bool any_required(const struct field *fields, bool input)
+/* The names that are always there; *open: the array has been begun. */
+static void put_required(const struct field *fields, struct json_writer *w, bool input, bool *open)
 {
     for (const struct field *f = fields; f->type != F_END; f++) {
-        if (f->type == F_OBJECT && f->flags & FIELD_FLAT ? any_required(f->sub, input)
-                                                         : required(f, input))
-            return true;
-    }
-    return false;
-}
+        bool always = input ? (f->flags & FIELD_REQUIRED) != 0 : !(f->flags & FIELD_OMIT);
 
-static void write_required(const struct field *fields, struct json_writer *w, bool input)
-{
-    for (const struct field *f = fields; f->type != F_END; f++) {
-        if (f->type == F_OBJECT && f->flags & FIELD_FLAT) {
-            if (!(f->flags & FIELD_POINTER))
-                write_required(f->sub, w, input);
-        } else if (required(f, input)) {
-            json_str(w, str_from(f->name));
+        if (is_flat(f)) {
+            if (!(f->flags & FIELD_POINTER)) /* else the members may be missing together */
+                put_required(f->sub, w, input, open);
+            continue;
         }
+        if (!always)
+            continue;
+        if (!*open) {
+            json_name(w, STR("required"));
+            json_array(w);
+            *open = true;
+        }
+        json_str(w, str_from(f->name));
     }
+}
+
+static void put_object(const struct field *fields, struct json_writer *w, bool input, bool nullable)
+{
+    bool open = false;
+
+    put_type(w, "object", nullable);
+    json_name(w, STR("properties"));
+    json_object(w);
+    put_properties(fields, w, input);
+    json_object_end(w);
+    put_required(fields, w, input, &open);
+    if (open)
+        json_array_end(w);
+    if (!input) /* clients must bear what later versions add */
+        json_kv_bool(w, "additionalProperties", true);
 }
 
 void fields_write_schema(const struct field *fields, struct json_writer *w, bool input)
 {
     json_object(w);
-    json_kv_cstr(w, "type", "object");
-    json_name(w, STR("properties"));
-    json_object(w);
-    write_properties(fields, w, input);
+    put_object(fields, w, input, false);
     json_object_end(w);
-    if (any_required(fields, input)) {
-        json_name(w, STR("required"));
-        json_array(w);
-        write_required(fields, w, input);
-        json_array_end(w);
-    }
+}
+
+void field_write_schema(const struct field *f, struct json_writer *w, bool input)
+{
+    json_object(w);
+    put_value(f, w, input);
     json_object_end(w);
 }

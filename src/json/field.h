@@ -21,16 +21,17 @@
 
 enum field_type {
     F_END,
-    F_BOOL, /* bool */
-    F_I32,  /* int32_t */
-    F_I64,  /* int64_t; INT64_MIN prints as null when nullable */
-    F_F64,  /* double; NaN (never infinity) prints as null and must be declared nullable */
-    F_STR,  /* struct str; p == NULL prints as null */
-    F_ENUM, /* int32_t, an index into names[]; -1 prints as null */
-    F_TIME, /* int64_t microseconds; TIME_NONE prints as null; RFC 3339 text */
-    F_DATE, /* int32_t days since 1970; INT32_MIN prints as null; "YYYY-MM-DD" */
-    F_JSON, /* struct str holding JSON text; any value; p == NULL prints as null */
-    F_OBJECT, /* nested: by default the struct lies inside; with FIELD_POINTER a pointer, NULL is null */
+    F_BOOL,   /* bool */
+    F_I32,    /* int32_t; INT32_MIN prints as null when nullable */
+    F_I64,    /* int64_t; INT64_MIN prints as null when nullable */
+    F_F64,    /* double; NaN (never infinity) prints as null and must be declared nullable */
+    F_STR,    /* struct str; p == NULL prints as null */
+    F_ENUM,   /* int32_t, an index into names[]; -1 prints as null */
+    F_TIME,   /* int64_t microseconds; TIME_NONE prints as null; RFC 3339 text */
+    F_DATE,   /* int32_t days since 1970; INT32_MIN prints as null; "YYYY-MM-DD" */
+    F_JSON,   /* struct str holding JSON text; any value; p == NULL prints as null */
+    F_OBJECT, /* nested: by default the struct lies inside; with FIELD_POINTER a pointer, NULL is
+                 null */
     F_LIST,   /* struct list of `sub` objects, or of `item` scalars */
     F_MAP,    /* struct list of struct map_entry; printed as an object; values as `item` or `sub` */
 };
@@ -60,9 +61,11 @@ struct field {
     const char *name;
     enum field_type type;
     uint16_t flags;
-    uint32_t offset;          /* of the member in the C struct */
-    uint32_t seen;            /* input: 1 + offset of a bool set when the member was given; 0 = none */
-    double min, max;          /* numbers: value; text: bytes; lists: count. 0,0 = the type's own */
+    uint32_t offset; /* of the member in the C struct */
+    uint32_t seen;   /* input: 1 + offset of a bool set when the member was given; 0 = none */
+    /* numbers: value; text: bytes; lists and maps: count. 0,0 = the type's own; max < min = no
+     * maximum */
+    double min, max;
     const char *def;          /* input: text used when absent; NULL = zeroed / the type's null */
     const char *const *names; /* F_ENUM: ends in NULL. Matched exactly; printed as they are */
     const struct field *sub;  /* F_OBJECT, F_LIST and F_MAP of objects */
@@ -71,18 +74,22 @@ struct field {
     const char *doc;          /* one sentence for the published schema */
 };
 
-#define FIELD(type_, struct_, member_, name_, ...)                                                 \
-    {                                                                                              \
-        .type = (type_), .offset = (uint32_t)offsetof(struct_, member_), .name = (name_),          \
-        __VA_ARGS__                                                                                \
+#define FIELD(type_, struct_, member_, name_, ...)                                        \
+    {                                                                                     \
+        .type = (type_), .offset = (uint32_t)offsetof(struct_, member_), .name = (name_), \
+        __VA_ARGS__                                                                       \
     }
-#define FIELD_END { .type = F_END }
+#define FIELD_END     \
+    {                 \
+        .type = F_END \
+    }
 
 /* What was wrong with the input, for the problem reply. */
 struct field_error {
     char path[160];   /* "events[3].score"; "" = the whole */
     char reason[160]; /* "must be between 0 and 1" */
-    char code[24];    /* "invalid_type" "too_small" "too_big" "missing" "invalid_format" "invalid_value" */
+    char code[24];    /* "invalid_type" "too_small" "too_big" "missing" "invalid_format"
+                         "invalid_value" */
     double min, max;  /* the bounds, when code is too_small or too_big */
 };
 
@@ -91,7 +98,9 @@ struct json_writer;
 
 /* Reads one JSON object into the zeroed struct at `out`; absent members get their default. Text is
  * borrowed from the input where it has no escapes, else copied to the arena. Unknown members are
- * skipped and counted in *ret_unknown (may be NULL). ERR_SYNTAX: not JSON. ERR_RANGE: see *err. */
+ * skipped and counted in *ret_unknown (may be NULL). ERR_SYNTAX: not JSON.
+ * ERR_RANGE: see *err, which names the first fault; the reader stands behind the object, so that
+ * what follows can be read. ERR_NOMEM. */
 MUST_CHECK enum err fields_read_json(const struct field *fields, struct json_reader *r,
                                      struct arena *arena, void *out, int32_t *ret_unknown,
                                      struct field_error *err);

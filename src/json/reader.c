@@ -1,48 +1,56 @@
+/* reader - see the header.
+ *
+ * Equal names: a name is compared with those before it by a 32-bit hash. Small objects are searched
+ * along, with a hash of a few bytes; an object above SMALL_MAX gets a table, with the keyed hash of
+ * the whole name, so that nobody can choose names that collide. */
 #include "json/reader.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/num.h"
+#include "base/scan.h"
 
-#include <math.h>
+enum { SMALL_MAX = 24, TABLE_MIN = 64 };
 
-/* One open object or array. Frames and their tables of names are kept for the next object at the
- * same depth, so a batch of a thousand objects allocates once. */
-struct json_frame {
-    bool is_object, begun;
-    int32_t members, cap;
-    struct name {
-        struct str text;
-        uint64_t hash;
-    } * names;
-    uint16_t *table; /* of members + 1 by hash, when there are more than NAMES_LINEAR */
+struct json_names {
+    uint32_t mask;
+    uint16_t slots[]; /* 1 + number of the name in its object; 0: free */
 };
-
-enum { NAMES_LINEAR = 24, TABLE_SIZE = 4096 };
-_Static_assert(TABLE_SIZE >= 2 * JSON_MEMBERS_MAX, "the table is never more than half full");
-
-static bool fail(struct json_reader *r, enum err e, const char *reason)
-{
-    if (r->err == ERR_OK) {
-        r->err = e;
-        r->reason = reason;
-        r->error_at = (size_t)(r->p - r->start);
-    }
-    return false;
-}
 
 void json_reader_init(struct json_reader *r, struct str text, struct arena *arena,
                       int32_t depth_max)
 {
     ASSERT(depth_max >= 1 && depth_max <= JSON_DEPTH_MAX);
-    const char *p = text.n ? text.p : "";
+    r->p = r->start = text.p ? text.p : "";
+    r->end = r->p + text.n;
+    r->arena = arena;
+    r->depth = 0;
+    r->depth_max = depth_max;
+    r->err = ERR_OK;
+    r->reason = NULL;
+    r->error_at = 0;
+    r->expect_value = true;
+    r->allow_duplicates = false;
+    r->is_object = r->has_item = 0;
+    r->seen = r->seen_inline;
+    r->seen_n = 0;
+    r->seen_room = JSON_SEEN_INLINE;
+    r->spare = NULL;
+}
 
-    *r = (struct json_reader){.p = p,
-                              .start = p,
-                              .end = p + text.n,
-                              .arena = arena,
-                              .depth_max = depth_max,
-                              .expect_value = 1};
+static bool fail(struct json_reader *r, enum err e, const char *at, const char *reason)
+{
+    if (r->err == ERR_OK) {
+        r->err = e;
+        r->error_at = (size_t)(at - r->start);
+        r->reason = reason;
+    }
+    return false;
+}
+
+static bool broken(struct json_reader *r, const char *reason)
+{
+    return fail(r, ERR_SYNTAX, r->p, reason);
 }
 
 static void skip_blanks(struct json_reader *r)
@@ -51,465 +59,498 @@ static void skip_blanks(struct json_reader *r)
         r->p++;
 }
 
-enum json_type json_peek(struct json_reader *r)
+static uint64_t level(const struct json_reader *r)
 {
-    if (r->err != ERR_OK)
-        return JSON_NONE;
-    skip_blanks(r);
-    if (r->p == r->end) {
-        fail(r, ERR_SYNTAX, "the text ends too early");
-        return JSON_NONE;
-    }
-    switch (*r->p) {
-    case '{':
-        return JSON_OBJECT;
-    case '[':
-        return JSON_ARRAY;
-    case '"':
-        return JSON_STRING;
-    case 't':
-    case 'f':
-        return JSON_BOOL;
-    case 'n':
-        return JSON_NULL;
-    case '-':
-    case '0' ... '9':
-        return JSON_NUMBER;
-    default:
-        fail(r, ERR_SYNTAX, "a value was expected");
-        return JSON_NONE;
-    }
+    return UINT64_C(1) << (r->depth - 1);
 }
 
-static bool value_begin(struct json_reader *r, enum json_type want, const char *reason)
+/* ---- strings ---- */
+
+static int hex_digit(char c)
 {
-    ASSERT(r->expect_value || r->err != ERR_OK);
-    enum json_type is = json_peek(r);
-    if (is == JSON_NONE)
-        return false;
-    return is == want || fail(r, ERR_RANGE, reason);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool open_frame(struct json_reader *r, bool is_object)
+/* Four hex digits at p, or -1. */
+static int32_t hex4(const char *p, const char *end)
 {
-    if (r->depth >= r->depth_max)
-        return fail(r, ERR_SYNTAX, "nested too deeply");
-    if (!r->frames) {
-        r->frames = arena_new(r->arena, struct json_frame, (size_t)r->depth_max);
-        if (!r->frames)
-            return fail(r, ERR_NOMEM, "not enough memory for the request");
-    }
-    struct json_frame *f = &r->frames[r->depth++];
-    f->is_object = is_object;
-    f->begun = false;
-    if (f->members > NAMES_LINEAR && f->table)
-        memset(f->table, 0, TABLE_SIZE * sizeof *f->table);
-    f->members = 0;
-    r->p++;
-    r->expect_value = 0;
-    return true;
-}
+    int32_t v = 0;
 
-/* Closes the frame, or leaves the reader before the next name or item. True: there is one. */
-static bool next_in_frame(struct json_reader *r, char brace, const char *reason)
-{
-    if (r->err != ERR_OK)
-        return false;
-    ASSERT(r->depth > 0 && !r->expect_value);
-    struct json_frame *f = &r->frames[r->depth - 1];
-    skip_blanks(r);
-    if (r->p == r->end)
-        return fail(r, ERR_SYNTAX, "the text ends too early");
-    if (*r->p == brace) {
-        r->p++;
-        r->depth--;
-        return false;
-    }
-    if (f->begun) {
-        if (*r->p != ',')
-            return fail(r, ERR_SYNTAX, reason);
-        r->p++;
-        skip_blanks(r);
-    }
-    f->begun = true;
-    return true;
-}
-
-bool json_object_begin(struct json_reader *r)
-{
-    return value_begin(r, JSON_OBJECT, "must be an object") && open_frame(r, true);
-}
-
-bool json_array_begin(struct json_reader *r)
-{
-    return value_begin(r, JSON_ARRAY, "must be an array") && open_frame(r, false);
-}
-
-bool json_next_item(struct json_reader *r)
-{
-    if (!next_in_frame(r, ']', "a comma or ] was expected"))
-        return false;
-    r->expect_value = 1;
-    return true;
-}
-
-/* ---- text ---- */
-
-/* Bytes of text that mean themselves: everything but controls, '"', '\' and the parts of UTF-8. */
-static const unsigned char plain[256] = {
-    [0x20 ... 0x21] = 1,
-    [0x23 ... 0x5B] = 1,
-    [0x5D ... 0x7F] = 1,
-};
-
-static int hex4(const char *p)
-{
-    int v = 0;
-
+    if (end - p < 4)
+        return -1;
     for (int i = 0; i < 4; i++) {
-        int c = p[i], d = c >= '0' && c <= '9'   ? c - '0'
-                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
-        if (d < 0)
+        int digit = hex_digit(p[i]);
+
+        if (digit < 0)
             return -1;
-        v = v * 16 + d;
+        v = v << 4 | digit;
     }
     return v;
 }
 
-/* From behind the opening quote to behind the closing one. *ret_escaped: it holds a backslash. */
-static bool scan_text(struct json_reader *r, struct str *ret, bool *ret_escaped)
+/* p stands on a backslash: the length of the escape (a pair counts as one) and what it means; 0
+ * when it is none. */
+static size_t escape(const char *p, const char *end, uint32_t *ret_char)
 {
-    const char *p = r->p;
+    static const char meaning[128] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                      ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
+    if (end - p < 2)
+        return 0;
+    if (p[1] != 'u') {
+        *ret_char = (unsigned char)p[1] < 128 ? (unsigned char)meaning[(unsigned char)p[1]] : 0;
+        return *ret_char ? 2 : 0;
+    }
+    int32_t high = hex4(p + 2, end), low;
+
+    if (high < 0 || (high >= 0xdc00 && high <= 0xdfff))
+        return 0;
+    *ret_char = (uint32_t)high;
+    if (high < 0xd800 || high > 0xdfff)
+        return 6;
+    if (end - p < 12 || p[6] != '\\' || p[7] != 'u')
+        return 0;
+    low = hex4(p + 8, end);
+    if (low < 0xdc00 || low > 0xdfff)
+        return 0;
+    *ret_char = 0x10000u + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
+    return 12;
+}
+
+/* Reads the string at p, which is a quote; checks all of it. *ret is the text between the quotes.
+ */
+static bool scan_string(struct json_reader *r, struct str *ret, bool *ret_escaped)
+{
+    const char *from = r->p + 1, *p = from, *end = r->end;
+    uint32_t c;
 
     *ret_escaped = false;
     for (;;) {
-        while (p < r->end && plain[(unsigned char)*p])
-            p++;
-        if (p == r->end) {
-            r->p = p;
-            return fail(r, ERR_SYNTAX, "a text has no closing quote");
-        }
-        unsigned char c = (unsigned char)*p;
-        if (c == '"')
+        p = scan_plain(p, end);
+        if (p == end)
+            return fail(r, ERR_SYNTAX, r->p, "the string does not end");
+        if (*p == '"')
             break;
-        if (c == '\\') {
+        size_t n;
+
+        if (*p == '\\') {
+            n = escape(p, end, &c);
             *ret_escaped = true;
-            if (r->end - p < 2) {
-                r->p = p;
-                return fail(r, ERR_SYNTAX, "a text has no closing quote");
-            }
-            p += 2; /* checked when it is undone */
-        } else if (c < 0x20) {
-            r->p = p;
-            return fail(r, ERR_SYNTAX, "a control byte in a text must be escaped");
+            if (n == 0)
+                return fail(r, ERR_SYNTAX, p, "not an escape");
+        } else if ((unsigned char)*p < 0x20) {
+            return fail(r, ERR_SYNTAX, p, "a control character in a string");
         } else {
-            size_t n = utf8_length((struct str){p, (size_t)(r->end - p)});
-            if (!n) {
-                r->p = p;
-                return fail(r, ERR_SYNTAX, "a text is not valid UTF-8");
-            }
-            p += n;
+            n = utf8_length((struct str){p, (size_t)(end - p)});
+            if (n == 0)
+                return fail(r, ERR_SYNTAX, p, "not valid UTF-8");
         }
+        p += n;
     }
-    *ret = (struct str){r->p, (size_t)(p - r->p)};
+    *ret = (struct str){from, (size_t)(p - from)};
     r->p = p + 1;
     return true;
 }
 
-static char *put_utf8(char *o, uint32_t c)
+static size_t put_utf8(char *at, uint32_t c)
 {
-    if (c < 0x80) {
-        *o++ = (char)c;
-    } else if (c < 0x800) {
-        *o++ = (char)(0xC0 | c >> 6);
-        *o++ = (char)(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        *o++ = (char)(0xE0 | c >> 12);
-        *o++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *o++ = (char)(0x80 | (c & 0x3F));
-    } else {
-        *o++ = (char)(0xF0 | c >> 18);
-        *o++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *o++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *o++ = (char)(0x80 | (c & 0x3F));
-    }
-    return o;
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        at[i] = (char)(0x80 | (c & 0x3f));
+    at[0] = (char)(n == 1 ? c : first[n] | c);
+    return n;
 }
 
-/* The code point of \uXXXX at p (behind the 'u'), pairs of surrogates together. False: malformed.
- */
-static bool code_point(const char **p, const char *end, uint32_t *ret)
+/* The text without its escapes, which are known to be good and are never shorter than their
+ * meaning. */
+static bool unescape(struct json_reader *r, struct str raw, struct str *ret)
 {
-    if (end - *p < 4)
-        return false;
-    int high = hex4(*p), low;
-    *p += 4;
-    if (high < 0 || (high >= 0xDC00 && high < 0xE000))
-        return false;
-    *ret = (uint32_t)high;
-    if (high < 0xD800 || high >= 0xE000)
-        return true;
-    if (end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u' || (low = hex4(*p + 2)) < 0xDC00 ||
-        low >= 0xE000)
-        return false;
-    *p += 6;
-    *ret = 0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00);
-    return true;
-}
-
-/* out == NULL: only checks. Returns the end of what was written, NULL if an escape is malformed. */
-static bool unescape(struct str s, char *out, size_t *ret_n)
-{
-    const char *p = s.p, *end = s.p + s.n;
-    char *o = out, spare[4];
-
-    while (p < end) {
-        if (*p != '\\') {
-            if (out)
-                *o++ = *p;
-            p++;
-            continue;
-        }
-        static const char names[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
-        char c = p[1];
-        uint32_t code;
-        p += 2;
-        if (c == 'u') {
-            if (!code_point(&p, end, &code))
-                return false;
-        } else {
-            const char *at = c ? strchr(names, c) : NULL;
-            if (!at)
-                return false;
-            code = (unsigned char)means[at - names];
-        }
-        if (out)
-            o = put_utf8(o, code);
-        else
-            put_utf8(spare, code);
-    }
-    if (out)
-        *ret_n = (size_t)(o - out);
-    return true;
-}
-
-static bool read_text(struct json_reader *r, struct str *ret, bool wanted)
-{
-    const char *begin = r->p;
-    bool escaped;
-
-    r->p++;
-    if (!scan_text(r, ret, &escaped))
-        return false;
-    if (!escaped)
-        return true;
-    char *out = wanted ? arena_alloc(r->arena, ret->n + 1, 1) : NULL;
-    if (wanted && !out)
-        return fail(r, ERR_NOMEM, "not enough memory for the request");
+    const char *p = raw.p, *end = raw.p + raw.n;
+    char *out = arena_alloc(r->arena, raw.n, 1);
     size_t n = 0;
-    if (!unescape(*ret, out, &n)) {
-        r->p = begin;
-        return fail(r, ERR_SYNTAX, "a text holds a malformed escape");
+
+    if (!out)
+        return fail(r, ERR_NOMEM, r->p, "out of memory");
+    while (p < end) {
+        const char *stop = memchr(p, '\\', (size_t)(end - p));
+        size_t plain = (size_t)((stop ? stop : end) - p);
+        uint32_t c = 0;
+
+        memcpy(out + n, p, plain);
+        n += plain, p += plain;
+        if (!stop)
+            break;
+        p += escape(p, end, &c);
+        n += put_utf8(out + n, c);
     }
-    if (wanted)
-        *ret = (struct str){out, n};
+    *ret = (struct str){out, n};
     return true;
 }
 
 /* ---- names ---- */
 
-static bool table_add(struct json_frame *f, int32_t member)
+static uint32_t quick_hash(struct str s)
 {
-    const struct name *new_name = &f->names[member];
+    uint64_t a = 0, b = 0;
 
-    for (uint32_t i = (uint32_t)new_name->hash & (TABLE_SIZE - 1);;
-         i = (i + 1) & (TABLE_SIZE - 1)) {
-        if (!f->table[i]) {
-            f->table[i] = (uint16_t)(member + 1);
-            return true;
-        }
-        const struct name *other = &f->names[f->table[i] - 1];
-        if (other->hash == new_name->hash && str_eq(other->text, new_name->text))
-            return false;
+    if (s.n >= 8) {
+        memcpy(&a, s.p, 8);
+        memcpy(&b, s.p + s.n - 8, 8);
+    } else if (s.n >= 4) {
+        memcpy(&a, s.p, 4);
+        memcpy(&b, s.p + s.n - 4, 4);
+    } else if (s.n) {
+        a = (unsigned char)s.p[0] | (unsigned)(unsigned char)s.p[s.n / 2] << 8;
+        b = (unsigned char)s.p[s.n - 1];
     }
+    a = (a ^ s.n * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
+    b = (b + (a >> 32)) * UINT64_C(0xa0761d6478bd642f);
+    return (uint32_t)((a ^ b) >> 32);
 }
 
-/* False: the object has this name already, or the limit is reached. */
-static bool add_name(struct json_reader *r, struct json_frame *f, struct str text)
+static bool same(const struct json_seen *seen, uint32_t hash, struct str name)
 {
-    uint64_t hash = hash_str(text);
+    return seen->hash == hash && seen->n == name.n && memcmp(seen->p, name.p, name.n) == 0;
+}
 
-    if (f->members == JSON_MEMBERS_MAX)
-        return fail(r, ERR_SYNTAX, "an object has too many members");
-    if (f->members == f->cap) {
-        int32_t cap = f->cap ? f->cap * 2 : NAMES_LINEAR;
-        struct name *more = arena_new(r->arena, struct name, (size_t)cap);
-        if (!more)
-            return fail(r, ERR_NOMEM, "not enough memory for the request");
-        if (f->cap)
-            memcpy(more, f->names, (size_t)f->cap * sizeof *more);
-        f->names = more;
-        f->cap = cap;
-    }
-    f->names[f->members] = (struct name){text, hash};
-    if (f->members < NAMES_LINEAR) {
-        for (int32_t i = 0; i < f->members; i++)
-            if (f->names[i].hash == hash && str_eq(f->names[i].text, text))
-                return fail(r, ERR_SYNTAX, "an object has the same name twice");
+/* The slot that holds the name, or the free one where it belongs. */
+static uint16_t *find_slot(const struct json_seen *names, struct json_names *t, uint32_t hash,
+                           struct str name)
+{
+    for (uint32_t i = hash & t->mask;; i = (i + 1) & t->mask)
+        if (t->slots[i] == 0 || same(&names[t->slots[i] - 1], hash, name))
+            return &t->slots[i];
+}
+
+/* A table with room for one name more than the level has, holding those it has. */
+static bool make_table(struct json_reader *r, uint32_t count)
+{
+    struct json_seen *names = r->seen + r->base[r->depth];
+    struct json_names *t = r->spare, *old = r->index[r->depth];
+    uint32_t size = TABLE_MIN;
+
+    while (size < (count + 1) * 2)
+        size *= 2;
+    if (t && t->mask + 1 >= size) {
+        r->spare = old;
+        memset(t->slots, 0, (t->mask + 1) * sizeof t->slots[0]);
     } else {
-        if (!f->table) {
-            f->table = arena_new(r->arena, uint16_t, TABLE_SIZE);
-            if (!f->table)
-                return fail(r, ERR_NOMEM, "not enough memory for the request");
-        }
-        if (f->members == NAMES_LINEAR)
-            for (int32_t i = 0; i < f->members; i++)
-                table_add(f, i);
-        if (!table_add(f, f->members))
-            return fail(r, ERR_SYNTAX, "an object has the same name twice");
+        t = arena_alloc(r->arena, sizeof *t + size * sizeof t->slots[0],
+                        _Alignof(struct json_names));
+        if (!t)
+            return fail(r, ERR_NOMEM, r->p, "out of memory");
+        t->mask = size - 1;
     }
-    f->members++;
+    for (uint32_t i = 0; i < count; i++) {
+        struct str name = {names[i].p, names[i].n};
+
+        if (!old)
+            names[i].hash = (uint32_t)hash_str(name);
+        *find_slot(names, t, names[i].hash, name) = (uint16_t)(i + 1);
+    }
+    r->index[r->depth] = t;
     return true;
+}
+
+static bool seen_grow(struct json_reader *r)
+{
+    uint32_t room = r->seen_room * 2;
+    struct json_seen *seen = arena_new(r->arena, struct json_seen, room);
+
+    if (!seen)
+        return fail(r, ERR_NOMEM, r->p, "out of memory");
+    memcpy(seen, r->seen, r->seen_n * sizeof *seen);
+    r->seen = seen;
+    r->seen_room = room;
+    return true;
+}
+
+/* Remembers the name. `at`: where it stands, for the error. */
+static bool remember(struct json_reader *r, struct str name, const char *at)
+{
+    uint32_t count = r->seen_n - r->base[r->depth], hash;
+    struct json_names *t = r->index[r->depth];
+
+    if (name.n > UINT32_MAX || count >= JSON_MEMBERS_MAX)
+        return fail(r, ERR_SYNTAX, at, "too many members in an object");
+    if (r->seen_n == r->seen_room && !seen_grow(r))
+        return false;
+    struct json_seen *names = r->seen + r->base[r->depth];
+
+    if (count < SMALL_MAX) {
+        hash = quick_hash(name);
+        for (uint32_t i = 0; i < count; i++)
+            if (same(&names[i], hash, name))
+                return fail(r, ERR_SYNTAX, at, "the name is there twice in one object");
+    } else {
+        if ((!t || (count + 1) * 2 > t->mask + 1) && !make_table(r, count))
+            return false;
+        hash = (uint32_t)hash_str(name);
+        uint16_t *slot = find_slot(names, r->index[r->depth], hash, name);
+
+        if (*slot)
+            return fail(r, ERR_SYNTAX, at, "the name is there twice in one object");
+        *slot = (uint16_t)(count + 1);
+    }
+    names[count] = (struct json_seen){.p = name.p, .n = (uint32_t)name.n, .hash = hash};
+    r->seen_n++;
+    return true;
+}
+
+/* ---- nesting ---- */
+
+/* A value is due here; false after an error. Asking for one out of turn is our bug. */
+static bool value_due(struct json_reader *r)
+{
+    if (r->err != ERR_OK)
+        return false;
+    ASSERT(r->expect_value);
+    skip_blanks(r);
+    return r->p < r->end || broken(r, r->depth ? "the text ends too early" : "there is no value");
+}
+
+static bool open_level(struct json_reader *r, bool object)
+{
+    if (r->depth == r->depth_max)
+        return broken(r, "nested too deeply");
+    r->p++;
+    r->depth++;
+    r->has_item &= ~level(r);
+    r->is_object = object ? r->is_object | level(r) : r->is_object & ~level(r);
+    r->base[r->depth] = r->seen_n;
+    r->index[r->depth] = NULL;
+    r->expect_value = false;
+    return true;
+}
+
+static void close_level(struct json_reader *r)
+{
+    r->p++;
+    r->seen_n = r->base[r->depth];
+    if (r->index[r->depth])
+        r->spare = r->index[r->depth];
+    r->depth--;
+}
+
+enum json_type json_peek(struct json_reader *r)
+{
+    static const uint8_t types[256] = {
+        ['n'] = JSON_NULL,  ['t'] = JSON_BOOL,   ['f'] = JSON_BOOL,           ['"'] = JSON_STRING,
+        ['['] = JSON_ARRAY, ['{'] = JSON_OBJECT, ['0' ... '9'] = JSON_NUMBER, ['-'] = JSON_NUMBER,
+    };
+
+    if (!value_due(r))
+        return JSON_NONE;
+    enum json_type t = (enum json_type)types[(unsigned char)*r->p];
+
+    if (t == JSON_NONE)
+        broken(r, "not a value");
+    return t;
+}
+
+static bool is_next(struct json_reader *r, enum json_type wanted, const char *reason)
+{
+    enum json_type t = json_peek(r);
+
+    if (t == wanted)
+        return true;
+    return t == JSON_NONE ? false : fail(r, ERR_RANGE, r->p, reason);
+}
+
+bool json_object_begin(struct json_reader *r)
+{
+    return is_next(r, JSON_OBJECT, "must be an object") && open_level(r, true);
+}
+
+bool json_array_begin(struct json_reader *r)
+{
+    return is_next(r, JSON_ARRAY, "must be an array") && open_level(r, false);
+}
+
+/* Up to the next item or the end of the level, over the comma where one is due. */
+static bool next(struct json_reader *r, char closing)
+{
+    if (r->err != ERR_OK)
+        return false;
+    ASSERT(r->depth > 0 && !r->expect_value);
+    skip_blanks(r);
+    if (r->p < r->end && *r->p == closing) {
+        close_level(r);
+        return false;
+    }
+    if (r->has_item & level(r)) {
+        if (r->p == r->end || *r->p != ',')
+            return broken(r, closing == '}' ? "expected ',' or '}'" : "expected ',' or ']'");
+        r->p++;
+        skip_blanks(r);
+    }
+    r->has_item |= level(r);
+    return true;
+}
+
+bool json_next_item(struct json_reader *r)
+{
+    ASSERT(r->err != ERR_OK || !(r->is_object & level(r)));
+    if (!next(r, ']'))
+        return false;
+    r->expect_value = true;
+    return value_due(r); /* so that p stands on it */
 }
 
 bool json_next_member(struct json_reader *r, struct str *ret_name)
 {
     struct str name;
+    bool escaped;
 
-    if (!next_in_frame(r, '}', "a comma or } was expected"))
+    ASSERT(r->err != ERR_OK || (r->is_object & level(r)));
+    if (!next(r, '}'))
         return false;
+    const char *at = r->p;
+
     if (r->p == r->end || *r->p != '"')
-        return fail(r, ERR_SYNTAX, "a member's name was expected");
-    if (!read_text(r, &name, true) || !add_name(r, &r->frames[r->depth - 1], name))
+        return broken(r, "expected a name");
+    if (!scan_string(r, &name, &escaped) || (escaped && !unescape(r, name, &name)))
+        return false;
+    if (!r->allow_duplicates && !remember(r, name, at))
         return false;
     skip_blanks(r);
     if (r->p == r->end || *r->p != ':')
-        return fail(r, ERR_SYNTAX, "a colon was expected");
+        return broken(r, "expected ':'");
     r->p++;
-    r->expect_value = 1;
+    r->expect_value = true;
+    if (!value_due(r))
+        return false;
     *ret_name = name;
     return true;
 }
 
-/* ---- numbers ---- */
+/* ---- values ---- */
 
-struct number {
-    struct str text;
-    bool integral; /* no '.', no 'e' */
-};
-
-static bool is_digit(const char *p, const char *end)
+bool json_read_str(struct json_reader *r, struct str *ret)
 {
-    return p < end && *p >= '0' && *p <= '9';
+    struct str s;
+    bool escaped;
+
+    if (!is_next(r, JSON_STRING, "must be a string") || !scan_string(r, &s, &escaped) ||
+        (escaped && !unescape(r, s, &s)))
+        return false;
+    r->expect_value = false;
+    *ret = s;
+    return true;
 }
 
-static const char *scan_digits(const char *p, const char *end)
+static const char *digits(const char *p, const char *end)
 {
-    while (is_digit(p, end))
+    while (p < end && (unsigned char)(*p - '0') <= 9)
         p++;
     return p;
 }
 
-/* Checks the grammar of RFC 8259; the reader stays before the number. */
-static bool scan_number(struct json_reader *r, struct number *ret)
+/* Reads a number by the grammar. *ret_plain: digits only, at most 18, perhaps a minus sign. */
+static bool scan_number(struct json_reader *r, struct str *ret, bool *ret_plain)
 {
-    const char *p = r->p, *end = r->end;
+    const char *from = r->p, *end = r->end, *p = from + (*from == '-'), *whole = p, *mark;
 
-    ret->integral = true;
-    p += *p == '-';
-    if (!is_digit(p, end))
-        return fail(r, ERR_SYNTAX, "a number is malformed");
-    if (*p == '0' && is_digit(p + 1, end))
-        return fail(r, ERR_SYNTAX, "a number must not begin with 0");
-    p = scan_digits(p, end);
+    p = digits(p, end);
+    if (p == whole)
+        return fail(r, ERR_SYNTAX, p, "expected a digit");
+    if (*whole == '0' && p - whole > 1)
+        return fail(r, ERR_SYNTAX, from, "a number must not start with 0");
+    *ret_plain = p - whole <= 18;
+    bool large = p - whole > 300;
+
     if (p < end && *p == '.') {
-        if (!is_digit(p + 1, end))
-            return fail(r, ERR_SYNTAX, "a number is malformed");
-        p = scan_digits(p + 1, end);
-        ret->integral = false;
+        *ret_plain = false;
+        mark = ++p;
+        p = digits(p, end);
+        if (p == mark)
+            return fail(r, ERR_SYNTAX, p, "expected a digit");
     }
-    if (p < end && (*p == 'e' || *p == 'E')) {
+    if (p < end && (*p | 0x20) == 'e') {
+        *ret_plain = false;
+        large = true;
         p++;
-        if (p < end && (*p == '-' || *p == '+'))
-            p++;
-        if (!is_digit(p, end))
-            return fail(r, ERR_SYNTAX, "a number is malformed");
-        p = scan_digits(p, end);
-        ret->integral = false;
+        p += p < end && (*p == '+' || *p == '-');
+        mark = p;
+        p = digits(p, end);
+        if (p == mark)
+            return fail(r, ERR_SYNTAX, p, "expected a digit");
     }
-    ret->text = (struct str){r->p, (size_t)(p - r->p)};
+    *ret = (struct str){from, (size_t)(p - from)};
+    double v;
+
+    if (ret->n > NUM_PARSE_MAX || (large && num_parse_f64(*ret, &v) != ERR_OK))
+        return fail(r, ERR_SYNTAX, from, "the number is too large");
+    r->p = p;
     return true;
 }
 
-static bool number_value(struct json_reader *r, const struct number *n, double *ret)
+static int64_t plain_value(struct str s)
 {
-    return num_parse_f64(n->text, ret) == ERR_OK || fail(r, ERR_RANGE, "a number is out of range");
+    bool negative = s.p[0] == '-';
+    int64_t v = 0;
+
+    for (size_t i = negative; i < s.n; i++)
+        v = v * 10 + (s.p[i] - '0');
+    return negative ? -v : v;
 }
 
 bool json_read_f64(struct json_reader *r, double *ret)
 {
-    struct number n;
+    struct str s;
+    bool plain;
 
-    if (!value_begin(r, JSON_NUMBER, "must be a number") || !scan_number(r, &n) ||
-        !number_value(r, &n, ret))
+    if (!is_next(r, JSON_NUMBER, "must be a number") || !scan_number(r, &s, &plain))
         return false;
-    r->p += n.text.n;
-    r->expect_value = 0;
+    double v = 0;
+
+    if (plain && s.n <= 15 && s.p[0] != '-') /* "-0" keeps its sign below */
+        v = (double)plain_value(s);
+    else if (num_parse_f64(s, &v) != ERR_OK)
+        return fail(r, ERR_SYNTAX, s.p, "the number is too large");
+    r->expect_value = false;
+    *ret = v;
     return true;
 }
 
 bool json_read_i64(struct json_reader *r, int64_t *ret)
 {
-    struct number n;
-    double v;
-
-    if (!value_begin(r, JSON_NUMBER, "must be an integer") || !scan_number(r, &n))
-        return false;
-    if (n.integral) {
-        if (str_to_i64(n.text, ret) != ERR_OK)
-            return fail(r, ERR_RANGE, "an integer is out of range");
-    } else {
-        if (!number_value(r, &n, &v))
-            return false;
-        if (v != trunc(v) || fabs(v) > 9007199254740992.0)
-            return fail(r, ERR_RANGE, "must be an integer");
-        *ret = (int64_t)v;
-    }
-    r->p += n.text.n;
-    r->expect_value = 0;
-    return true;
-}
-
-/* ---- the rest ---- */
-
-bool json_read_str(struct json_reader *r, struct str *ret)
-{
     struct str s;
+    bool plain;
+    int64_t v;
 
-    if (!value_begin(r, JSON_STRING, "must be a text") || !read_text(r, &s, true))
+    if (!is_next(r, JSON_NUMBER, "must be an integer") || !scan_number(r, &s, &plain))
         return false;
-    r->expect_value = 0;
-    *ret = s;
+    if (plain)
+        v = plain_value(s);
+    else if (num_parse_i64(s, &v) != ERR_OK)
+        return fail(r, ERR_RANGE, s.p, "must be an integer of 64 bits");
+    r->expect_value = false;
+    *ret = v;
     return true;
 }
 
-static bool read_word(struct json_reader *r, struct str word)
+static bool scan_word(struct json_reader *r, struct str word)
 {
-    if ((size_t)(r->end - r->p) < word.n || memcmp(r->p, word.p, word.n) != 0)
-        return fail(r, ERR_SYNTAX, "a value was expected");
+    if (!str_starts((struct str){r->p, (size_t)(r->end - r->p)}, word))
+        return broken(r, "not a value");
     r->p += word.n;
-    r->expect_value = 0;
+    r->expect_value = false;
     return true;
 }
 
 bool json_read_bool(struct json_reader *r, bool *ret)
 {
-    if (!value_begin(r, JSON_BOOL, "must be true or false"))
+    if (!is_next(r, JSON_BOOL, "must be true or false"))
         return false;
     bool v = *r->p == 't';
-    if (!read_word(r, v ? STR("true") : STR("false")))
+
+    if (!scan_word(r, v ? STR("true") : STR("false")))
         return false;
     *ret = v;
     return true;
@@ -517,50 +558,54 @@ bool json_read_bool(struct json_reader *r, bool *ret)
 
 bool json_read_null(struct json_reader *r)
 {
-    return value_begin(r, JSON_NULL, "must be null") && read_word(r, STR("null"));
+    return is_next(r, JSON_NULL, "must be null") && scan_word(r, STR("null"));
 }
 
-/* Recursion is bounded by the reader's depth. */
-bool json_skip(struct json_reader *r, struct str *ret_raw)
+/* Reads a scalar, or enters an object or array. */
+static bool skip_or_enter(struct json_reader *r)
 {
-    struct number n;
-    struct str s;
-    bool b;
-    double d;
+    struct str unused;
+    bool flag;
 
-    ASSERT(r->expect_value || r->err != ERR_OK);
-    enum json_type type = json_peek(r);
-    const char *from = r->p;
-    switch (type) {
-    case JSON_NONE:
-        return false;
-    case JSON_NULL:
-        json_read_null(r);
-        break;
-    case JSON_BOOL:
-        json_read_bool(r, &b);
-        break;
-    case JSON_NUMBER:
-        if (scan_number(r, &n) && number_value(r, &n, &d))
-            r->p += n.text.n;
-        break;
-    case JSON_STRING:
-        read_text(r, &s, false);
-        break;
-    case JSON_ARRAY:
-        if (json_array_begin(r))
-            while (json_next_item(r) && json_skip(r, NULL))
-                ;
-        break;
+    switch (json_peek(r)) {
     case JSON_OBJECT:
-        if (json_object_begin(r))
-            while (json_next_member(r, &s) && json_skip(r, NULL))
-                ;
+        return open_level(r, true);
+    case JSON_ARRAY:
+        return open_level(r, false);
+    case JSON_STRING:
+        r->expect_value = false;
+        return scan_string(r, &unused, &flag);
+    case JSON_NUMBER:
+        r->expect_value = false;
+        return scan_number(r, &unused, &flag);
+    case JSON_BOOL:
+        return json_read_bool(r, &flag);
+    case JSON_NULL:
+        return json_read_null(r);
+    case JSON_NONE:
         break;
     }
-    if (r->err != ERR_OK)
+    return false;
+}
+
+bool json_skip(struct json_reader *r, struct str *ret_raw)
+{
+    int32_t outside = r->depth;
+    const char *from = r->p;
+    struct str name;
+
+    if (!value_due(r))
         return false;
-    r->expect_value = 0;
+    from = r->p;
+    do {
+        if (!skip_or_enter(r))
+            return false;
+        /* Climb out of what has ended, to the next value inside. */
+        while (r->depth > outside &&
+               !((r->is_object & level(r)) ? json_next_member(r, &name) : json_next_item(r)))
+            if (r->err != ERR_OK)
+                return false;
+    } while (r->depth > outside);
     if (ret_raw)
         *ret_raw = (struct str){from, (size_t)(r->p - from)};
     return true;
@@ -570,9 +615,10 @@ enum err json_end(struct json_reader *r)
 {
     if (r->err != ERR_OK)
         return r->err;
-    ASSERT(r->depth == 0 && !r->expect_value);
+    if (r->depth > 0 || r->expect_value)
+        broken(r, "the value was not read to its end");
     skip_blanks(r);
-    if (r->p != r->end)
-        fail(r, ERR_SYNTAX, "something stands behind the value");
+    if (r->p < r->end)
+        broken(r, "something follows the value");
     return r->err;
 }

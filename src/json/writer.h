@@ -20,13 +20,14 @@ void json_object_end(struct json_writer *w);
 void json_array(struct json_writer *w);
 void json_array_end(struct json_writer *w);
 void json_name(struct json_writer *w, struct str name);
-void json_str(struct json_writer *w, struct str s); /* p == NULL: null. Invalid UTF-8 becomes U+FFFD */
+void json_str(struct json_writer *w,
+              struct str s); /* p == NULL: null. Invalid UTF-8 becomes U+FFFD */
 void json_i64(struct json_writer *w, int64_t v);
 void json_f64(struct json_writer *w, double v);
 void json_fixed(struct json_writer *w, double v, int decimals); /* rounded half away; -0 as 0 */
 void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
-void json_time(struct json_writer *w, int64_t us); /* TIME_NONE: null */
+void json_time(struct json_writer *w, int64_t us);     /* TIME_NONE: null */
 void json_raw(struct json_writer *w, struct str json); /* trusted JSON text, as one value */
 
 /* name and value in one call */
