@@ -6,8 +6,8 @@
  * events are applied in order. Whatever is acknowledged is on disk, together with the sums it
  * changed.
  *
- * Applying is order-free: sums, minima and maxima only, so the rows after any order of arrival,
- * with any duplicates, equal those of ingest_rebuild(). */
+ * Applying is order-free: the rows after any order of arrival, with any duplicates, equal those of
+ * ingest_rebuild(). docs/events.md has the rules. */
 #pragma once
 #include "ingest/event.h"
 #include "store/store.h"
@@ -29,11 +29,12 @@ struct ingest_batch {
     struct ingest_result *results; /* `count` of them, filled before done() */
     size_t bytes;                  /* about how much memory it holds, for the queue's bound */
     /* On a writer thread, after commit or failure. ERR_OK: see results. Otherwise nothing of the
-     * batch is stored (ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_DEADLINE, …). */
+     * batch is stored (ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_DEADLINE, …). With several writers a
+     * batch of several learners may be stored in part: it is ERR_OK then, and each event that is
+     * not stored is rejected with the failure's code. Sending an event again is always safe. */
     void (*done)(struct ingest_batch *b, enum err e);
     void *user;
-    struct ingest_batch *next; /* the queue's own */
-    struct arena arena;        /* the writer's results' text; ended by the submitter */
+    struct arena arena; /* the results' text: begun by the submitter with its cap, and ended */
 };
 
 struct ingest_options {
@@ -42,7 +43,8 @@ struct ingest_options {
     int64_t queue_bytes_max;
     int32_t group_events;  /* per transaction */
     int32_t group_wait_us; /* 0: take what is there */
-    /* After each commit, on the writer thread: whose data changed. For caches. May be NULL. */
+    /* After each commit and before done(), on the writer thread: whose data changed. For caches.
+     * learner_id 0: not known (a task's learner that is not there). May be NULL. */
     void (*on_commit)(void *user, const int64_t *learner_ids, const struct str *external_ids,
                       int32_t n);
     void *user;
@@ -81,8 +83,10 @@ struct rebuild_report {
 MUST_CHECK enum err ingest_rebuild(struct store_conn *conn, struct str learner, bool verify,
                                    struct rebuild_report *ret);
 
-/* Refused events kept for later. The body is the event's JSON. Bounded: the oldest beyond
- * rows_max go. */
+/* The next three take part in the transaction that is open (a task's), or make one of their own. */
+
+/* Refused events kept for later. The body is the event's JSON, cut at 32 KiB. Bounded: the oldest
+ * beyond rows_max go. */
 struct quarantine_row {
     int64_t quarantine_id, received_at;
     struct str source, code, field, reason, body;
@@ -90,8 +94,8 @@ struct quarantine_row {
 MUST_CHECK enum err quarantine_put(struct store_conn *conn, const struct quarantine_row *rows,
                                    int32_t n, int32_t rows_max);
 
-/* Takes everything of a learner out, in one transaction: log, sums, profile, consents, keys.
- * ERR_NOT_FOUND. ret_rows: how many rows went. */
+/* Takes everything of a learner out, in one transaction: log, sums, profile, consents,
+ * keys, refused events that name the learner. ERR_NOT_FOUND. ret_rows: how many rows went. */
 MUST_CHECK enum err learner_erase(struct store_conn *conn, struct str external_id,
                                   int64_t *ret_rows);
 /* Finds or makes the learner; zone {NULL,0} leaves it as it is. A changed zone rebuilds the sums in
@@ -102,11 +106,10 @@ MUST_CHECK enum err learner_put(struct store_conn *conn, struct str external_id,
 /* Work for a writer thread that is not an event (profile, keys, erasure, quarantine): runs between
  * two groups, in order, in a transaction of its own, and is told after the commit. */
 struct ingest_task {
-    enum err (*run)(struct ingest_task *t, struct store_conn *conn); /* inside the transaction */
-    void (*done)(struct ingest_task *t, enum err e);                 /* after commit or rollback */
-    struct str
-        learner; /* whose data changes; {NULL,0} none: tells the cache and picks the writer */
+    /* Inside the transaction. Run again when that was lost to a deadlock or a broken connection. */
+    enum err (*run)(struct ingest_task *t, struct store_conn *conn);
+    void (*done)(struct ingest_task *t, enum err e); /* after commit or rollback */
+    struct str learner; /* whose data changes, {NULL,0} none: picks the writer, tells on_commit */
     void *user;
-    struct ingest_task *next;
 };
 MUST_CHECK enum err ingest_submit_task(struct ingest *in, struct ingest_task *t);

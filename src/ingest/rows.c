@@ -66,6 +66,7 @@ static void facts_merge(struct session_facts *into, const struct session_facts *
     into->resumes += from->resumes;
     into->resume_ms_sum += from->resume_ms_sum;
     into->active_ms += from->active_ms;
+    into->untimed |= from->untimed;
 }
 
 void session_merge(struct session_row *into, const struct session_row *from)
