@@ -325,6 +325,8 @@ void exchange_stream(struct exchange *x)
         return;
     }
     c->unsent += x->out.n - interim;
+    if (c->loop->stopping && stream_is_live(x->stream))
+        stream_stop(x->stream);
     conn_todo(c);
 }
 
@@ -880,10 +882,9 @@ void conn_stop(struct http_conn *c)
         conn_close(c);
         return;
     }
-    if (c->first && c->first->state == X_STREAM && stream_is_live(c->first->stream)) {
-        stream_stop(c->first->stream);
-        return;
-    }
+    for (struct exchange *x = c->first; x; x = x->next)
+        if (x->state == X_STREAM && stream_is_live(x->stream))
+            stream_stop(x->stream);
     if (c->first || c->stash_n || c->lingering)
         return;
     /* A client that was active a moment ago may have sent its next request already. */

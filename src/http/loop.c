@@ -92,16 +92,19 @@ static void take_in(struct http_loop *l, int fd, const struct net_peer *peer)
 }
 
 /* Without this a full table of files leaves the connection waiting, and us spinning: give up the
- * spare file, take the connection, and end it. */
-static void shed(struct http_loop *l, struct listener *ln)
+ * spare file, take the connection, and end it. False: none was waiting, which accept4() does not
+ * tell without a free file. */
+static bool shed(struct http_loop *l, struct listener *ln)
 {
-    count(&l->counters.connections_refused, 1);
     if (l->reserve_fd >= 0)
         close(l->reserve_fd);
     int fd = accept4(ln->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+        count(&l->counters.connections_refused, 1);
+    }
     l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
 }
 
 static void watch_listener(struct http_loop *l, struct listener *ln, bool on)
@@ -134,7 +137,8 @@ static void accept_some(struct http_loop *l, struct listener *ln, int max)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno == EMFILE || errno == ENFILE) {
-            shed(l, ln);
+            if (!shed(l, ln))
+                return;
         } else if (errno == ENOBUFS || errno == ENOMEM) {
             watch_listener(l, ln, false);
             timer_set(&l->timers, &l->accept_timer, l->now_us + ACCEPT_PAUSE_US);

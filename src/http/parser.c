@@ -19,7 +19,7 @@ enum {
 #define PUNCT_TOKEN "!#$%&'*+-.^_`|~"
 #define PUNCT_HOST "-._~!$&'()*+,;=%:[]"
 
-static uint8_t classes[256];
+static uint8_t classes[256]; /* filled once, before main(): the sets above stay readable */
 
 __attribute__((constructor)) static void fill_classes(void)
 {

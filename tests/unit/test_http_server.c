@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -981,6 +982,48 @@ static void holds_its_caps(void **state)
     stop();
 }
 
+/* Out of files: connections are ended, not left waiting; and later all is well again. */
+static void survives_without_files(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    struct rlimit all, few;
+    struct http_options o = defaults();
+    o.loops = 1;
+    start(&o);
+    struct client *c[N];
+    int fds[N];
+    for (int i = 0; i < N; i++)
+        c[i] = calloc(1, sizeof *c[i]);
+    for (int i = 0; i < N; i++)
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0); /* the clients' own, before there are no more */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    few = all;
+    few.rlim_cur = (rlim_t)fds[N - 1] + 6;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int answered = 0;
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    in.sin_port = htons((uint16_t)strtol(strrchr(http_server_address(server).p, ':') + 1, NULL, 10));
+    for (int i = 0; i < N; i++) {
+        struct timeval limit = { .tv_sec = 20 };
+        setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        c[i]->fd = fds[i];
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&in, sizeof in), 0);
+        answered += ask(c[i], GET("/hello")) == 200; /* or the end: not silence */
+    }
+    assert_int_equal(answered, 5);
+    struct http_stats st;
+    http_server_stats(server, &st);
+    assert_int_equal(st.connections_refused, N - 5);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    for (int i = 0; i < N; i++)
+        client_free(c[i]);
+    struct client *later = client_new();
+    assert_int_equal(ask(later, GET("/hello")), 200);
+    client_free(later);
+    stop();
+}
+
 /* A client that sends and never reads is not read from without end. */
 static void pushes_back(void **state)
 {
@@ -1123,10 +1166,18 @@ static void sends_events(void **state)
     tell(c, open, sizeof open - 1);
     await_sse();
     hear_until(c, "retry");
+    /* So does one that waits behind another request. */
+    struct client *behind = client_new();
+    tell(behind, GET("/gate"), strlen(GET("/gate")));
+    tell(behind, open, sizeof open - 1);
+    gate_await(1);
+    await_sse();
     stop();
-    await_closed(4);
+    await_closed(5);
     hear_until(c, "\r\n0\r\n\r\n");
+    hear_until(behind, "\r\n0\r\n\r\n");
     client_free(c);
+    client_free(behind);
 }
 
 /* ---- stopping ---- */
@@ -1367,6 +1418,7 @@ int main(void)
         cmocka_unit_test(wants_a_least_rate),
         cmocka_unit_test(survives_vanishing_clients),
         cmocka_unit_test(holds_its_caps),
+        cmocka_unit_test(survives_without_files),
         cmocka_unit_test(pushes_back),
         cmocka_unit_test(streams),
         cmocka_unit_test(sends_events),
