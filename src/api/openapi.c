@@ -442,6 +442,8 @@ void openapi_write(struct json_writer *w)
     json_kv_cstr(w, "description",
                  "A self-hosted adaptive-learning server: study events in, answers about the "
                  "learner out.");
+    json_name(w, STR("license"));
+    json_raw(w, STR("{\"name\":\"MIT\",\"identifier\":\"MIT\"}"));
     json_object_end(w);
     json_name(w, STR("servers"));
     json_raw(w, STR("[{\"url\":\"/\"}]"));
