@@ -1,5 +1,7 @@
 /* main - hand over to the command that was named. */
-int main(void)
+#include "cli/command.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return command_main(argc, argv);
 }

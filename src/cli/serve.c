@@ -297,7 +297,7 @@ static void announce(const struct config *c, struct parts *p, int64_t begun_us)
     log_event(LOG_INFO, "serve.ready", LOG_S("address", address), LOG_S("database", url),
               LOG_N("ms", (double)(clock_mono_us() - begun_us) / 1000),
               LOG_C("version", DOPPEL_VERSION));
-    if (c->dev)
+    if (c->dev && !log_enabled(LOG_WARN)) /* the log says it at every other level */
         fprintf(stderr, "*** --dev: calls from this machine need no key and may do everything. "
                         "Not for machines that others use. ***\n");
     notify("READY=1");
