@@ -162,7 +162,10 @@ class Server:
         target = path + ("?" + urllib.parse.urlencode(query) if query else "")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, target, body=body, headers=headers)
+            try:
+                connection.request(method, target, body=body, headers=headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before all was sent: the reply is there to be read
             got = connection.getresponse()
             reply = Reply(got.status, got.headers, got.read())
         finally:
@@ -202,6 +205,10 @@ class Server:
         """The exit code."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
+        return self.wait(timeout)
+
+    def wait(self, timeout=60):
+        """The exit code of a server that is stopping by itself."""
         code = self.process.wait(timeout=timeout)
         self.process.stdout.close()
         self.log_text()

@@ -19,6 +19,15 @@ class BadInput:
                                  headers={k.replace("_", "-"): v for k, v in headers.items()})
         return self.assertProblem(reply, status)
 
+    def refused_alone(self, body, field):
+        """Text that is no JSON (400), or an event that is refused (422, when there is no other)."""
+        reply = self.server.post("/api/events", body)
+        self.assertIn(reply.status, (400, 422), reply)
+        problem = self.assertProblem(reply, reply.status)
+        if reply.status == 422:
+            self.assertEqual(problem["data"]["results"][0]["status"], "rejected")
+            self.assertIn(field, json.dumps(problem["data"]["results"][0]))
+
     def result(self, bad):
         """The result of a bad event that travels with a good one, which must be kept."""
         good = event()
@@ -54,14 +63,10 @@ class BadInput:
                 self.refused(body, 400)
 
     def test_huge_numbers(self):
-        for text in ("1e999", "-1e999", "9" * 400, "99999999999999999999", "1e-400", "0." + "1" * 5000):
+        for text in ("1e999", "-1e999", "9" * 400, "99999999999999999999", "0." + "1" * 5000):
             with self.subTest(text=text[:20]):
                 body = "[%s]" % json.dumps(event(durationMs=12345)).replace("12345", text)
-                reply = self.server.post("/api/events", body)
-                if reply.status == 200:
-                    self.assertEqual(reply.json["data"]["rejected"], 1, reply)
-                else:
-                    self.assertProblem(reply, 400)
+                self.refused_alone(body, "durationMs")
 
     def test_times_far_away(self):
         for at in ("0001-01-01T00:00:00Z", "1989-12-31T23:59:59Z", "2101-01-01T00:00:00Z",
@@ -77,11 +82,7 @@ class BadInput:
                 self.refused(body, 400)
 
     def test_nul_in_a_name(self):
-        reply = self.server.post("/api/events", [event(item="a\0b")])
-        if reply.status == 200:
-            self.assertEqual(reply.json["data"]["rejected"], 1, reply)
-        else:
-            self.assertProblem(reply, 400)
+        self.refused_alone([event(item="a\0b")], "item")
 
     def test_deep_nesting(self):
         for body in ("[" * DEEP, "[" * DEEP + "]" * DEEP, '{"a":' * DEEP,
@@ -112,9 +113,9 @@ class BadInput:
         self.server.events([event(learner="zoe")])
         for zone in ("Mars/Olympus", "../../etc/passwd", "", "UTC+25", "a" * 200):
             with self.subTest(zone=zone):
-                reply = self.server.request("PATCH", "/api/user/profile", {"timezone": zone},
+                reply = self.server.request("PATCH", "/api/user/profile", {"timeZone": zone},
                                             query={"userId": "zoe"})
-                self.assertProblem(reply, 400, field="timezone")
+                self.assertProblem(reply, 400, field="timeZone")
 
     def test_absent_learner(self):
         for path in ("/api/analytics/sessions", "/api/analytics/study-time", "/api/analytics/burnout-risk"):

@@ -142,7 +142,7 @@ class Keys(CommandCase):
         text = self.ok("key", "create", "--scope", "ingest,read", "--name", "app", "--expires", "30d",
                        "--learner", "ann", "--database", self.database)
         self.assertRegex(text, r"\Adpl_\S+\n\Z")
-        secret = text.strip().split("_")[-1]
+        secret = text.strip().split("_", 2)[2]
         listed = self.ok("key", "list", "--database", self.database)
         self.assertNotIn(secret, listed)
         self.assertRegex(listed, r"active +ingest,read +ann .* app\n")

@@ -147,7 +147,7 @@ class DiskFull(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="doppel-full-")
         self.addCleanup(shutil.rmtree, self.folder, True)
-        why = mount_tmpfs(self.folder, "12m")
+        why = mount_tmpfs(self.folder, "160m")
         if why:
             self.skipTest("no small disk: " + why)
         self.addCleanup(subprocess.run, ["umount", "-l", self.folder])
@@ -168,11 +168,13 @@ class DiskFull(unittest.TestCase):
             wait_until(lambda: load.statuses[507] + load.statuses[503] >= 5, what="a refusal")
             refused = server.post("/api/events", [event()])
             self.assertIn(refused.status, (503, 507))
+            self.assertEqual(server.get("/readyz").status, 503, "no room is not ready")
             read = server.get("/api/analytics/sessions", query={"userId": "l0"})
             self.assertEqual(read.status, 200, "reading does not need the disk: %r" % read)
             os.unlink(os.path.join(self.folder, "ballast"))
             before = load.statuses[200]
             wait_until(lambda: load.statuses[200] >= before + 5, what="recovery")
+            wait_until(lambda: server.get("/readyz").status == 200, what="readiness")
         self.assertEqual(set(load.statuses) - {200, 503, 507}, set(), load.statuses)
         self.assertEqual(load.lost, [])
         self.assertEqual(server.stop(), 0)
@@ -220,8 +222,11 @@ class Stop:
 
     @classmethod
     def setUpClass(cls):
-        cls.store = Store(cls.engine)
-        cls.addClassCleanup(cls.store.close)
+        pass  # each test stops a server of its own
+
+    def setUp(self):
+        self.store = Store(self.engine)
+        self.addCleanup(self.store.close)
 
     def test_no_received_request_is_dropped(self):
         server = Server(self.store.url, "--no-access-log").start()
@@ -256,7 +261,7 @@ class Stop:
         self.assertEqual(reply.status, 200, reply.read())
         reply.read()
         connection.close()
-        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.wait(), 0)
         self.assertIn(one["id"], self.store.event_ids())
 
     def test_a_second_signal_does_not_wait(self):
