@@ -1,5 +1,6 @@
 #include "api/session_write.h"
 
+#include "api/call.h"
 #include "api/session_detail.h"
 #include "base/rng.h"
 #include "json/reader.h"
@@ -259,7 +260,7 @@ enum err patch_complete(struct api_call *c)
         return refuse_completed(c);
     session_event_init(&in->change.event, c, EVENT_SESSION_COMPLETED, in->change.path.id);
     data_begin(&d);
-    json_kv_i64(&d.w, "pausedDurationMs", in->paused_ms);
+    json_kv_i64(&d.w, "pausedMs", in->paused_ms);
     in->change.event.data = data_end(&d, c->arena);
     return in->change.event.data.p ? api_ingest(c, &in->change.event, 1, completed) : ERR_NOMEM;
 }
@@ -305,14 +306,13 @@ static void uuid4(char out[SESSION_ID_TEXT])
              b[15]);
 }
 
-/* {"mission":…,"objectives":[{"objectiveId":…,"estimatedMinutes":…},…]} */
-static struct str plan_json(struct api_call *c, struct str mission, const struct list *plan)
+/* {"objectives":[{"objectiveId":…,"estimatedMinutes":…},…]} */
+static struct str plan_json(struct api_call *c, const struct list *plan)
 {
     const struct planned_objective *p = plan->p;
     struct data d;
 
     data_begin(&d);
-    json_kv_str(&d.w, "mission", mission);
     json_name(&d.w, STR("objectives"));
     json_array(&d.w);
     for (int32_t i = 0; i < plan->n; i++) {
@@ -378,7 +378,7 @@ enum err post_session(struct api_call *c)
     session_event_init(&in->event, c, EVENT_SESSION_STARTED, str_from(in->id));
     if (in->mission.p) {
         in->event.mission = in->mission;
-        in->event.data = plan_json(c, in->mission, &plan);
+        in->event.data = plan_json(c, &plan);
         if (!in->event.data.p)
             return ERR_NOMEM;
     }
@@ -522,9 +522,7 @@ enum err post_objective_complete(struct api_call *c)
     if (in->notes.p)
         json_kv_str(&d.w, "notes", in->notes);
     if (in->clinical_given)
-        json_kv_i64(&d.w, "clinicalScenarioTime", in->clinical_ms);
-    if (row.mission_id.p)
-        json_kv_str(&d.w, "mission", row.mission_id);
+        json_kv_i64(&d.w, "clinicalMs", in->clinical_ms);
     in->event.data = data_end(&d, c->arena);
     return in->event.data.p ? api_ingest(c, &in->event, 1, objective_done) : ERR_NOMEM;
 }
@@ -662,6 +660,18 @@ static enum err session_event_kept(struct api_call *c, const struct ingest_resul
     return ERR_OK;
 }
 
+/* The writers take any time; what comes from outside is held to the bounds of POST /api/events. */
+static enum err check_told_time(struct api_call *c, int64_t at)
+{
+    int64_t ahead_us = at - c->now_us; /* both lie within the years 1 to 9999 */
+
+    if (at < TIME_MIN)
+        return api_bad_field(c, "timestamp", "too_small", "lies before 1990");
+    if (ahead_us > c->api->config->event_future_max * US_PER_MS)
+        return api_bad_field(c, "timestamp", "too_big", "lies too far in the future");
+    return ERR_OK;
+}
+
 enum err post_session_event(struct api_call *c)
 {
     struct session_told *in = c->in;
@@ -669,6 +679,8 @@ enum err post_session_event(struct api_call *c)
     struct told_data d;
     enum err e = read_told(c, in->data, &d);
 
+    if (e == ERR_OK && in->at_given)
+        e = check_told_time(c, in->at);
     if (e == ERR_OK)
         e = session_load_alone(c, in->session, &row);
     if (e != ERR_OK)
