@@ -30,7 +30,7 @@ static void cache_control(struct route *r)
 {
     const struct endpoint *row = r->row;
 
-    if (row->cache.fresh_s > 0)
+    if (row->cache.fresh_s > 0 && row->learner == LEARNER_NONE)
         snprintf(r->cache_control, sizeof r->cache_control,
                  "%s, max-age=%d, stale-while-revalidate=%d",
                  row->cache.shared ? "public" : "private", row->cache.fresh_s, row->cache.stale_s);

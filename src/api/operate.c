@@ -219,7 +219,7 @@ static enum err get_readyz(struct api_call *c)
     r->status = ready ? STR("ready") : STR("not ready");
     c->reply = r;
     if (!ready)
-        return api_refuse(c, ERR_BUSY, "NOT_READY", "The server is not ready; data says why.");
+        return api_refuse(c, ERR_NOT_READY, NULL, "The server is not ready; data says why.");
     return ERR_OK;
 }
 

@@ -185,6 +185,7 @@ static const struct endpoint endpoints_test[] = {
      .in_size = sizeof(struct echo_in),
      .reply = echo_fields,
      .run = RUN_LOOP,
+     .cache = {.fresh_s = 120, .stale_s = 600}, /* here; a browser must ask each time */
      .handler = echo},
     {.method = HTTP_POST,
      .path = "/t/body",
