@@ -24,7 +24,8 @@ static size_t or_setting(size_t own, int64_t setting)
     return own ? own : (size_t)setting;
 }
 
-/* Learners' data belongs to one reader; what is open to all says by itself whether it may be kept.
+/* What open rows say of keeping is for everybody. A learner's answers are kept by the server, which
+ * knows when an event makes them old; a browser does not and has to ask (If-None-Match) each time.
  */
 static void cache_control(struct route *r)
 {
