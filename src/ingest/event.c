@@ -190,6 +190,13 @@ static enum err check_data(struct event *e, struct arena *arena, struct event_er
     return ERR_OK;
 }
 
+/* The path is made for the one that is bad only: this is hot. */
+static enum err name_skill(struct event_error *error, int32_t index)
+{
+    snprintf(error->field.path, sizeof error->field.path, "skills[%d]", (int)index);
+    return ERR_RANGE;
+}
+
 static enum err check_ids(const struct event *e, struct event_error *error)
 {
     const struct {
@@ -208,12 +215,9 @@ static enum err check_ids(const struct event *e, struct event_error *error)
             return ERR_RANGE;
     if (e->skill_count < 0 || e->skill_count > EVENT_SKILLS_MAX)
         return check_fail(error, "skills", "too_big", "must hold at most %d", EVENT_SKILLS_MAX);
-    for (int32_t i = 0; i < e->skill_count; i++) {
-        char path[32];
-        snprintf(path, sizeof path, "skills[%d]", (int)i);
-        if (check_id(e->skills[i], path, error) != ERR_OK)
-            return ERR_RANGE;
-    }
+    for (int32_t i = 0; i < e->skill_count; i++)
+        if (check_id(e->skills[i], "skills", error) != ERR_OK)
+            return name_skill(error, i);
     return ERR_OK;
 }
 
@@ -410,13 +414,14 @@ static enum err read_skills(struct reading *in)
     }
     json_array_begin(in->r);
     while (json_next_item(in->r)) {
-        char path[32];
-        snprintf(path, sizeof path, "skills[%d]", (int)n);
         if (e != ERR_OK) {
             json_skip(in->r, NULL);
             continue;
         }
-        e = check_read_id(in->r, path, &s, in->error);
+        bool first = !in->error->code;
+        e = check_read_id(in->r, "skills", &s, in->error);
+        if (e == ERR_RANGE && first && in->error->code)
+            e = name_skill(in->error, n);
         if (e == ERR_OK && n == EVENT_SKILLS_MAX)
             e = check_fail(in->error, "skills", "too_big", "must hold at most %d",
                            EVENT_SKILLS_MAX);

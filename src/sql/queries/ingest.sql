@@ -29,9 +29,12 @@ INSERT INTO events (learner_id, at, id, kind, untimed, session, item, skills, co
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
     ON CONFLICT DO NOTHING;
 
+-- Rows by their keys. PostgreSQL is told to look each key up: it does not know how few there are, and
+-- would rather read a small table whole.
 -- name: ingest_sessions_read
 -- args: int, text
 -- bulk
+-- engine: sqlite
 WITH k (learner_id, session) AS (VALUES ($1, $2))
 SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed_at,
        t.declared_ms, t.declared_pause_ms, t.mission, t.pauses, t.pause_ms_sum, t.resumes,
@@ -40,6 +43,15 @@ SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed
        t.score_n, t.score_micro, t.objectives_total, t.objectives_done, t.assessment_n,
        t.assessment_sum, t.notes, t.notes_at, t.untimed
   FROM k JOIN sessions t ON t.learner_id = k.learner_id AND t.session = k.session;
+-- engine: postgres
+SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed_at,
+       t.declared_ms, t.declared_pause_ms, t.mission, t.pauses, t.pause_ms_sum, t.resumes,
+       t.resume_ms_sum, t.active_ms, t.events, t.answers, t.correct, t.reviews, t.recalled,
+       t.rating_sum, t.new_cards, t.latency_n, t.latency_ms_sum, t.latency_log_micro,
+       t.score_n, t.score_micro, t.objectives_total, t.objectives_done, t.assessment_n,
+       t.assessment_sum, t.notes, t.notes_at, t.untimed
+  FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, session)
+ CROSS JOIN LATERAL (SELECT * FROM sessions r WHERE r.learner_id = k.learner_id AND r.session = k.session LIMIT 1) t;
 
 -- name: ingest_sessions_put
 -- args: int, text, int, int, int, int, int, int, text, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, text, int, int
@@ -71,10 +83,18 @@ INSERT INTO sessions (learner_id, session, first_at, last_at, started_at, comple
 -- name: ingest_session_objectives_read
 -- args: int, text, text
 -- bulk
+-- engine: sqlite
 WITH k (learner_id, session, objective) AS (VALUES ($1, $2, $3))
 SELECT t.learner_id, t.session, t.objective, t.position, t.estimated_minutes, t.completed_at,
        t.time_spent_ms, t.self_assessment, t.confidence_rating, t.clinical_ms, t.notes
-  FROM k JOIN session_objectives t ON t.learner_id = k.learner_id AND t.session = k.session AND t.objective = k.objective;
+  FROM k JOIN session_objectives t ON t.learner_id = k.learner_id AND t.session = k.session
+   AND t.objective = k.objective;
+-- engine: postgres
+SELECT t.learner_id, t.session, t.objective, t.position, t.estimated_minutes, t.completed_at,
+       t.time_spent_ms, t.self_assessment, t.confidence_rating, t.clinical_ms, t.notes
+  FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k (learner_id, session, objective)
+ CROSS JOIN LATERAL (SELECT * FROM session_objectives r WHERE r.learner_id = k.learner_id
+           AND r.session = k.session AND r.objective = k.objective LIMIT 1) t;
 
 -- name: ingest_session_objectives_put
 -- args: int, text, text, int, int, int, int, int, int, int, text
@@ -92,11 +112,18 @@ INSERT INTO session_objectives (learner_id, session, objective, position, estima
 -- name: ingest_missions_read
 -- args: int, text
 -- bulk
+-- engine: sqlite
 WITH k (learner_id, mission) AS (VALUES ($1, $2))
 SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
        t.completed_at, t.skipped_at, t.estimated_minutes, t.actual_minutes,
        t.review_card_count, t.new_content_count, t.difficulty_rating
   FROM k JOIN missions t ON t.learner_id = k.learner_id AND t.mission = k.mission;
+-- engine: postgres
+SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
+       t.completed_at, t.skipped_at, t.estimated_minutes, t.actual_minutes,
+       t.review_card_count, t.new_content_count, t.difficulty_rating
+  FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, mission)
+ CROSS JOIN LATERAL (SELECT * FROM missions r WHERE r.learner_id = k.learner_id AND r.mission = k.mission LIMIT 1) t;
 
 -- name: ingest_missions_put
 -- args: int, text, int, text, int, int, int, int, int, int, int, int, int, int
@@ -118,9 +145,16 @@ INSERT INTO missions (learner_id, mission, day, status, created_at, told, starte
 -- name: ingest_mission_objectives_read
 -- args: int, text, text
 -- bulk
+-- engine: sqlite
 WITH k (learner_id, mission, objective) AS (VALUES ($1, $2, $3))
 SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at
-  FROM k JOIN mission_objectives t ON t.learner_id = k.learner_id AND t.mission = k.mission AND t.objective = k.objective;
+  FROM k JOIN mission_objectives t ON t.learner_id = k.learner_id AND t.mission = k.mission
+   AND t.objective = k.objective;
+-- engine: postgres
+SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at
+  FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k (learner_id, mission, objective)
+ CROSS JOIN LATERAL (SELECT * FROM mission_objectives r WHERE r.learner_id = k.learner_id
+           AND r.mission = k.mission AND r.objective = k.objective LIMIT 1) t;
 
 -- name: ingest_mission_objectives_put
 -- args: int, text, text, int, int, int
@@ -135,10 +169,16 @@ INSERT INTO mission_objectives (learner_id, mission, objective, position, estima
 -- name: ingest_cards_read
 -- args: int, text
 -- bulk
+-- engine: sqlite
 WITH k (learner_id, item) AS (VALUES ($1, $2))
 SELECT t.learner_id, t.item, t.reviews, t.again, t.hard, t.good, t.easy, t.first_at,
        t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating
   FROM k JOIN cards t ON t.learner_id = k.learner_id AND t.item = k.item;
+-- engine: postgres
+SELECT t.learner_id, t.item, t.reviews, t.again, t.hard, t.good, t.easy, t.first_at,
+       t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating
+  FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, item)
+ CROSS JOIN LATERAL (SELECT * FROM cards r WHERE r.learner_id = k.learner_id AND r.item = k.item LIMIT 1) t;
 
 -- name: ingest_cards_put
 -- args: int, text, int, int, int, int, int, int, text, text, int, text, int
