@@ -276,7 +276,7 @@ enum err event_check(const struct event *e, const struct event_rules *rules,
                                                     : missing(error, "data.loadScore", STR("load"));
     }
     struct event copy = *e; /* a mission in data counts for the needs only */
-    arena_init(&arena, 64 * 1024);
+    arena_init(&arena, 1 << 20); /* names of 8 KiB of members, to find doubles, and a plan */
     f = data_is_object(e->data, &arena, error);
     if (f == ERR_OK)
         f = check_data(&copy, &arena, error);

@@ -307,26 +307,37 @@ INSERT INTO totals (learner_id, version, events, untimed, study_ms, sessions, co
         last_at = CASE WHEN totals.last_at IS NULL OR excluded.last_at > totals.last_at THEN excluded.last_at ELSE totals.last_at END;
 
 -- A session that turned out to lie elsewhere takes its part away again; a rebuild would not make the
--- row that is then empty.
+-- row that is then empty. (PostgreSQL's text may meet other empty rows of the same learners: they
+-- have no business there either.)
 -- name: ingest_days_drop
 -- args: int, int
 -- bulk
-WITH k (learner_id, day) AS (VALUES ($1, $2))
-DELETE FROM days WHERE (learner_id, day) IN (SELECT learner_id, day FROM k)
+-- engine: sqlite
+DELETE FROM days WHERE learner_id = $1 AND day = $2
+   AND events = 0 AND study_ms = 0 AND sessions = 0;
+-- engine: postgres
+DELETE FROM days WHERE learner_id = ANY ($1::bigint[]) AND day = ANY ($2::bigint[])
    AND events = 0 AND study_ms = 0 AND sessions = 0;
 
 -- name: ingest_hours_drop
 -- args: int, int
 -- bulk
-WITH k (learner_id, slot) AS (VALUES ($1, $2))
-DELETE FROM hours WHERE (learner_id, slot) IN (SELECT learner_id, slot FROM k)
+-- engine: sqlite
+DELETE FROM hours WHERE learner_id = $1 AND slot = $2
+   AND study_ms = 0 AND sessions = 0 AND answers = 0 AND reviews = 0 AND assessment_n = 0;
+-- engine: postgres
+DELETE FROM hours WHERE learner_id = ANY ($1::bigint[]) AND slot = ANY ($2::bigint[])
    AND study_ms = 0 AND sessions = 0 AND answers = 0 AND reviews = 0 AND assessment_n = 0;
 
 -- name: ingest_lengths_drop
 -- args: int, int
 -- bulk
-WITH k (learner_id, bucket) AS (VALUES ($1, $2))
-DELETE FROM lengths WHERE (learner_id, bucket) IN (SELECT learner_id, bucket FROM k) AND sessions = 0;
+-- engine: sqlite
+DELETE FROM lengths WHERE learner_id = $1 AND bucket = $2
+   AND sessions = 0;
+-- engine: postgres
+DELETE FROM lengths WHERE learner_id = ANY ($1::bigint[]) AND bucket = ANY ($2::bigint[])
+   AND sessions = 0;
 
 -- name: ingest_events_page
 -- args: int, int, text, int
