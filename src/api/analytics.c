@@ -314,8 +314,8 @@ static const struct field heatmap_fields[] = {
           .size = sizeof(struct heat_cell), .doc = "all 168 hours of the week"),
     FIELD(F_LIST, struct heatmap, windows, "optimalWindows", .sub = heat_window_fields,
           .size = sizeof(struct heat_window),
-          .doc =
-              "at most three, best first: only where the interval lies above the learner's mean"),
+          .doc = "at most three, best first: where the interval of at least ten answers in three "
+                 "sessions lies above the learner's mean"),
     FIELD(F_STR, struct heatmap, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there is no window"),
     FIELD(F_OBJECT, struct heatmap, needed, "needed", .flags = FIELD_NULLABLE | FIELD_POINTER,
@@ -331,10 +331,11 @@ static struct interval percent(struct interval in)
 }
 
 static enum err heat_windows(struct api_call *c, const struct share cells[STUDY_SLOTS],
+                             const int64_t sessions[STUDY_SLOTS],
                              const struct study_surface *surface, struct heatmap *r)
 {
     struct study_window found[STUDY_WINDOWS_MAX];
-    int32_t n = study_windows(cells, surface, found);
+    int32_t n = study_windows(cells, sessions, surface, found);
     struct heat_window *w = arena_new(c->arena, struct heat_window, STUDY_WINDOWS_MAX);
 
     if (!w)
@@ -370,6 +371,7 @@ static enum err get_heatmap(struct api_call *c)
     struct heatmap *r = arena_new(c->arena, struct heatmap, 1);
     struct heat_cell *cells = arena_new(c->arena, struct heat_cell, STUDY_SLOTS);
     struct share shares[STUDY_SLOTS] = {{0, 0}};
+    int64_t sessions[STUDY_SLOTS] = {0};
     struct study_surface surface;
     struct learner l;
 
@@ -395,7 +397,7 @@ static enum err get_heatmap(struct api_call *c)
         struct columns v = columns_of(&q[1].rows, i);
         int64_t slot = column_i64(&v, 0);
         cells[slot].minutes = minutes_of(column_i64(&v, 0));
-        cells[slot].sessions = column_i64(&v, 0);
+        cells[slot].sessions = sessions[slot] = column_i64(&v, 0);
         cells[slot].n = column_i64(&v, 0);
         shares[slot] = (struct share){(double)column_i64(&v, 0), (double)cells[slot].n};
     }
@@ -410,7 +412,7 @@ static enum err get_heatmap(struct api_call *c)
     r->metadata.overall = round_to(100 * surface.pool.mean, 1);
     r->metadata.strength = surface.pool.n > 0 ? round_to(surface.pool.strength, 1) : NAN;
     r->metadata.n = (int64_t)surface.pool.n;
-    return heat_windows(c, shares, &surface, r);
+    return heat_windows(c, shares, sessions, &surface, r);
 }
 
 /* ---- GET analytics/time-per-topic ---- */

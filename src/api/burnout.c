@@ -357,7 +357,7 @@ static enum err show(struct api_call *c, const struct rows *days, const struct r
     burnout_assess(&before, &earlier);
     r->score = b.score;
     r->level = (int32_t)b.level;
-    r->confidence = b.confidence;
+    r->confidence = round_to(b.confidence, 6);
     if (b.sufficient && earlier.sufficient) {
         r->metadata.before = earlier.score;
         r->metadata.progress = round_to(100 * burnout_progress(earlier.score, b.score), 1);

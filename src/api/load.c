@@ -280,7 +280,7 @@ static enum err show_result(struct api_call *c, struct calculated *r)
     r->indicators = (struct list){signs, r->result.indicator_count};
     r->overload = r->result.overload;
     r->advice = (struct list){advice, n};
-    r->confidence = r->result.confidence;
+    r->confidence = round_to(r->result.confidence, 6);
     r->at = c->now_us;
     r->method = STR(METHOD_MEASURED);
     return ERR_OK;
@@ -490,7 +490,7 @@ static enum err current_estimated(struct api_call *c, const struct rows *rows,
         }
         have = true;
         r->score = load.score;
-        r->confidence = load.confidence;
+        r->confidence = round_to(load.confidence, 6);
         r->at = s.facts.last_at;
         r->session_id = s.id;
         r->active = s.state != SESSION_COMPLETED && c->now_us - s.facts.last_at <= ACTIVE_US;
@@ -733,7 +733,7 @@ static enum err series_estimated(struct api_call *c, const struct rows *rows,
         struct point p = {.at = row.facts.last_at,
                           .score = load.score,
                           .session_id = row.id,
-                          .confidence = load.confidence,
+                          .confidence = round_to(load.confidence, 6),
                           .indicators = indicators_json(c->arena, &load)};
         if (!p.indicators.p)
             return ERR_NOMEM;

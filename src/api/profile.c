@@ -162,6 +162,7 @@ const struct field learning_profile_fields[] = {
 static enum err fill_times(struct api_call *c, const struct rows *hours, struct profile *p)
 {
     struct share cells[STUDY_SLOTS] = {{0, 0}};
+    int64_t sessions[STUDY_SLOTS] = {0};
     struct study_window found[STUDY_WINDOWS_MAX];
     struct study_surface surface;
     int32_t compared = 0;
@@ -169,14 +170,14 @@ static enum err fill_times(struct api_call *c, const struct rows *hours, struct 
     for (int32_t i = 0; i < hours->count; i++) {
         struct columns v = columns_of(hours, i);
         int64_t slot = column_i64(&v, 0);
-        column_i64(&v, 0);
-        column_i64(&v, 0);
+        column_i64(&v, 0); /* study_ms */
+        sessions[slot] = column_i64(&v, 0);
         cells[slot].n = (double)column_i64(&v, 0);
         cells[slot].k = (double)column_i64(&v, 0);
         compared += cells[slot].n >= STUDY_CELL_NEEDED;
     }
     study_surface(cells, &surface);
-    int32_t n = study_windows(cells, &surface, found);
+    int32_t n = study_windows(cells, sessions, &surface, found);
     struct study_slot *slots = arena_new(c->arena, struct study_slot, STUDY_WINDOWS_MAX);
     if (!slots)
         return ERR_NOMEM;

@@ -34,16 +34,25 @@ static int32_t keep_window(struct study_window *ret, int32_t n, const struct stu
     return n;
 }
 
-int32_t study_windows(const struct share cells[STUDY_SLOTS], const struct study_surface *surface,
+static bool is_good(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
+                    const struct study_surface *surface, int32_t slot)
+{
+    int64_t sittings = sessions[slot] + sessions[(slot + STUDY_SLOTS - 1) % STUDY_SLOTS];
+
+    return cells[slot].n >= STUDY_CELL_NEEDED && sittings >= STUDY_CELL_SESSIONS &&
+           surface->interval[slot].low > surface->pool.mean;
+}
+
+int32_t study_windows(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
+                      const struct study_surface *surface,
                       struct study_window ret[STUDY_WINDOWS_MAX])
 {
     int32_t count = 0;
 
     for (int32_t from = 0, to; from < STUDY_SLOTS; from = to) {
         struct share sum = {0, 0};
-        for (to = from;
-             to < STUDY_SLOTS && to / STUDY_HOURS == from / STUDY_HOURS &&
-             cells[to].n >= STUDY_CELL_NEEDED && surface->interval[to].low > surface->pool.mean;
+        for (to = from; to < STUDY_SLOTS && to / STUDY_HOURS == from / STUDY_HOURS &&
+                        is_good(cells, sessions, surface, to);
              to++) {
             sum.k += cells[to].k;
             sum.n += cells[to].n;

@@ -13,6 +13,7 @@ enum {
     STUDY_HOURS = 24,
     STUDY_SLOTS = 7 * STUDY_HOURS, /* weekday (0 = Sunday) * 24 + local hour */
     STUDY_CELL_NEEDED = 10,        /* graded items before a cell may be called good */
+    STUDY_CELL_SESSIONS = 3, /* and sessions: the answers of one sitting stand or fall together */
     STUDY_WINDOWS_MAX = 3,
 };
 
@@ -30,8 +31,10 @@ struct study_window {
     struct interval interval;
     int64_t n;
 };
-/* The best windows by the lower end of their interval; returns how many, <= STUDY_WINDOWS_MAX. */
-int32_t study_windows(const struct share cells[STUDY_SLOTS], const struct study_surface *surface,
+/* The best windows by the lower end of their interval; returns how many, <= STUDY_WINDOWS_MAX.
+ * sessions: begun in each hour; one that began in the hour before counts for an hour, too. */
+int32_t study_windows(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
+                      const struct study_surface *surface,
                       struct study_window ret[STUDY_WINDOWS_MAX]);
 
 /* Sessions by their length in minutes: [0,10) [10,20) [20,30) [30,40) [40,50) [50,60) [60,90)

@@ -178,7 +178,7 @@ class Heatmap:
 
     def test_a_good_morning_is_found(self):
         events = []
-        for day in range(1, 29):
+        for day in range(1, 43):  # three times each weekday and hour
             hour = 9 if day % 2 else 15
             right = 19 if hour == 9 else 10
             events += session("ann", "s%d" % day, at(day, hour), 30, 20, right)
@@ -186,10 +186,10 @@ class Heatmap:
             self.server.events(events[i:i + 90])
         data = self.get("ann", weeks=4)
         self.assertEqual(data["metadata"]["window"], "all")
-        self.assertEqual(data["metadata"]["n"], 28 * 20)
-        self.assertEqual(data["metadata"]["overallPerformance"], round(100 * (14 * 19 + 14 * 10) / 560, 1))
-        self.assertEqual(sum(c["sessionCount"] for c in data["heatmapData"]), 28)
-        self.assertEqual(sum(c["studyMinutes"] for c in data["heatmapData"]), 28 * 30)
+        self.assertEqual(data["metadata"]["n"], 42 * 20)
+        self.assertEqual(data["metadata"]["overallPerformance"], round(100 * (21 * 19 + 21 * 10) / 840, 1))
+        self.assertEqual(sum(c["sessionCount"] for c in data["heatmapData"]), 42)
+        self.assertEqual(sum(c["studyMinutes"] for c in data["heatmapData"]), 42 * 30)
         self.assertGreater(len(data["optimalWindows"]), 0)
         for w in data["optimalWindows"]:
             self.assertEqual((w["startHour"], w["endHour"]), (9, 9))

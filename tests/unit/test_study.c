@@ -13,6 +13,26 @@
 
 #include <math.h>
 
+/* Sessions enough in every hour. */
+static int64_t often[STUDY_SLOTS];
+
+static void one_sitting_proves_no_hour(void **state)
+{
+    (void)state;
+    struct share cells[STUDY_SLOTS];
+    int64_t sessions[STUDY_SLOTS] = {0};
+    struct study_surface s;
+    struct study_window w[STUDY_WINDOWS_MAX];
+
+    for (int i = 0; i < STUDY_SLOTS; i++)
+        cells[i] = (struct share){i == 60 ? 190 : 100, 200};
+    study_surface(cells, &s);
+    sessions[60] = 2;
+    assert_int_equal(study_windows(cells, sessions, &s, w), 0);
+    sessions[59] = 1; /* reaches into the hour */
+    assert_int_equal(study_windows(cells, sessions, &s, w), 1);
+}
+
 static void a_good_morning_is_found(void **state)
 {
     (void)state;
@@ -29,7 +49,7 @@ static void a_good_morning_is_found(void **state)
         cells[day * 24 + 9].k = cells[day * 24 + 10].k = 45 + (day == 3);
     cells[24 + 23] = (struct share){3, 3}; /* three lucky answers */
     study_surface(cells, &s);
-    assert_int_equal(study_windows(cells, &s, w), STUDY_WINDOWS_MAX);
+    assert_int_equal(study_windows(cells, often, &s, w), STUDY_WINDOWS_MAX);
     assert_int_equal(w[0].day, 3);
     for (int i = 0; i < STUDY_WINDOWS_MAX; i++) {
         assert_int_equal(w[i].start_hour, 9);
@@ -54,7 +74,7 @@ static void windows_stay_within_a_day_and_are_ranked(void **state)
     for (size_t i = 0; i < COUNT(good); i++)
         cells[good[i]].k = 150 + 8 * (double)i;
     study_surface(cells, &s);
-    assert_int_equal(study_windows(cells, &s, w), 3);
+    assert_int_equal(study_windows(cells, often, &s, w), 3);
     assert_int_equal(w[0].day * 24 + w[0].start_hour, 140);
     assert_int_equal(w[1].day * 24 + w[1].start_hour, 100);
     assert_int_equal(w[2].day * 24 + w[2].start_hour, 60);
@@ -79,7 +99,7 @@ static void chance_seldom_makes_a_best_hour(void **state)
                 cells[i].k += rng_unit(&rng) < .75;
         }
         study_surface(cells, &s);
-        named += study_windows(cells, &s, w) > 0;
+        named += study_windows(cells, often, &s, w) > 0;
     }
     assert_true(named < 40); /* without pooling: nearly all 400 */
 }
@@ -128,7 +148,10 @@ static void gate(void **state)
 
 int main(void)
 {
+    for (int i = 0; i < STUDY_SLOTS; i++)
+        often[i] = STUDY_CELL_SESSIONS;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_sitting_proves_no_hour),
         cmocka_unit_test(a_good_morning_is_found),
         cmocka_unit_test(windows_stay_within_a_day_and_are_ranked),
         cmocka_unit_test(chance_seldom_makes_a_best_hour),
