@@ -1,0 +1,147 @@
+#include "twin/recall.h"
+
+#include "base/assert.h"
+
+#include <math.h>
+#include <string.h>
+
+/* How far one learner's weights lie from the population's: the prior standard deviation is about
+ * 0.3, for the constant twice that. Between 0.02 and 0.3 the results hardly change. */
+static const double prior_variance = 0.1;
+static const double usual_share = 0.85; /* the recent shares are counted from here */
+static const float level_windows[3] = {5, 20, 100};
+
+void recall_weights_init(struct recall_weights *w, const double prior_mean[RECALL_INPUTS])
+{
+    memset(w, 0, sizeof *w);
+    if (prior_mean)
+        memcpy(w->mean, prior_mean, sizeof w->mean);
+    else
+        w->mean[1] = 1; /* the curve's log odds */
+    for (int i = 0; i < RECALL_INPUTS; i++)
+        w->covariance[i][i] = i == 0 ? 4 * prior_variance : prior_variance;
+}
+
+void recall_level_init(struct recall_level *l)
+{
+    memset(l, 0, sizeof *l);
+    for (int i = 0; i < 3; i++)
+        l->recent[i] = (float)usual_share;
+}
+
+static double within(double x, double low, double high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+void recall_read(const struct memory_weights *fsrs, const struct recall_card *card,
+                 const struct recall_level *level, int32_t day, int64_t now_s,
+                 struct recall_inputs *ret)
+{
+    ASSERT(card->memory.stability > 0);
+    double gap = day > card->last_day ? day - card->last_day : 0;
+    double curve = memory_recall(fsrs, card->memory.stability, gap),
+           p = within(curve, 1e-4, 1 - 1e-4);
+    double odds = log(p / (1 - p)), lapses = log1p(card->lapses);
+    double today = 0, pause = 0;
+
+    if (level->today && level->day == day)
+        today = (level->today_recalled / (double)level->today - usual_share) *
+                fmin(1, level->today / 20.0);
+    if (now_s && level->last_s && now_s > level->last_s)
+        pause = fmin(3, log1p((double)(now_s - level->last_s) / 60)) / 3;
+
+    const double x[RECALL_INPUTS] = {
+        1,
+        odds,
+        log1p(gap) - 2,
+        log(card->memory.stability) - 2,
+        (card->memory.difficulty - 5) / 3,
+        lapses,
+        log1p(card->reviews) - 1,
+        card->last_grade == GRADE_AGAIN,
+        card->last_grade == GRADE_HARD,
+        card->last_grade == GRADE_EASY,
+        (double)level->recent[0] - usual_share,
+        2 * ((double)level->recent[1] - usual_share),
+        4 * ((double)level->recent[2] - usual_share),
+        log1p(card->streak),
+        today,
+        pause,
+        card->lapses == 0,
+        log1p(gap / fmax((double)card->last_gap_days, 0.5)) - 0.7,
+        odds * odds / 10,
+        card->reviews <= 1,
+        gap <= 1,
+        odds * (lapses - 0.5),
+    };
+    memcpy(ret->x, x, sizeof x);
+    ret->curve = curve;
+}
+
+void recall_predict(const struct recall_weights *w, const struct recall_inputs *in,
+                    struct recall_forecast *ret)
+{
+    double z = 0, variance = 0;
+
+    for (int i = 0; i < RECALL_INPUTS; i++) {
+        double row = 0;
+        for (int j = 0; j < RECALL_INPUTS; j++)
+            row += w->covariance[i][j] * in->x[j];
+        variance += in->x[i] * row;
+        z += w->mean[i] * in->x[i];
+    }
+    ret->logit = z;
+    ret->variance = variance;
+    /* the mean of a logistic over a normal, MacKay 1992 */
+    ret->probability = within(1 / (1 + exp(-z / sqrt(1 + M_PI * variance / 8))), 0.001, 0.999);
+}
+
+void recall_learn(struct recall_weights *w, const struct recall_inputs *in,
+                  const struct recall_forecast *f, bool remembered)
+{
+    double p = 1 / (1 + exp(-f->logit)), slope = fmax(p * (1 - p), 1e-4);
+    double gain[RECALL_INPUTS], spread = 1 / slope + f->variance;
+
+    for (int i = 0; i < RECALL_INPUTS; i++) {
+        gain[i] = 0;
+        for (int j = 0; j < RECALL_INPUTS; j++)
+            gain[i] += w->covariance[i][j] * in->x[j];
+    }
+    for (int i = 0; i < RECALL_INPUTS; i++) {
+        w->mean[i] += gain[i] * (remembered - p) / slope / spread;
+        for (int j = 0; j < RECALL_INPUTS; j++)
+            w->covariance[i][j] -= gain[i] * gain[j] / spread;
+    }
+    w->reviews++;
+}
+
+void recall_review(const struct memory_weights *fsrs, struct recall_card *card,
+                   struct recall_level *level, enum memory_grade grade, int32_t day, int64_t now_s)
+{
+    bool seen = card->memory.stability > 0, remembered = grade > GRADE_AGAIN;
+    int32_t gap = seen && day > card->last_day ? day - card->last_day : 0;
+
+    if (grade < GRADE_AGAIN || grade > GRADE_EASY)
+        return;
+    if (level->day != day) {
+        level->day = day;
+        level->today = level->today_recalled = 0;
+    }
+    if (gap >= 1) {
+        for (int i = 0; i < 3; i++)
+            level->recent[i] += ((float)remembered - level->recent[i]) / level_windows[i];
+        level->reviews++;
+        level->today++;
+        level->today_recalled += remembered;
+        card->lapses += !remembered;
+        card->last_gap_days = (float)gap;
+    }
+    card->memory = memory_review(fsrs, card->memory, grade, gap);
+    card->streak = remembered ? card->streak + 1 : 0;
+    card->reviews++;
+    card->last_grade = (uint8_t)grade;
+    if (!seen || day > card->last_day)
+        card->last_day = day;
+    level->last_s = now_s;
+}

@@ -1,0 +1,96 @@
+/* struggle - will the next answer be right? Knowledge tracing, online.
+ *
+ * An additive model of the log odds: item, skills, and what the learner has done lately and in all,
+ * overall, on this item and on these skills, at several time scales; and what came just before.
+ * The features follow performance factors analysis (Pavlik, Cen & Koedinger 2009), best-LR (Gervet,
+ * Koedinger, Schneider & Mitchell 2020) and DAS3H (Choffin et al. 2019); weights are learnt one
+ * answer at a time by AdaGrad (Duchi, Hazan & Singer 2011) at three rates, whose log odds are
+ * stacked and so calibrated online. Each answer is predicted before it is learnt from.
+ *
+ * Ids are hashed into tables of a fixed size, so memory does not grow with learners, items or
+ * skills; a new id starts from what is known without it. Because the model is additive, a
+ * prediction is the sum of its parts, and each part can be shown (struggle_explain). Pure: no
+ * clock, no I/O. */
+#pragma once
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    STRUGGLE_SKILLS_MAX = 16,
+    STRUGGLE_SCALES = 4, /* time scales of the recent rates */
+    STRUGGLE_RATES = 3,  /* learning rates that are stacked */
+    STRUGGLE_FEATURES_MAX = 160,
+    STRUGGLE_BITS_DEFAULT = 20,
+};
+
+/* What a learner did on one thing: everything, an item, or a skill. Small enough to be stored by
+ * the million (48 bytes); zeroed is "nothing yet". */
+struct struggle_count {
+    uint32_t attempts, wins;
+    float recent[STRUGGLE_SCALES]; /* exponentially weighted sums of outcomes, half-lives 1 to 34
+                                      attempts */
+    float latency; /* mean log of the response time in seconds, over timed answers */
+    uint32_t timed;
+    int64_t last_s;      /* time of the last attempt, seconds; 0 unknown */
+    uint32_t last_index; /* the learner's answer number then */
+    uint8_t last_correct;
+};
+
+/* One answer that is to be predicted. Counts are those before it; NULL means nothing yet. */
+struct struggle_question {
+    uint64_t item; /* any stable ids, e.g. hashes */
+    uint64_t skills[STRUGGLE_SKILLS_MAX];
+    int32_t skill_count;                        /* 0: no skill is known */
+    const struct struggle_count *all, *on_item; /* the learner's */
+    const struct struggle_count *on_skill[STRUGGLE_SKILLS_MAX];
+    uint64_t before_item[2], before_skill; /* the two answers before this one; 0 = none */
+    bool before_correct[2];
+    uint32_t index; /* how many answers the learner has given */
+    int64_t now_s;  /* 0: unknown */
+};
+
+/* What speaks for and against, in log odds; the parts and the base sum to the whole. */
+enum struggle_part {
+    PART_BASE,       /* how answers turn out in general */
+    PART_ITEM,       /* how hard the item is */
+    PART_SKILL,      /* how hard its skills are */
+    PART_LEARNER,    /* how the learner does overall */
+    PART_PRACTICE,   /* practice of these skills */
+    PART_REPETITION, /* earlier tries of this very item */
+    PART_RECENCY,    /* time and answers since the skill and item were last seen */
+    PART_CONTEXT,    /* what came just before */
+    PART_COUNT
+};
+
+struct struggle_features {
+    int32_t n;
+    uint32_t slot[STRUGGLE_FEATURES_MAX];
+    float value[STRUGGLE_FEATURES_MAX];
+    uint8_t part[STRUGGLE_FEATURES_MAX];
+};
+
+struct struggle_prediction {
+    double probability; /* of a right answer, within 0.0005..0.9995 */
+    double logit;
+    float rate_logits[STRUGGLE_RATES];
+};
+
+struct struggle_model;
+/* bits: 10..26; the model takes 24 bytes << bits. ERR_RANGE, ERR_NOMEM. */
+MUST_CHECK enum err struggle_model_new(int bits, struct struggle_model **ret);
+void struggle_model_free(struct struggle_model *m);
+
+void struggle_read(const struct struggle_model *m, const struct struggle_question *q,
+                   struct struggle_features *ret);
+void struggle_predict(const struct struggle_model *m, const struct struggle_features *f,
+                      struct struggle_prediction *ret);
+/* After the outcome is known. `p` is the prediction made from the same features. */
+void struggle_learn(struct struggle_model *m, const struct struggle_features *f,
+                    const struct struggle_prediction *p, bool correct);
+void struggle_explain(const struct struggle_model *m, const struct struggle_features *f,
+                      double ret_parts[PART_COUNT]);
+/* Adds an answer to a count. latency_s < 0: not timed. now_s 0: unknown. */
+void struggle_count_add(struct struggle_count *c, bool correct, double latency_s, int64_t now_s,
+                        uint32_t index);

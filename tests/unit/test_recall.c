@@ -1,0 +1,138 @@
+/* The recall forecast on learners whose forgetting is known. */
+#include "base/assert.h"
+#include "base/rng.h"
+#include "twin/recall.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { CARDS = 200, DAYS = 120 };
+
+struct outcome {
+    double loss, curve_loss, predicted, recalled;
+    int n;
+};
+
+/* A learner who forgets `faster` times as fast as the curve says. */
+static void live(double faster, uint64_t seed, struct recall_weights *w, struct outcome *o)
+{
+    static struct recall_card cards[CARDS];
+    struct recall_level level;
+    struct rng rng;
+
+    memset(cards, 0, sizeof cards);
+    recall_level_init(&level);
+    rng_seed(&rng, seed);
+    for (int32_t day = 0; day < DAYS; day++) {
+        for (int i = 0; i < CARDS; i++) {
+            struct recall_card *c = &cards[i];
+            bool fresh = !(c->memory.stability > 0);
+            if (fresh ? rng_below(&rng, 30) : rng_below(&rng, 6))
+                continue;
+            int64_t now = (int64_t)day * 86400 + i * 20;
+            enum memory_grade grade = GRADE_GOOD;
+            if (!fresh && day > c->last_day) {
+                double truth = memory_recall(&memory_default, c->memory.stability / faster, day - c->last_day);
+                bool remembered = rng_unit(&rng) < truth;
+                struct recall_inputs in;
+                struct recall_forecast f;
+                recall_read(&memory_default, c, &level, day, now, &in);
+                recall_predict(w, &in, &f);
+                recall_learn(w, &in, &f, remembered);
+                grade = remembered ? GRADE_GOOD : GRADE_AGAIN;
+                if (day > DAYS / 2) { /* scored once it has had time to learn */
+                    double curve = fmin(fmax(in.curve, 0.001), 0.999);
+                    o->loss -= log(remembered ? f.probability : 1 - f.probability);
+                    o->curve_loss -= log(remembered ? curve : 1 - curve);
+                    o->predicted += f.probability;
+                    o->recalled += remembered;
+                    o->n++;
+                }
+            }
+            recall_review(&memory_default, c, &level, grade, day, now);
+        }
+    }
+}
+
+static void calibrates_to_a_learner_unlike_the_curve(void **state)
+{
+    (void)state;
+    static const double faster[] = { 0.25, 1, 4, 12 };
+
+    for (size_t i = 0; i < COUNT(faster); i++) {
+        struct recall_weights w;
+        struct outcome o = { 0 };
+        recall_weights_init(&w, NULL);
+        live(faster[i], 100 + i, &w, &o);
+        assert_true(o.n > 1000);
+        /* three standard errors of a share */
+        assert_true(fabs(o.predicted - o.recalled) / o.n < 3 * sqrt(0.25 / o.n));
+        if (faster[i] > 1)
+            assert_true(o.loss < o.curve_loss);
+        else
+            assert_true(o.loss < o.curve_loss + 0.01 * o.n); /* where the curve is right little is lost */
+    }
+}
+
+static void a_new_learner_gets_what_the_curve_says(void **state)
+{
+    (void)state;
+    struct recall_weights w;
+    struct recall_card c = { 0 };
+    struct recall_level level;
+    struct recall_inputs in;
+    struct recall_forecast f;
+
+    recall_weights_init(&w, NULL);
+    recall_level_init(&level);
+    recall_review(&memory_default, &c, &level, GRADE_GOOD, 10, 0);
+    recall_read(&memory_default, &c, &level, 14, 0, &in);
+    recall_predict(&w, &in, &f);
+    assert_true(fabs(1 / (1 + exp(-f.logit)) - in.curve) < 1e-12);
+    assert_true(f.variance > 0);
+    assert_true(fabs(f.probability - 0.5) <= fabs(in.curve - 0.5)); /* unsure weights pull to the middle */
+}
+
+static void hostile_histories_stay_finite(void **state)
+{
+    (void)state;
+    struct recall_weights w;
+    struct recall_card c = { 0 };
+    struct recall_level level;
+    struct rng rng;
+
+    recall_weights_init(&w, NULL);
+    recall_level_init(&level);
+    rng_seed(&rng, 5);
+    for (int i = 0; i < 5000; i++) {
+        /* days also run backwards, and grades out of range */
+        int32_t day = (int32_t)rng_below(&rng, 40000) - 20000;
+        int64_t now = (int64_t)rng_u64(&rng) / 4;
+        if (c.memory.stability > 0) {
+            struct recall_inputs in;
+            struct recall_forecast f;
+            recall_read(&memory_default, &c, &level, day, now, &in);
+            recall_predict(&w, &in, &f);
+            assert_true(f.probability >= 0.001 && f.probability <= 0.999 && f.variance >= -1e-9);
+            recall_learn(&w, &in, &f, rng_below(&rng, 2));
+        }
+        recall_review(&memory_default, &c, &level, (enum memory_grade)rng_below(&rng, 6), day, now);
+    }
+    for (int i = 0; i < RECALL_INPUTS; i++)
+        assert_true(isfinite(w.mean[i]) && w.covariance[i][i] > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calibrates_to_a_learner_unlike_the_curve),
+        cmocka_unit_test(a_new_learner_gets_what_the_curve_says),
+        cmocka_unit_test(hostile_histories_stay_finite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+/* The knowledge tracing model on worlds whose truth is known. */
+#include "base/assert.h"
+#include "base/rng.h"
+#include "twin/struggle.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ITEMS = 60, SKILLS = 6, ANSWERS = 120 };
+
+struct world {
+    double difficulty[ITEMS];
+};
+
+struct totals {
+    double loss, blind_loss, predicted, right;
+    int n;
+};
+
+/* One learner of a Rasch world with learning: log odds = ability - difficulty + 0.15 per try of the skill. */
+static void play(struct struggle_model *m, const struct world *w, struct rng *rng, struct totals *t)
+{
+    struct struggle_count all = { 0 }, items[ITEMS] = { { 0 } }, skills[SKILLS] = { { 0 } };
+    double ability = rng_normal(rng);
+    struct struggle_question q = { 0 };
+
+    for (uint32_t i = 0; i < ANSWERS; i++) {
+        uint32_t item = (uint32_t)rng_below(rng, ITEMS), skill = item % SKILLS;
+        double z = ability - w->difficulty[item] + 0.05 * fmin(skills[skill].attempts, 10);
+        bool right = rng_unit(rng) < 1 / (1 + exp(-z));
+        struct struggle_features f;
+        struct struggle_prediction p;
+
+        q.item = item + 1;
+        q.skill_count = 1;
+        q.skills[0] = skill + 1;
+        q.all = &all;
+        q.on_item = &items[item];
+        q.on_skill[0] = &skills[skill];
+        q.index = i;
+        struggle_read(m, &q, &f);
+        struggle_predict(m, &f, &p);
+        t->loss -= log(right ? p.probability : 1 - p.probability);
+        t->blind_loss += log(2);
+        t->predicted += p.probability;
+        t->right += right;
+        t->n++;
+        struggle_learn(m, &f, &p, right);
+        struggle_count_add(&all, right, -1, 0, i);
+        struggle_count_add(&items[item], right, -1, 0, i);
+        struggle_count_add(&skills[skill], right, -1, 0, i);
+        q.before_item[1] = q.before_item[0];
+        q.before_correct[1] = q.before_correct[0];
+        q.before_item[0] = item + 1;
+        q.before_skill = skill + 1;
+        q.before_correct[0] = right;
+    }
+}
+
+static void learns_a_known_world_and_is_calibrated(void **state)
+{
+    (void)state;
+    struct struggle_model *m;
+    struct world w;
+    struct rng rng;
+    struct totals early = { 0 }, late = { 0 };
+
+    rng_seed(&rng, 7);
+    for (int i = 0; i < ITEMS; i++)
+        w.difficulty[i] = 1.5 * rng_normal(&rng);
+    assert_int_equal(struggle_model_new(16, &m), ERR_OK);
+    for (int learner = 0; learner < 50; learner++)
+        play(m, &w, &rng, &early);
+    for (int learner = 0; learner < 400; learner++)
+        play(m, &w, &rng, &late);
+    assert_true(late.loss / late.n < early.loss / early.n);
+    assert_true(late.loss / late.n < 0.54); /* a coin is 0.693; knowing the truth is about 0.49 */
+    assert_true(fabs(late.predicted - late.right) / late.n < 0.02);
+    struggle_model_free(m);
+}
+
+static void the_parts_sum_to_the_whole(void **state)
+{
+    (void)state;
+    struct struggle_model *m;
+    struct world w = { { 0 } };
+    struct rng rng;
+    struct totals t = { 0 };
+    double parts[PART_COUNT], sum = 0;
+
+    rng_seed(&rng, 3);
+    assert_int_equal(struggle_model_new(14, &m), ERR_OK);
+    for (int learner = 0; learner < 20; learner++)
+        play(m, &w, &rng, &t);
+    struct struggle_count c = { 0 };
+    for (uint32_t i = 0; i < 9; i++)
+        struggle_count_add(&c, i % 3 != 0, 2.5, 1000 + i * 60, i);
+    struct struggle_question q = { .item = 5, .skills = { 2, 3 }, .skill_count = 2, .all = &c, .on_item = &c,
+                                   .on_skill = { &c, NULL }, .index = 9, .now_s = 2000 };
+    struct struggle_features f;
+    struct struggle_prediction p;
+    struggle_read(m, &q, &f);
+    struggle_predict(m, &f, &p);
+    struggle_explain(m, &f, parts);
+    for (int i = 0; i < PART_COUNT; i++)
+        sum += parts[i];
+    assert_true(fabs(sum - p.logit) < 1e-4);
+    struggle_model_free(m);
+}
+
+static void anything_gives_a_finite_probability(void **state)
+{
+    (void)state;
+    struct struggle_model *m;
+    struct rng rng;
+    struct struggle_count c = { .attempts = UINT32_MAX, .wins = UINT32_MAX, .last_s = INT64_MAX, .timed = UINT32_MAX };
+
+    assert_int_equal(struggle_model_new(10, &m), ERR_OK); /* small: many ids collide */
+    rng_seed(&rng, 11);
+    for (int i = 0; i < 20000; i++) {
+        struct struggle_question q = { .item = rng_u64(&rng), .index = (uint32_t)rng_u64(&rng),
+                                       .now_s = (int64_t)(rng_u64(&rng) >> 1), .before_skill = rng_u64(&rng) };
+        struct struggle_features f;
+        struct struggle_prediction p;
+        q.skill_count = (int32_t)rng_below(&rng, STRUGGLE_SKILLS_MAX + 1);
+        for (int j = 0; j < q.skill_count; j++) {
+            q.skills[j] = rng_u64(&rng);
+            q.on_skill[j] = rng_below(&rng, 2) ? &c : NULL;
+        }
+        q.all = rng_below(&rng, 2) ? &c : NULL;
+        q.on_item = rng_below(&rng, 2) ? &c : NULL;
+        q.before_item[0] = rng_below(&rng, 2) ? rng_u64(&rng) : 0;
+        q.before_item[1] = rng_below(&rng, 2) ? rng_u64(&rng) : 0;
+        struggle_read(m, &q, &f);
+        struggle_predict(m, &f, &p);
+        assert_true(p.probability > 0 && p.probability < 1);
+        struggle_learn(m, &f, &p, rng_below(&rng, 2));
+    }
+    struggle_count_add(&c, true, 1e300, INT64_MIN, UINT32_MAX);
+    assert_int_equal(c.attempts, UINT32_MAX);
+    struggle_model_free(m);
+}
+
+static void refuses_silly_sizes(void **state)
+{
+    (void)state;
+    struct struggle_model *m;
+
+    assert_int_equal(struggle_model_new(9, &m), ERR_RANGE);
+    assert_int_equal(struggle_model_new(27, &m), ERR_RANGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(learns_a_known_world_and_is_calibrated),
+        cmocka_unit_test(the_parts_sum_to_the_whole),
+        cmocka_unit_test(anything_gives_a_finite_probability),
+        cmocka_unit_test(refuses_silly_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
