@@ -24,7 +24,7 @@ const struct args_option catalog_options[] = {
 enum { LINE_BYTES_MAX = 1 << 20, BATCH_MAX = 500, ARGS_MAX = 8, BATCH_BYTES_MAX = 64 << 20 };
 
 struct line {
-    struct str type, course, lecture, objective, prerequisite, skill, item;
+    struct str type, course, lecture, objective, prerequisite, skill, item, learner, zone;
     struct str name, title, code, term, color, front, back, item_type, complexity;
     double strength;
     bool high_yield, have_high_yield;
@@ -39,6 +39,8 @@ static const struct field line_fields[] = {
     FIELD(F_STR, struct line, prerequisite, "prerequisite", ID),
     FIELD(F_STR, struct line, skill, "skill", ID),
     FIELD(F_STR, struct line, item, "item", ID),
+    FIELD(F_STR, struct line, learner, "learner", ID),
+    FIELD(F_STR, struct line, zone, "zone", .min = 1, .max = 64),
     FIELD(F_STR, struct line, name, "name", .min = 1, .max = 500),
     FIELD(F_STR, struct line, title, "title", .min = 1, .max = 500),
     FIELD(F_STR, struct line, code, "code", .max = 100),
@@ -65,6 +67,7 @@ struct type {
         const char *name;
     } args[ARGS_MAX + 1];
     int32_t keys; /* the first of the arguments */
+    bool learner; /* stored by learner_put(): a changed zone changes the sums */
 };
 
 #define TEXT(m, n)                          \
@@ -79,48 +82,23 @@ struct type {
     {                                     \
         M_ID, offsetof(struct line, m), n \
     }
-/* clang-format off: a table reads better in its own columns */
+/* clang-format off */
 static const struct type types[] = {
-    {"course",
-     STMT_IMPORT_COURSE,
-     {IDENT(course, "course"),
-      NEEDED(name, "name"),
-      TEXT(code, "code"),
-      TEXT(term, "term"),
-      TEXT(color, "color"),
-      {M_NOW, 0, ""}},
-     1},
-    {"lecture",
-     STMT_IMPORT_LECTURE,
-     {IDENT(lecture, "lecture"), TEXT(course, "course"), NEEDED(title, "title"), {M_NOW, 0, ""}},
-     1},
-    {"objective",
-     STMT_IMPORT_OBJECTIVE,
-     {IDENT(objective, "objective"),
-      TEXT(course, "course"),
-      TEXT(lecture, "lecture"),
-      NEEDED(name, "name"),
-      TEXT(complexity, "complexity"),
-      {M_HIGH_YIELD, 0, ""},
-      {M_NOW, 0, ""}},
-     1},
-    {"prerequisite",
-     STMT_IMPORT_PREREQUISITE,
-     {IDENT(objective, "objective"), IDENT(prerequisite, "prerequisite"), {M_STRENGTH, 0, ""}},
-     2},
-    {"skill", STMT_IMPORT_SKILL, {IDENT(skill, "skill"), NEEDED(name, "name"), {M_NOW, 0, ""}}, 1},
-    {"item",
-     STMT_IMPORT_ITEM,
-     {IDENT(item, "item"),
-      TEXT(course, "course"),
-      TEXT(lecture, "lecture"),
-      TEXT(objective, "objective"),
-      TEXT(item_type, "itemType"),
-      TEXT(front, "front"),
-      TEXT(back, "back"),
-      {M_NOW, 0, ""}},
-     1},
-    {"itemSkill", STMT_IMPORT_ITEM_SKILL, {IDENT(item, "item"), IDENT(skill, "skill")}, 2},
+    {"course", STMT_IMPORT_COURSE, {IDENT(course, "course"), NEEDED(name, "name"), TEXT(code, "code"), TEXT(term, "term"),
+                                    TEXT(color, "color"), {M_NOW, 0, ""}}, 1, false},
+    {"lecture", STMT_IMPORT_LECTURE, {IDENT(lecture, "lecture"), TEXT(course, "course"), NEEDED(title, "title"),
+                                      {M_NOW, 0, ""}}, 1, false},
+    {"objective", STMT_IMPORT_OBJECTIVE, {IDENT(objective, "objective"), TEXT(course, "course"), TEXT(lecture, "lecture"),
+                                          NEEDED(name, "name"), TEXT(complexity, "complexity"),
+                                          {M_HIGH_YIELD, 0, ""}, {M_NOW, 0, ""}}, 1, false},
+    {"prerequisite", STMT_IMPORT_PREREQUISITE, {IDENT(objective, "objective"), IDENT(prerequisite, "prerequisite"),
+                                                {M_STRENGTH, 0, ""}}, 2, false},
+    {"skill", STMT_IMPORT_SKILL, {IDENT(skill, "skill"), NEEDED(name, "name"), {M_NOW, 0, ""}}, 1, false},
+    {"item", STMT_IMPORT_ITEM, {IDENT(item, "item"), TEXT(course, "course"), TEXT(lecture, "lecture"),
+                                TEXT(objective, "objective"), TEXT(item_type, "itemType"), TEXT(front, "front"),
+                                TEXT(back, "back"), {M_NOW, 0, ""}}, 1, false},
+    {"itemSkill", STMT_IMPORT_ITEM_SKILL, {IDENT(item, "item"), IDENT(skill, "skill")}, 2, false},
+    {"learner", (enum stmt)0, {IDENT(learner, "learner"), NEEDED(zone, "zone")}, 1, true},
 };
 /* clang-format on */
 
@@ -150,6 +128,19 @@ static void refuse(struct batch *b, int64_t line, const char *field, const char 
              *field ? ": " : "", reason);
 }
 
+static enum err put_learners(struct batch *b, int32_t first, int32_t count)
+{
+    enum err e = ERR_OK;
+    int64_t id;
+
+    for (int32_t i = first; i < first + count && e == ERR_OK; i++) {
+        const struct value *v = b->values + (size_t)i * (size_t)b->cols;
+
+        e = learner_put(b->ctx->conn, v[0].s, v[1].s, b->now, &id);
+    }
+    return e;
+}
+
 static enum err store_rows(struct batch *b, int32_t first, int32_t count)
 {
     struct bulk bulk = {.stmt = b->type->stmt,
@@ -160,7 +151,7 @@ static enum err store_rows(struct batch *b, int32_t first, int32_t count)
 
     if (e != ERR_OK)
         return e;
-    e = store_write(b->ctx->conn, &bulk, 1);
+    e = b->type->learner ? put_learners(b, first, count) : store_write(b->ctx->conn, &bulk, 1);
     if (e == ERR_OK)
         e = store_commit(b->ctx->conn);
     if (e != ERR_OK)
@@ -201,8 +192,8 @@ static enum err flush(struct batch *b)
 
 static bool is_reference(const char *name)
 {
-    static const char *const names[] = {"course",       "lecture", "objective",
-                                        "prerequisite", "skill",   "item"};
+    static const char *const names[] = {"course", "lecture", "objective", "prerequisite",
+                                        "skill",  "item",    "learner"};
 
     for (size_t i = 0; i < COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
@@ -279,7 +270,7 @@ static enum err take_line(struct batch *b, const struct line *l, int64_t number)
         type++;
     if (type == types + COUNT(types)) {
         refuse(b, number, "type",
-               "not course, lecture, objective, prerequisite, skill, item or itemSkill");
+               "not course, lecture, objective, prerequisite, skill, item, itemSkill, learner");
         return ERR_OK;
     }
     if (b->type != type || b->count == BATCH_MAX) {

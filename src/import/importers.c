@@ -6,25 +6,21 @@
 
 #include <stdlib.h>
 
-/* clang-format off: a table reads better in its own columns */
+/* clang-format off */
 const struct importer importers[] = {
     {"events", "FILE...", "Native events, one JSON object a line (docs/events.md).",
-     "FILE is plain or gzip; - is standard input. Events that are refused are listed with their "
-     "reason.",
+     "FILE is plain or gzip; - is standard input. Events that are refused are listed with their reason.",
      events_options, import_events},
     {"csv", "FILE...", "Tables of any layout: comma, tab, quoted or not, plain or gzip.",
-     "--map names the column of each field; --preset knows some layouts. FILE may be - for "
-     "standard input.",
+     "--map names the column of each field; --preset knows some layouts. FILE may be - for standard input.",
      table_options, import_csv},
-    {"anki", "FILE...",
-     "Anki: a collection (collection.anki2, .anki21, .apkg, .colpkg) or a review log as CSV.",
-     "One person's reviews: --learner names whose (default: the file's name).", anki_options,
-     import_anki},
+    {"anki", "FILE...", "Anki: a collection (collection.anki2, .anki21, .apkg, .colpkg) or a review log as CSV.",
+     "One person's reviews: --learner names whose (default: the file's name).",
+     anki_options, import_anki},
     {"supermemo", "FILE...", "SuperMemo's repetition history as text.",
      "One person's repetitions: --learner names whose (default: the file's name).",
      supermemo_options, import_supermemo},
-    {"catalog", "FILE...",
-     "Courses, lectures, objectives, prerequisites, skills and items, one JSON object a line.",
+    {"catalog", "FILE...", "Courses, lectures, objectives, prerequisites, skills, items, and learners' zones, one JSON object a line.",
      "What an object names must stand before it in the file, or be stored already.",
      catalog_options, import_catalog},
     {.name = NULL},

@@ -28,6 +28,7 @@ struct learner {
     int64_t raw_at, ties; /* the last row's time, and how many rows before it had the same */
     int64_t last_at;      /* where the running session was last active; TIME_NONE: none */
     char session[24];
+    bool zoned; /* options.learner_zone is stored */
 };
 
 struct row {
@@ -58,6 +59,7 @@ struct intake {
     size_t sorted_count, sorted_cap;
     struct event *events; /* the batch */
     int64_t *lines;
+    struct learner **owners; /* of the batch's events */
     int32_t count, batch_max;
     struct ingest_result *results;
     struct tally tallies[INTAKE_REASONS_MAX];
@@ -102,6 +104,8 @@ enum err intake_read_options(const struct args_option *rows, const struct args *
                  {"item-prefix", &o->item_prefix},
                  {"skill-prefix", &o->skill_prefix},
                  {"origin", &o->origin}};
+    const char *zone = args_get(rows, args, "learner-zone");
+    const struct zone *known;
     const char *gap = args_get(rows, args, "session-gap"), *limit = args_get(rows, args, "limit");
 
     for (size_t i = 0; i < COUNT(texts); i++) {
@@ -117,6 +121,12 @@ enum err intake_read_options(const struct args_option *rows, const struct args *
         if (given.p)
             *texts[i].to = given;
     }
+    if (zone && zone_get(str_from(zone), &known) != ERR_OK) {
+        snprintf(ret_detail, ARGS_DETAIL_MAX, "--learner-zone \"%.64s\": no such IANA zone here",
+                 zone);
+        return ERR_RANGE;
+    }
+    o->learner_zone = str_from(zone);
     if (gap && intake_span(str_from(gap), &o->session_gap_us) != ERR_OK) {
         snprintf(ret_detail, ARGS_DETAIL_MAX, "--session-gap \"%.40s\": like 90s, 30m or 2h", gap);
         return ERR_RANGE;
@@ -220,9 +230,10 @@ enum err intake_new(const struct import_context *ctx, const struct intake_option
     strmap_init(&in->learners, &in->learners_arena);
     in->events = calloc((size_t)in->batch_max, sizeof *in->events);
     in->lines = calloc((size_t)in->batch_max, sizeof *in->lines);
+    in->owners = calloc((size_t)in->batch_max, sizeof *in->owners);
     in->results = calloc((size_t)in->batch_max, sizeof *in->results);
     in->quarantine = calloc(QUARANTINE_BATCH, sizeof *in->quarantine);
-    if (!in->events || !in->lines || !in->results || !in->quarantine)
+    if (!in->events || !in->lines || !in->owners || !in->results || !in->quarantine)
         goto failed;
     e = ERR_OK;
     if (!in->o.dry_run) {
@@ -252,6 +263,7 @@ void intake_free(struct intake *in)
     free(in->sorted);
     free(in->events);
     free(in->lines);
+    free(in->owners);
     free(in->results);
     free(in->quarantine);
     free(in);
@@ -595,14 +607,41 @@ static void count_results(struct intake *in)
     }
 }
 
+/* Before their first events, so that these are summed in the right zone at once. */
+static enum err store_zones(struct intake *in)
+{
+    enum err e = ERR_OK;
+    bool begun = false;
+
+    for (int32_t i = 0; in->o.learner_zone.p && i < in->count && e == ERR_OK; i++) {
+        struct learner *l = in->owners[i];
+        int64_t id;
+
+        if (l->zoned)
+            continue;
+        e = begun ? ERR_OK : store_begin(in->ctx->conn);
+        begun |= e == ERR_OK;
+        if (e == ERR_OK)
+            e = learner_put(in->ctx->conn, l->id, in->o.learner_zone, in->rules.now_us, &id);
+        l->zoned = true;
+    }
+    if (begun && e == ERR_OK)
+        e = store_commit(in->ctx->conn);
+    if (begun && e != ERR_OK)
+        store_rollback(in->ctx->conn);
+    return e;
+}
+
 static enum err flush(struct intake *in)
 {
     enum err e = ERR_OK;
 
     if (in->count && !in->o.dry_run) {
         memset(in->results, 0, (size_t)in->count * sizeof *in->results);
-        e = applier_apply(in->applier, in->events, in->count, in->rules.now_us, &in->batch_arena,
-                          in->results);
+        e = store_zones(in);
+        if (e == ERR_OK)
+            e = applier_apply(in->applier, in->events, in->count, in->rules.now_us,
+                              &in->batch_arena, in->results);
         if (e == ERR_OK)
             count_results(in);
     } else {
@@ -652,6 +691,7 @@ static enum err emit(struct intake *in, struct arena *a, struct event *e, struct
         return ERR_OK;
     }
     in->events[in->count] = *e;
+    in->owners[in->count] = l;
     in->lines[in->count++] = line;
     if (in->count == in->batch_max || in->batch_arena.used > BATCH_ARENA_MAX / 2)
         return flush(in);

@@ -21,9 +21,10 @@ struct intake_options {
     uint64_t key;         /* of file and options, for going on after an interruption; 0: none */
     const char *name;     /* of the file, for the summary */
     struct str learner_prefix, item_prefix, skill_prefix;
-    int64_t session_gap_us; /* 0: no sessions are made */
-    int64_t limit;          /* events; 0: all */
-    bool sort;              /* the source is not in the order of time */
+    struct str learner_zone; /* given to all learners of the file; {NULL,0}: they keep theirs */
+    int64_t session_gap_us;  /* 0: no sessions are made */
+    int64_t limit;           /* events; 0: all */
+    bool sort;               /* the source is not in the order of time */
     bool dry_run;
 };
 
@@ -54,11 +55,14 @@ void intake_counts(const struct intake *in, struct intake_counts *ret);
 void intake_free(struct intake *in);
 
 /* The options that every importer of files has, as rows of its table. */
+/* clang-format off: a table reads better in its own columns */
 #define INTAKE_OPTIONS                                                                          \
     {"learner-prefix", "TEXT", "Put this before every learner's id."},                          \
         {"item-prefix", "TEXT", "Put this before every item's id."},                            \
         {"skill-prefix", "TEXT", "Put this before every skill's name."},                        \
         {"prefix", "TEXT", "All three prefixes at once."},                                      \
+        {"learner-zone", "ZONE",                                                                \
+         "IANA zone that the learners live in: their local days and hours."},                   \
         {"origin", "NAME", "Tells two sources of the same learners apart in the derived ids."}, \
         {"session-gap", "TIME",                                                                 \
          "Make sessions: a pause longer than this (30m, 1h) ends one; 0 makes none."},          \
@@ -67,6 +71,7 @@ void intake_free(struct intake *in);
     {                                                                                           \
         "dry-run", NULL, "Read and check everything, store nothing."                            \
     }
+/* clang-format on */
 /* ERR_RANGE: see ret_detail. Leaves what is not given as it is. */
 MUST_CHECK enum err intake_read_options(const struct args_option *rows, const struct args *args,
                                         struct intake_options *options, char *ret_detail);

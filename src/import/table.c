@@ -48,46 +48,32 @@ static const char *const target_names[T_COUNT] = {
     "modality", "course",  "objective", "mission",  "data.",
 };
 
-/* clang-format off: a table reads better in its own columns */
+/* clang-format off */
 const struct args_option table_options[] = {
-    {"preset", "NAME", "The options of a known layout; what is given besides wins over them."},
-    {"map", "FIELD=COLUMN",
-     "The column (name, or number from 1) of a field: id learner time origin kind item skills "
-     "correct score rating duration latency confidence session modality course objective mission "
-     "data.NAME. COLUMN may be =TEXT, the same for all rows. A field given twice is joined, skills "
-     "are added."},
+    {"preset", "NAME", "A known layout: gervet dkvmn cloze datashop-step datashop-transaction swahili moodle moodle-grades oulad-assessments oulad-registrations oulad-withdrawals oulad-results anki-reviews. Options given besides win over its own."},
+    {"map", "FIELD=COLUMN", "The column (name, or number from 1) of a field: id learner time origin kind item skills correct score rating duration latency confidence session modality course objective mission data.NAME. COLUMN may be =TEXT, the same for all rows. A field given twice is joined, skills are added."},
     {"learner", "NAME", "All rows are this learner's: --map learner==NAME."},
-    {"kind", "KIND",
-     "What the rows are when no kind column says: answer, review, activity, grade …"},
-    {"kind-values", "LIST",
-     "What the values of the kind column stand for: STUDY=study,TEST=answer."},
+    {"kind", "KIND", "What the rows are when no kind column says: answer, review, activity, grade …"},
+    {"kind-values", "LIST", "What the values of the kind column stand for: STUDY=study,TEST=answer."},
     {"correct-values", "LIST", "What is right (1) and wrong (0): CORRECT=1,INCORRECT=0."},
     {"rating-values", "LIST", "What the ratings 1 to 4 are called: again=1,hard=2,good=3,easy=4."},
     {"score-scale", "NUMBER", "The score of full marks (default 1)."},
-    {"time-format", "FORMS",
-     "Forms of times with '|' between: rfc3339 unix unixms days hours seconds ms, or a pattern of "
-     "%Y %y %m %b %d %H %I %p %M %S %f %z."},
+    {"time-format", "FORMS", "Forms of times with '|' between: rfc3339 unix unixms days hours seconds ms, or a pattern of %Y %y %m %b %d %H %I %p %M %S %f %z."},
     {"time-zone", "ZONE", "IANA zone of times that name none (default UTC)."},
     {"time-origin", "DAY", "The day from which days, hours, seconds and ms count."},
     {"origin-values", "LIST", "The same by the origin column: 2013B=2013-02-01,2013J=2013-10-01."},
-    {"time-is", "end|start",
-     "What the time tells: the end of what happened (default), or its start."},
+    {"time-is", "end|start", "What the time tells: the end of what happened (default), or its start."},
     {"untimed", NULL, "The source has no clock: keep the order, credit no day and hour."},
     {"duration-unit", "s|ms|min", "Unit of durations (default s)."},
     {"latency-unit", "s|ms|min", "Unit of latencies (default ms)."},
     {"skip", "COLUMN=VALUE", "Leave out rows with this value; may be given several times."},
     {"missing", "LIST", "Values that mean none (default NA,NULL,NaN,.)."},
-    {"skills-file", "FILE",
-     "Skills of items: a table whose first two columns are item and skill. Replaces the mapped "
-     "ones."},
-    {"list-separator", "TEXT",
-     "What stands between the skills of one column (default: one skill)."},
+    {"skills-file", "FILE", "Skills of items: a table whose first two columns are item and skill. Replaces the mapped ones."},
+    {"list-separator", "TEXT", "What stands between the skills of one column (default: one skill)."},
     {"glue", "TEXT", "What joins the parts of a field (default /)."},
-    {"join", "FILE:COLUMNS",
-     "Add the columns of another table's row with equal COLUMNS (names with commas)."},
+    {"join", "FILE:COLUMNS", "Add the columns of another table's row with equal COLUMNS (names with commas)."},
     {"layout", "rows|triples", "rows: a record each (default); triples: three lines a learner."},
-    {"separator", "CHARACTER",
-     "tab, comma, semicolon, pipe, or any other character; else told from the first line."},
+    {"separator", "CHARACTER", "tab, comma, semicolon, pipe, or any other character; else told from the first line."},
     {"no-quotes", NULL, "Quotation marks are ordinary characters."},
     {"no-header", NULL, "The first record is data; columns have numbers."},
     {"encoding", "utf8|latin1", "Encoding of the text (default utf8)."},

@@ -476,3 +476,14 @@ void sim_catalog(FILE *f, const struct sim_world *w)
         }
     }
 }
+
+void sim_catalog_learner(FILE *f, const struct sim_world *w, const struct sim_learner *l,
+                         struct buf *scratch)
+{
+    struct str zone = zone_name(l->zone);
+
+    buf_clear(scratch);
+    put_learner_id(scratch, w, l->number);
+    fprintf(f, "{\"type\":\"learner\",\"learner\":\"" STR_FMT "\",\"zone\":\"" STR_FMT "\"}\n",
+            STR_ARG(buf_view(scratch)), STR_ARG(zone));
+}

@@ -40,3 +40,5 @@ void sim_truth_learner(FILE *f, const struct sim_world *w, const struct sim_lear
                        const struct sim_tally *t, struct buf *scratch);
 void sim_truth_end(FILE *f, int64_t events);
 void sim_catalog(FILE *f, const struct sim_world *w);
+void sim_catalog_learner(FILE *f, const struct sim_world *w, const struct sim_learner *l,
+                         struct buf *scratch);

@@ -7,14 +7,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* clang-format off: a table reads better in its own columns */
+/* clang-format off */
 const struct args_option sim_options[] = {
     {"learners", "N", "How many learners (default 30)."},
     {"days", "D", "How many days (default 60)."},
     {"seed", "S", "The seed: the same options with the same seed give the same bytes (default 1)."},
     {"out", "FILE", "Where the events go, one JSON object a line (default -: standard output)."},
     {"truth", "FILE", "Where what is true of each learner goes, as JSON."},
-    {"catalog", "FILE", "Where courses, objectives and items go, for doppel import catalog."},
+    {"catalog", "FILE", "Where courses, objectives, items and the learners' zones go, for doppel import catalog."},
     {"start", "DATE", "The first day (default 2025-01-06)."},
     {"zone", "NAME", "All learners' IANA zone (default: several)."},
     {"learner-prefix", "TEXT", "What the learners' ids begin with (default sim-)."},
@@ -134,6 +134,8 @@ static enum err simulate(const struct sim_world *w, const struct files *files)
         struct rng rng;
 
         sim_learner_init(&learner, w, i, &rng);
+        if (files->catalog)
+            sim_catalog_learner(files->catalog, w, &learner, &scratch);
         e = sim_live(w, &learner, &rng, &out, tally);
         if (e == ERR_OK && files->truth)
             sim_truth_learner(files->truth, w, &learner, tally, &scratch);

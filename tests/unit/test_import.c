@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/civil.h"
 #include "import/import.h"
+#include "import/table.h"
 
 #include <dirent.h>
 #include <sqlite3.h>
@@ -465,6 +466,32 @@ static void open_university_tables_join(void **state)
         "50,51,52,52,53");
 }
 
+static void every_preset_is_named_in_the_help(void **state)
+{
+    const char *text = NULL;
+
+    (void)state;
+    for (const struct args_option *o = table_options; o->name; o++)
+        text = strcmp(o->name, "preset") == 0 ? o->text : text;
+    for (const struct preset *preset = presets; preset->name; preset++)
+        if (!strstr(text, preset->name))
+            fail_msg("%s", preset->name);
+}
+
+static void learners_live_in_a_zone(void **state)
+{
+    struct place *p = *state;
+    const char *file = write_text(p, "mixed.csv", mixed);
+
+    assert_int_equal(IMPORT(p, "csv", MIXED, "--learner-zone", "Asia/Tokyo", file), ERR_OK);
+    told(p, "taken: 3\n");
+    assert_string_equal(ask(p, "SELECT group_concat(DISTINCT zone) FROM learners"), "Asia/Tokyo");
+    /* Tuesday, 10 o'clock in Berlin is 18 o'clock in Tokyo. */
+    assert_string_equal(ask(p, "SELECT slot FROM hours WHERE answers > 0 ORDER BY slot LIMIT 1"),
+                        "66");
+    assert_int_equal(IMPORT(p, "csv", MIXED, "--learner-zone", "Moon/Base", file), ERR_RANGE);
+}
+
 static void long_names_are_shortened_and_stay_apart(void **state)
 {
     struct place *p = *state;
@@ -768,15 +795,19 @@ static void catalogue_imports(void **state)
         "{\"type\":\"skill\",\"skill\":\"s\",\"name\":\"Reading an ECG\"}\n"
         "{\"type\":\"item\",\"item\":\"i\",\"objective\":\"o2\",\"front\":\"?\",\"back\":\"!\"}\n"
         "{\"type\":\"itemSkill\",\"item\":\"i\",\"skill\":\"s\"}\n"
+        "{\"type\":\"learner\",\"learner\":\"ann\",\"zone\":\"Asia/"
+        "Tokyo\"}\n{\"type\":\"learner\",\"learner\":\"bob\",\"zone\":\"Moon/Base\"}\n"
         "{\"type\":\"planet\"}\n{\"type\":\"skill\",\"skill\":\"t\"}\nnot json\n"
         "{\"type\":\"course\",\"course\":\"c\",\"name\":\"Anatomy I\"}\n"
         "{\"type\":\"course\",\"course\":\"c\",\"name\":\"Anatomy II\"}\n");
 
     assert_int_equal(IMPORT(p, "catalog", file), ERR_OK);
-    told(p, "14 rows");
-    told(p, "taken: 10\n  refused: 4");
+    told(p, "16 rows");
+    told(p, "taken: 11\n  refused: 5");
     told(p, "line 5: names something that is not there");
-    told(p, "line 11: name: is missing");
+    told(p, "line 13: name: is missing");
+    assert_string_equal(ask(p, "SELECT group_concat(external_id || zone) FROM learners"),
+                        "annAsia/Tokyo");
     assert_string_equal(ask(p, "SELECT name || term FROM courses"), "Anatomy IIS1");
     assert_string_equal(
         ask(p, "SELECT group_concat(objective || complexity || high_yield) FROM objectives"),
@@ -787,7 +818,7 @@ static void catalogue_imports(void **state)
     assert_string_equal(ask(p, "SELECT skill || front FROM items JOIN item_skills USING (item)"),
                         "s?");
     assert_int_equal(IMPORT(p, "catalog", "--dry-run", file), ERR_OK);
-    told(p, "would be taken: 11");
+    told(p, "would be taken: 13");
 }
 
 int main(void)
@@ -802,6 +833,8 @@ int main(void)
         TEST(an_interrupted_import_goes_on),
         TEST(known_layouts_import),
         TEST(open_university_tables_join),
+        TEST(every_preset_is_named_in_the_help),
+        TEST(learners_live_in_a_zone),
         TEST(long_names_are_shortened_and_stay_apart),
         TEST(native_events_import),
         TEST(anki_review_log_imports),
