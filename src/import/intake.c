@@ -569,6 +569,7 @@ static enum err save_position(struct intake *in, bool finished)
 static void show_progress(struct intake *in, bool last)
 {
     int64_t now = clock_mono_us();
+    const char *name = strrchr(in->o.name, '/');
     char bar[21];
 
     if (!in->ctx->progress || (!last && now - in->progress_us < PROGRESS_EVERY_US))
@@ -582,7 +583,7 @@ static void show_progress(struct intake *in, bool last)
     for (int i = 0; i < 20; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[20] = 0;
-    fprintf(in->ctx->progress, "\r%.40s [%s] ", in->o.name, bar);
+    fprintf(in->ctx->progress, "\r%.40s [%s] ", name ? name + 1 : in->o.name, bar);
     if (share >= 0)
         fprintf(in->ctx->progress, "%3d%% ", (int)(share * 100));
     fprintf(in->ctx->progress, "%" PRId64 " events, %.0f/s \033[K", in->counts.events,
