@@ -8,7 +8,7 @@
 #include "json/reader.h"
 #include "json/writer.h"
 
-enum { LIST_MAX = 10000, FIELDS_MAX = 256, ALIGN_ANY = 16, TEXT_SHOWN_MAX = 80 };
+enum { LIST_MAX = 10000, FIELDS_MAX = 256, ALIGN_ANY = 16, TEXT_SHOWN_MAX = 80, TEXT_DEPTH = 32 };
 
 /* Where a value stands: a name or, when name is NULL, an index in what `up` names. */
 struct place {
@@ -322,7 +322,7 @@ static void set_plain(struct reading *c, const struct place *at, const struct fi
             refuse(c, at, "invalid_type", "must be a number");
         return;
     case F_JSON:
-        json_reader_init(&r, s, c->arena, JSON_DEPTH_MAX);
+        json_reader_init(&r, s, c->arena, TEXT_DEPTH);
         json_skip(&r, out);
         switch (json_end(&r)) {
         case ERR_OK:
@@ -474,6 +474,14 @@ struct growing {
     int32_t n;
 };
 
+/* What was grown; an empty list is not an absent one. */
+static struct list grown(const struct growing *g)
+{
+    static char nothing;
+
+    return (struct list){g->p ? g->p : &nothing, g->n};
+}
+
 static void *grow(struct reading *c, struct growing *g)
 {
     if ((size_t)g->n == g->room) {
@@ -519,7 +527,7 @@ static void read_list(struct reading *c, const struct place *at, const struct fi
             count_fits(c, at, f, (double)i + 1);
     }
     if (!json_failed(c->r) && c->err == ERR_OK && count_fits(c, at, f, g.n))
-        *out = (struct list){g.p, g.n};
+        *out = grown(&g);
 }
 
 static void read_map(struct reading *c, const struct place *at, const struct field *f,
@@ -547,7 +555,7 @@ static void read_map(struct reading *c, const struct place *at, const struct fie
         }
     }
     if (!json_failed(c->r) && c->err == ERR_OK && count_fits(c, at, f, g.n))
-        *out = (struct list){g.p, g.n};
+        *out = grown(&g);
 }
 
 static void read_nested(struct reading *c, const struct place *at, const struct field *f, void *out)
@@ -802,7 +810,7 @@ static void query_list(struct reading *c, const struct place *at, const struct f
         if (item)
             set_plain(c, &here, &element, one.p ? one : STR(""), item);
     }
-    *out = (struct list){g.p, g.n};
+    *out = grown(&g);
 }
 
 static void query_field(struct reading *c, const struct field *f, const struct query_pair *pairs,

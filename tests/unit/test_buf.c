@@ -44,7 +44,7 @@ static void reserve_then_write(void **state)
     memset(at, 'y', 4000);
     b.n += 4000;
     assert_null(buf_reserve(&b, 1001));
-    buf_clear(&b);
+    buf_fini(&b);
     buf_init(&b, 0);
     assert_null(buf_reserve(&b, 1));
     buf_fini(&b);
