@@ -6,4 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+/* With clang the C library's checked versions are macros; what is poisoned must not be one. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atof localtime gmtime asctime ctime
