@@ -234,6 +234,11 @@ void api_drain(struct api *a)
     atomic_store(&a->draining, true);
 }
 
+void api_stop(struct api *a)
+{
+    workers_stop(a->workers);
+}
+
 void api_free(struct api *a)
 {
     if (!a)

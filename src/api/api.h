@@ -115,6 +115,11 @@ enum err api_ingest(struct api_call *c, const struct event *events, int32_t coun
 /* The same for a change that is not an event: run() in a writer's transaction, then `then`. */
 enum err api_change(struct api_call *c, enum err (*run)(struct api_call *c, struct store_conn *conn),
                     enum err (*then)(struct api_call *c));
+/* The same for a change that is not what the call is for: `then` runs whether or not it succeeded,
+ * and a failure is only logged. */
+enum err api_change_beside(struct api_call *c,
+                           enum err (*run)(struct api_call *c, struct store_conn *conn),
+                           enum err (*then)(struct api_call *c));
 
 /* The tables, by family; each ends in a row without a path. */
 extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoints_load[],
@@ -135,6 +140,9 @@ extern const struct http_app api_http_app;
 /* Before http_server_start(): the server, for its counters. */
 void api_set_server(struct api *a, struct http_server *s);
 void api_drain(struct api *a); /* refuse readiness, so that balancers turn away */
-void api_free(struct api *a);
+/* After ingest_stop(): finishes the calls that are at work; later ones are refused. Idempotent. What
+ * outlived the server's patience still ends in http_server_free(), and needs the api for that. */
+void api_stop(struct api *a);
+void api_free(struct api *a); /* after http_server_free(); NULL is fine */
 
 void openapi_write(struct json_writer *w); /* the whole document, from the tables */

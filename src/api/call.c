@@ -12,6 +12,8 @@ static bool loop_may(const struct call *c)
     const struct api *a = c->pub.api;
     enum api_run run = c->pub.row->run;
 
+    if (c->stage == STAGE_THEN && c->submitted != ERR_OK)
+        return true; /* only a refusal is left to be sent */
     if (c->heavy || c->moved)
         return false;
     switch (c->stage) {
@@ -49,7 +51,7 @@ static bool stage_needs_store(const struct call *c)
         return input_learner_needs_store(c);
     case STAGE_HANDLER:
     case STAGE_THEN:
-        return c->pub.row->run != RUN_LOOP || c->moved;
+        return c->submitted == ERR_OK && (c->pub.row->run != RUN_LOOP || c->moved);
     }
     UNREACHABLE();
 }
@@ -281,9 +283,7 @@ void call_resume_on_loop(void *call)
 
 void call_resume(struct call *c)
 {
-    if (c->submitted != ERR_OK)
-        c->heavy = c->moved = false; /* only a refusal is left to be sent */
-    if (c->submitted != ERR_OK || loop_may(c)) {
+    if (loop_may(c)) {
         http_on_loop(c->pub.x, call_resume_on_loop, c);
         return;
     }

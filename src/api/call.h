@@ -68,6 +68,7 @@ struct call {
     enum err (*then_events)(struct api_call *c, const struct ingest_result *results, int32_t count);
     enum err (*change)(struct api_call *c, struct store_conn *conn);
     enum err (*then_change)(struct api_call *c);
+    bool beside;        /* the call succeeds even where its change fails */
     enum err submitted; /* how the writer ended */
 };
 
@@ -85,6 +86,7 @@ struct health {
     pthread_mutex_t lock; /* guards all below */
     int64_t checked_us;   /* monotonic; 0 never */
     bool running;
+    bool queued; /* `work` is in a worker's queue: it must not be touched */
     int64_t running_since_us;
     bool store_ok, schema_ok, disk_ok;
     int32_t schema_have, schema_want;

@@ -415,8 +415,10 @@ static enum err intake_done(struct api_call *c, const struct ingest_result *resu
     if (e != ERR_OK)
         return e;
     const struct intake_reply *r = c->reply;
+    /* The good events are stored by now: a quarantine that cannot be written must not make the
+     * caller send them again. */
     if (r->rejected > 0 && c->api->config->quarantine)
-        return api_change(c, keep_refused, intake_verdict);
+        return api_change_beside(c, keep_refused, intake_verdict);
     return intake_verdict(c);
 }
 

@@ -1,6 +1,7 @@
 #include "api/call.h"
 
 #include "base/assert.h"
+#include "base/log.h"
 
 /* Submission is the dispatcher's last act on its thread, after the handler has returned: a writer
  * may have answered the client before ingest_submit() is back. */
@@ -44,8 +45,22 @@ enum err api_change(struct api_call *pub,
     return ERR_OK;
 }
 
+enum err api_change_beside(struct api_call *pub,
+                           enum err (*run)(struct api_call *c, struct store_conn *conn),
+                           enum err (*then)(struct api_call *c))
+{
+    call_of(pub)->beside = true;
+    return api_change(pub, run, then);
+}
+
 static void went_through(struct call *c, enum err e)
 {
+    if (c->beside && e != ERR_OK) {
+        log_event(LOG_WARN, "request.change_lost", LOG_S("requestId", c->pub.x->request.id),
+                  LOG_C("endpoint", c->pub.row->id), LOG_C("error", err_code(e)));
+        c->pub.problem = (struct problem){.code = NULL};
+        e = ERR_OK;
+    }
     c->pending = PENDING_NONE;
     c->pub.pending = false;
     c->submitted = e;
@@ -97,7 +112,9 @@ void submit_pending(struct call *c)
             .run = change_run, .done = change_done, .learner = c->pub.learner, .user = c};
         e = ingest_submit_task(c->pub.api->options.ingest, &c->task);
     }
-    if (e != ERR_OK) {
+    if (e != ERR_OK && c->beside) {
+        went_through(c, e);
+    } else if (e != ERR_OK) {
         c->pending = PENDING_NONE;
         reply_send(c, e);
     }

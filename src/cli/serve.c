@@ -269,8 +269,9 @@ static void wait_for_stop(struct parts *p, const sigset_t *waited)
     }
 }
 
-/* In reverse; what was not started is NULL. The last requests need the writers, so these go after.
- */
+/* In reverse; what was not started is NULL. A call that outlives the server's patience may be with
+ * the writers or the workers, and hands on from one to the other: each is stopped before any is
+ * freed, and the calls end with the server, whose last callbacks need the api. */
 static void stop(const struct config *c, struct parts *p)
 {
     bool clean = true;
@@ -281,9 +282,13 @@ static void stop(const struct config *c, struct parts *p)
         clean = http_server_stop(p->server, (int32_t)c->stop_timeout);
     if (!clean)
         log_event(LOG_WARN, "serve.cut_off", LOG_N("stopTimeoutMs", c->stop_timeout));
-    ingest_free(p->ingest);
-    api_free(p->api);
+    if (p->ingest)
+        ingest_stop(p->ingest);
+    if (p->api)
+        api_stop(p->api);
     http_server_free(p->server);
+    api_free(p->api);
+    ingest_free(p->ingest);
     auth_free(p->auth);
     store_close(p->store);
 }

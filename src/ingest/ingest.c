@@ -610,10 +610,8 @@ void ingest_stats(const struct ingest *in, struct ingest_stats *ret)
     pthread_mutex_unlock(lock);
 }
 
-void ingest_free(struct ingest *in)
+void ingest_stop(struct ingest *in)
 {
-    if (!in)
-        return;
     pthread_mutex_lock(&in->lock);
     in->stopping = true;
     for (int32_t i = 0; i < in->writer_count; i++)
@@ -623,6 +621,17 @@ void ingest_free(struct ingest *in)
         struct writer *w = &in->writers[i];
         if (w->started)
             pthread_join(w->thread, NULL);
+        w->started = false;
+    }
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (!in)
+        return;
+    ingest_stop(in);
+    for (int32_t i = 0; i < in->writer_count; i++) {
+        struct writer *w = &in->writers[i];
         applier_free(w->applier);
         store_disconnect(w->conn);
         pthread_cond_destroy(&w->wake);

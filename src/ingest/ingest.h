@@ -62,7 +62,9 @@ MUST_CHECK enum err ingest_new(struct store *store, const struct ingest_options 
 /* ERR_BUSY: the queue is full or stopping (503 with Retry-After). Any thread. */
 MUST_CHECK enum err ingest_submit(struct ingest *in, struct ingest_batch *b);
 void ingest_stats(const struct ingest *in, struct ingest_stats *ret);
-void ingest_free(struct ingest *in); /* finishes what is queued */
+/* Finishes what is queued and ends the writers; what is submitted later is ERR_BUSY. Idempotent. */
+void ingest_stop(struct ingest *in);
+void ingest_free(struct ingest *in); /* stops first; NULL is fine */
 
 /* The same step without the queue, for importers: one transaction on a writer connection that the
  * caller owns. Results' text lives in `arena`. */

@@ -22,6 +22,7 @@ struct workers {
     int32_t started, failed;
     int64_t done, refused, wait_us_total, run_us_total;
     int32_t thread_count;
+    int32_t to_join; /* not guarded: of those who make, stop and free */
     pthread_t threads[];
 };
 
@@ -124,16 +125,23 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Ends `count` threads and the pool. */
-static void stop(struct workers *p, int32_t count)
+void workers_stop(struct workers *p)
 {
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
     pthread_cond_broadcast(&p->work_came);
     pthread_mutex_unlock(&p->lock);
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < p->to_join; i++)
         pthread_join(p->threads[i], NULL);
+    p->to_join = 0;
     ASSERT(p->queued == 0 || p->failed);
+}
+
+void workers_free(struct workers *p)
+{
+    if (!p)
+        return;
+    workers_stop(p);
     pthread_cond_destroy(&p->work_came);
     pthread_cond_destroy(&p->thread_started);
     pthread_mutex_destroy(&p->lock);
@@ -163,6 +171,7 @@ enum err workers_new(const struct workers_options *options, struct workers **ret
     while (made < options->threads && pthread_create(&p->threads[made], NULL, thread_main, p) == 0)
         made++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    p->to_join = made;
 
     pthread_mutex_lock(&p->lock);
     while (p->thread_count < made)
@@ -170,7 +179,7 @@ enum err workers_new(const struct workers_options *options, struct workers **ret
     bool ok = made == options->threads && p->failed == 0;
     pthread_mutex_unlock(&p->lock);
     if (!ok) {
-        stop(p, made);
+        workers_free(p);
         return ERR_NOMEM;
     }
     *ret = p;
@@ -212,10 +221,4 @@ void workers_stats(const struct workers *p, struct workers_stats *ret)
         .run_us_total = p->run_us_total,
     };
     pthread_mutex_unlock(&locked->lock);
-}
-
-void workers_free(struct workers *p)
-{
-    if (p)
-        stop(p, p->options.threads);
 }

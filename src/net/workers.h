@@ -38,4 +38,6 @@ MUST_CHECK enum err workers_new(const struct workers_options *options, struct wo
 /* ERR_BUSY: the queue is full, or the pool is stopping. */
 MUST_CHECK enum err workers_submit(struct workers *p, enum lane lane, struct work *w);
 void workers_stats(const struct workers *p, struct workers_stats *ret);
-void workers_free(struct workers *p); /* runs what is queued, then ends the threads */
+/* Runs what is queued, then ends the threads; what is submitted later is ERR_BUSY. Idempotent. */
+void workers_stop(struct workers *p);
+void workers_free(struct workers *p); /* stops first; NULL is fine */

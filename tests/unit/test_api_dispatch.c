@@ -165,6 +165,12 @@ static enum err change(struct api_call *c)
     return api_change(c, change_run, change_then);
 }
 
+/* Its change fails as that of /t/change does; that does not matter here. */
+static enum err change_beside(struct api_call *c)
+{
+    return api_change_beside(c, change_run, change_then);
+}
+
 static sem_t entered, leave;
 static enum err wait_for_the_test(struct api_call *c)
 {
@@ -172,6 +178,18 @@ static enum err wait_for_the_test(struct api_call *c)
     sem_wait(&leave);
     reply_new(c);
     return ERR_OK;
+}
+
+static enum err nobody_named(struct api_call *c, struct store_conn *conn)
+{
+    (void)c, (void)conn;
+    return ERR_OK;
+}
+
+static enum err wait_then_change(struct api_call *c)
+{
+    enum err e = wait_for_the_test(c);
+    return e == ERR_OK ? api_change(c, nobody_named, NULL) : e;
 }
 
 static const struct endpoint endpoints_test[] = {
@@ -257,12 +275,26 @@ static const struct endpoint endpoints_test[] = {
      .reply = echo_fields,
      .run = RUN_SMALL,
      .handler = change},
+    {.method = HTTP_POST,
+     .path = "/t/beside",
+     .id = "t_change_beside",
+     .body = echo_body,
+     .in_size = sizeof(struct echo_in),
+     .reply = echo_fields,
+     .run = RUN_WORKER,
+     .handler = change_beside},
     {.method = HTTP_GET,
      .path = "/t/wait",
      .id = "t_wait",
      .reply = echo_fields,
      .run = RUN_WORKER,
      .handler = wait_for_the_test},
+    {.method = HTTP_POST,
+     .path = "/t/wait",
+     .id = "t_wait_then_change",
+     .reply = echo_fields,
+     .run = RUN_WORKER,
+     .handler = wait_then_change},
     {.path = NULL},
 };
 /* In place of the program's own list. */
@@ -372,12 +404,14 @@ static void up(struct fixture *f, const char *const *settings)
 }
 #define UP(f, ...) up((f), (const char *const[]){__VA_ARGS__, NULL})
 
-static void down(struct fixture *f)
+/* After http_server_stop(), in the order of `doppel serve`. */
+static void take_down(struct fixture *f)
 {
-    assert_true(http_server_stop(f->server, 10000));
-    ingest_free(f->ingest);
-    api_free(f->api);
+    ingest_stop(f->ingest);
+    api_stop(f->api);
     http_server_free(f->server);
+    api_free(f->api);
+    ingest_free(f->ingest);
     auth_free(f->auth);
     store_close(f->store);
     static const char *const files[] = {"test.db", "test.db-wal", "test.db-shm"};
@@ -386,6 +420,12 @@ static void down(struct fixture *f)
     rmdir(f->dir);
     config_fini(&f->config);
     arena_fini(&f->arena);
+}
+
+static void down(struct fixture *f)
+{
+    assert_true(http_server_stop(f->server, 10000));
+    take_down(f);
 }
 
 struct reply {
@@ -764,6 +804,10 @@ static void changes_go_through_the_writer(void **state)
     assert_has(r, "\"note\":\"new-one\"");
     assert_problem(&f, post(&f, "/t/change", NULL, "{\"count\":5,\"note\":\"new-two\"}"), 409,
                    "FIVE");
+    r = post(&f, "/t/beside", NULL, "{\"count\":5,\"note\":\"new-two\"}");
+    assert_int_equal(r.status, 200); /* its change was lost as well, and is not the point */
+    assert_has(r, "\"note\":\"new-two\"");
+    assert_int_equal(post(&f, "/t/beside", NULL, "{\"count\":1,\"note\":\"x\"}").status, 200);
     down(&f);
 }
 
@@ -900,6 +944,36 @@ static void a_client_that_leaves_harms_nobody(void **state)
     }
     assert_int_equal(get(&f, "/healthz", NULL, NULL).status, 200);
     down(&f);
+}
+
+/* One call waits in a worker, the other goes on to the writers: both when the server has given up
+ * waiting, and the writers have stopped. */
+static void calls_may_outlive_the_servers_patience(void **state)
+{
+    static const struct str requests[] = {
+        {"GET /t/wait HTTP/1.1\r\nHost: x\r\n\r\n", 33},
+        {"POST /t/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 53},
+    };
+    struct fixture f;
+    int fds[COUNT(requests)];
+
+    (void)state;
+    sem_init(&entered, 0, 0);
+    sem_init(&leave, 0, 0);
+    UP(&f, "dev", "true");
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        fds[i] = dial(&f);
+        send_all(fds[i], requests[i]);
+        sem_wait(&entered);
+    }
+    api_drain(f.api);
+    assert_false(http_server_stop(f.server, 20));
+    ingest_stop(f.ingest);
+    for (size_t i = 0; i < COUNT(requests); i++)
+        sem_post(&leave);
+    take_down(&f);
+    for (size_t i = 0; i < COUNT(requests); i++)
+        close(fds[i]);
 }
 
 /* ---- events ---- */
@@ -1149,6 +1223,7 @@ int main(void)
         cmocka_unit_test(rates_are_limited),
         cmocka_unit_test(full_queues_refuse_at_once),
         cmocka_unit_test(a_client_that_leaves_harms_nobody),
+        cmocka_unit_test(calls_may_outlive_the_servers_patience),
         cmocka_unit_test(events_are_taken_in_every_form),
         cmocka_unit_test(bad_events_do_not_block_the_good),
         cmocka_unit_test(batches_are_bounded),
