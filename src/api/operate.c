@@ -89,6 +89,9 @@ static void health_work(struct work *w, void *context)
     struct api *a = (struct api *)((char *)h - offsetof(struct api, health));
     const struct worker_context *ctx = context;
 
+    pthread_mutex_lock(&h->lock);
+    h->queued = false;
+    pthread_mutex_unlock(&h->lock);
     health_check(a, ctx->conn);
 }
 
@@ -141,14 +144,14 @@ static bool health_fresh(struct api *a, struct health *h, int64_t now_us)
 {
     int64_t age = h->checked_us ? now_us - h->checked_us : INT64_MAX;
 
-    if (h->running)
+    if (h->running || h->queued)
         return h->checked_us != 0;
     if (age <= HEALTH_FRESH_US)
         return true;
     if (age > HEALTH_STALE_US)
         return false;
     h->work = (struct work){.fn = health_work};
-    h->running = workers_submit(a->workers, LANE_FAST, &h->work) == ERR_OK;
+    h->running = h->queued = workers_submit(a->workers, LANE_FAST, &h->work) == ERR_OK;
     h->running_since_us = now_us;
     return true;
 }
