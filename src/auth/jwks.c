@@ -101,6 +101,33 @@ static EVP_PKEY *read_pem(struct str text)
     return pkey;
 }
 
+/* Key files that are public: taken for a secret, everybody could sign. Also where they are not at the
+ * very beginning, behind a comment, a blank line or a byte order mark. */
+static const char *public_form(struct str text)
+{
+    struct str rest = text;
+
+    while (rest.n && (strchr(" \t\r\n\xef\xbb\xbf", rest.p[0])) && rest.p[0])
+        rest.p++, rest.n--;
+    if (str_starts(rest, STR("{")) &&
+        (memmem(rest.p, rest.n, "\"kty\"", 5) || memmem(rest.p, rest.n, "\"keys\"", 6)))
+        return "a JSON Web Key or set of them: name it with jwks_file";
+    if (str_starts(rest, STR("ssh-")) || str_starts(rest, STR("ecdsa-sha2-")))
+        return "an SSH key; PEM is needed (ssh-keygen -e -m PKCS8)";
+    const unsigned char *der = (const unsigned char *)text.p;
+    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &der, (long)text.n);
+    X509 *cert = NULL;
+    if (!pkey) {
+        der = (const unsigned char *)text.p;
+        cert = d2i_X509(NULL, &der, (long)text.n);
+    }
+    bool is_der = pkey || cert;
+    EVP_PKEY_free(pkey);
+    X509_free(cert);
+    ERR_clear_error();
+    return is_der ? "a key in DER; PEM is needed" : NULL;
+}
+
 enum err jwt_keys_add_text(struct jwt_keys *keys, struct str text, char *ret_detail)
 {
     static const struct str none = {NULL, 0};
@@ -109,11 +136,16 @@ enum err jwt_keys_add_text(struct jwt_keys *keys, struct str text, char *ret_det
         snprintf(ret_detail, 200, "longer than %d bytes", JWT_KEY_TEXT_MAX);
         return ERR_RANGE;
     }
-    if (str_starts(str_trim(text), STR("-----BEGIN"))) {
+    if (text.n && memmem(text.p, text.n, "-----BEGIN ", 11)) {
         EVP_PKEY *pkey = read_pem(text);
         if (pkey)
             return add(keys, pkey, none, ret_detail);
         snprintf(ret_detail, 200, "not a PEM public key or certificate");
+        return ERR_RANGE;
+    }
+    const char *form = public_form(text);
+    if (form) {
+        snprintf(ret_detail, 200, "%s", form);
         return ERR_RANGE;
     }
     if (text.n > 0 && text.p[text.n - 1] == '\n')

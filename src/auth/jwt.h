@@ -27,8 +27,9 @@ void jwt_keys_free(struct jwt_keys *keys);
 int32_t jwt_keys_count(const struct jwt_keys *keys);
 
 /* Adds one key: a PEM public key (or certificate's key), else the text is an HS256 secret; one line
- * break at its end is not part of it. ERR_RANGE: too short, or a kind of key not supported;
- * ret_detail: at least 200 bytes. */
+ * break at its end is not part of it. ERR_RANGE: too short, a kind of key not supported, or a public
+ * key in a form that is not read here, which must not pass for a secret; ret_detail: at least 200
+ * bytes. */
 MUST_CHECK enum err jwt_keys_add_text(struct jwt_keys *keys, struct str text, char *ret_detail);
 /* Adds a JSON Web Key Set's signature keys; keys of other kinds or uses are passed over.
  * ERR_SYNTAX: not a set. ERR_RANGE: a key that is meant for us but malformed, too many, or none. */

@@ -406,6 +406,26 @@ static void unsuitable_keys_are_refused_or_passed_over(void **state)
     OK(jwt_keys_new(&keys));
     assert_int_equal(jwt_keys_add_text(keys, pem(weak), detail), ERR_RANGE);
     assert_int_equal(jwt_keys_add_text(keys, STR("too short\n"), detail), ERR_RANGE);
+    /* Behind a comment or a blank line it is the same key, not a secret that everybody knows. */
+    int32_t known = jwt_keys_count(keys);
+    assert_int_equal(
+        jwt_keys_add_text(keys, arena_printf(&arena, "\n# ours\n" STR_FMT, STR_ARG(pem(weak))),
+                          detail),
+        ERR_RANGE);
+    static const char *const not_secrets[] = {
+        "\xef\xbb\xbf\n{\"keys\": [{\"kty\": \"OKP\", \"crv\": \"Ed25519\"}]}",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me\n",
+        "# Bag Attributes\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    };
+    for (size_t i = 0; i < COUNT(not_secrets); i++)
+        assert_int_equal(jwt_keys_add_text(keys, str_from(not_secrets[i]), detail), ERR_RANGE);
+    unsigned char *der = NULL;
+    int der_n = i2d_PUBKEY(weak, &der);
+    assert_true(der_n > 0);
+    assert_int_equal(
+        jwt_keys_add_text(keys, (struct str){(const char *)der, (size_t)der_n}, detail), ERR_RANGE);
+    OPENSSL_free(der);
+    assert_int_equal(jwt_keys_count(keys), known);
     assert_int_equal(jwt_keys_add_text(keys, STR("-----BEGIN PUBLIC KEY-----\nAAAA\n"), detail),
                      ERR_RANGE);
     /* A point that is not on the curve. */
