@@ -508,6 +508,9 @@ static bool is_zone_name(struct str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
+        /* The file system would take "Europe//Berlin" for one more zone, and fill the cache. */
+        if (c == '/' && (i + 1 == s.n || s.p[i + 1] == '/'))
+            return false;
         if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
               c == '+' || c == '_' || c == '/' || c == '-'))
             return false;
@@ -570,6 +573,7 @@ static enum err read_file(struct str name, char **ret, size_t *ret_n)
 
 static enum err load(struct str name, uint32_t slot, const struct zone **ret)
 {
+    struct arena scratch;
     char *bytes;
     size_t n;
 
@@ -579,7 +583,13 @@ static enum err load(struct str name, uint32_t slot, const struct zone **ret)
 
     if (e != ERR_OK)
         return e;
-    e = zone_from_tzif(name, (struct str){bytes, n}, &cache.arena, ret);
+    /* Twice: a file that turns out to be no zone ("right/UTC") may be asked for again and again,
+     * and must leave nothing in memory that lives as long as the process. */
+    arena_init(&scratch, CACHE_ARENA_MAX);
+    e = zone_from_tzif(name, (struct str){bytes, n}, &scratch, ret);
+    arena_fini(&scratch);
+    if (e == ERR_OK)
+        e = zone_from_tzif(name, (struct str){bytes, n}, &cache.arena, ret);
     free(bytes);
     if (e != ERR_OK)
         return e == ERR_NOMEM ? ERR_BUSY : ERR_NOT_FOUND;
