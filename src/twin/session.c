@@ -36,8 +36,10 @@ int64_t session_study_ms(const struct session_facts *s)
         return clamp(s->active_ms > 0 ? s->active_ms : ms_between(s->first_at, s->last_at));
     if (declared >= 0) {
         /* Without a told start the first trace may lie anywhere in the session: no bound then. */
+        if (s->started_at == TIME_NONE)
+            return clamp(declared);
         int64_t span = ms_between(s->started_at, s->completed_at);
-        return clamp(s->started_at != TIME_NONE && span < declared ? span : declared);
+        return clamp(span < declared ? span : declared);
     }
     return clamp(ms_between(session_start(s), s->completed_at) - session_paused_ms(s));
 }
