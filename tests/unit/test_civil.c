@@ -3,6 +3,7 @@
 #include "base/civil.h"
 #include "base/rng.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static void days_and_weeks(void **state)
@@ -484,6 +485,39 @@ static void cut_files(void **state)
     assert_int_equal(e, ERR_OK);
 }
 
+static const char *const threaded[] = {"Asia/Seoul",   "Asia/Manila",    "Asia/Dubai",
+                                       "America/Lima", "America/Denver", "Europe/Rome",
+                                       "Europe/Oslo",  "Africa/Lagos"};
+
+static void *get_all(void *arg)
+{
+    const struct zone **got = arg;
+
+    for (size_t i = 0; i < COUNT(threaded); i++)
+        if (zone_get(str_from(threaded[i]), &got[i]) != ERR_OK)
+            got[i] = NULL;
+    return NULL;
+}
+
+/* Several threads meet zones that none has seen: all get the same ones. */
+static void zones_are_shared_between_threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    static const struct zone *got[THREADS][COUNT(threaded)];
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, get_all, got[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t k = 0; k < COUNT(threaded); k++)
+        for (int i = 0; i < THREADS; i++) {
+            assert_non_null(got[i][k]);
+            assert_ptr_equal(got[i][k], got[0][k]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +533,7 @@ int main(void)
         cmocka_unit_test(days_start_at_their_first_instant),
         cmocka_unit_test(files_that_are_no_zones_take_no_room),
         cmocka_unit_test(names_that_are_no_zones),
+        cmocka_unit_test(zones_are_shared_between_threads),
         cmocka_unit_test(footers),
         cmocka_unit_test(cut_files),
     };
