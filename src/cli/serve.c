@@ -211,6 +211,7 @@ static int start(const struct command_call *call, struct parts *p)
 
     if (code != EXIT_SUCCESS)
         return code;
+    store_log(p->store, (int32_t)call->config->slow_statement);
     enum err e = start_ingest(call->config, p);
 
     if (e != ERR_OK)

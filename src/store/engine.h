@@ -14,6 +14,11 @@ struct stmt_counters {
     _Atomic int64_t calls, rows, errors, us_total, us_max;
 };
 
+/* Says when the next line of a kind may be logged, and how many were not. */
+struct store_log_pace {
+    _Atomic int64_t next_us, left_out;
+};
+
 struct store {
     enum store_engine engine;
     const struct engine_ops *ops;
@@ -24,6 +29,8 @@ struct store {
     char display[DISPLAY_MAX];
     atomic_bool writer_open;     /* SQLite: one writer in the process */
     struct stmt_counters *stats; /* by enum stmt */
+    int64_t slow_us;             /* 0: nothing is logged */
+    struct store_log_pace slow_pace, failed_pace;
 };
 
 enum tx_state {

@@ -1,6 +1,7 @@
 #include "store/engine.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +36,49 @@ void store_detail_set(char *detail, const char *fmt, ...)
     va_end(ap);
 }
 
+/* The log: a database that is away or slow would else say so thousands of times a second. */
+
+enum { LOG_EACH_US = 1000000 };
+
+void store_log(struct store *s, int32_t slow_ms)
+{
+    s->slow_us = (int64_t)slow_ms * 1000;
+}
+
+/* True: this line may go out; *ret_left_out were suppressed since the last one. */
+static bool may_log(struct store_log_pace *p, int64_t *ret_left_out)
+{
+    int64_t now = clock_mono_us();
+    int64_t next = atomic_load_explicit(&p->next_us, memory_order_relaxed);
+
+    if (now < next || !atomic_compare_exchange_strong(&p->next_us, &next, now + LOG_EACH_US)) {
+        atomic_fetch_add_explicit(&p->left_out, 1, memory_order_relaxed);
+        return false;
+    }
+    *ret_left_out = atomic_exchange(&p->left_out, 0);
+    return true;
+}
+
+static void log_slow(struct store *s, enum stmt stmt, int64_t rows, int64_t us)
+{
+    int64_t left_out;
+
+    if (s->slow_us > 0 && us > s->slow_us && may_log(&s->slow_pace, &left_out))
+        log_event(LOG_WARN, "store.slow", LOG_C("statement", s->catalog->stmts[stmt].name),
+                  LOG_N("ms", (double)us / 1000), LOG_N("rows", rows), LOG_N("leftOut", left_out));
+}
+
+/* Only what is the database's trouble, and nobody's input. */
+static void log_failed(struct store *s, enum err e, const char *detail)
+{
+    bool own = e == ERR_STORE_DOWN || e == ERR_IO || e == ERR_STORAGE_FULL;
+    int64_t left_out;
+
+    if (s->slow_us > 0 && own && may_log(&s->failed_pace, &left_out))
+        log_event(LOG_WARN, "store.failed", LOG_C("error", err_code(e)), LOG_C("detail", detail),
+                  LOG_N("leftOut", left_out));
+}
+
 /* Counters. Relaxed: each stands for itself, nothing is ordered by them. */
 
 void store_count(struct store_conn *c, enum stmt stmt, int64_t rows, int64_t us, bool failed)
@@ -49,6 +93,7 @@ void store_count(struct store_conn *c, enum stmt stmt, int64_t rows, int64_t us,
     atomic_fetch_add_explicit(&s->us_total, us, memory_order_relaxed);
     if (failed)
         atomic_fetch_add_explicit(&s->errors, 1, memory_order_relaxed);
+    log_slow(c->store, stmt, rows, us);
 
     int64_t max = atomic_load_explicit(&s->us_max, memory_order_relaxed);
     while (us > max && !atomic_compare_exchange_weak_explicit(
@@ -184,11 +229,12 @@ struct str store_display_url(const struct store *s)
 enum err store_connect(struct store *s, enum store_access access, struct store_conn **ret)
 {
     bool alone = s->engine == STORE_SQLITE && access == STORE_WRITER;
-    char detail[DETAIL_MAX];
+    char detail[DETAIL_MAX] = "";
 
     if (alone && atomic_exchange(&s->writer_open, true))
         return ERR_BUSY;
     enum err e = s->ops->connect(s, access, ret, detail);
+    log_failed(s, e, detail);
     if (e != ERR_OK && alone)
         atomic_store(&s->writer_open, false);
     return e;
@@ -243,6 +289,7 @@ static enum err check_args(struct store_conn *c, const struct stmt_def *def, con
  * must not be committed on SQLite either. */
 static enum err settle(struct store_conn *c, enum err e)
 {
+    log_failed(c->store, e, c->detail);
     if (e != ERR_OK && c->tx == TX_OPEN) {
         c->store->ops->rollback(c);
         c->tx = TX_FAILED;
@@ -339,6 +386,7 @@ enum err store_begin(struct store_conn *c)
 {
     ASSERT(c->access == STORE_WRITER && c->tx == TX_NONE && !c->busy);
     enum err e = c->store->ops->begin(c);
+    log_failed(c->store, e, c->detail);
     if (e == ERR_OK)
         c->tx = TX_OPEN;
     return e;

@@ -82,6 +82,11 @@ enum store_engine store_engine(const struct store *s);
 /* The URL without its password, for logs. */
 struct str store_display_url(const struct store *s);
 
+/* For servers: from here on statements slower than slow_ms and failures of the database itself are
+ * logged, each kind once a second at most, with how many were left out. Before the first
+ * connection. */
+void store_log(struct store *s, int32_t slow_ms);
+
 /* Numbered, forward-only, each in its own transaction; safe when several processes start at once.
  * ERR_CONFLICT: the database is newer than this program. */
 MUST_CHECK enum err store_migrate(struct store *s, int32_t *ret_from, int32_t *ret_to, char *ret_detail);

@@ -1,6 +1,7 @@
 /* The store, on SQLite always and on PostgreSQL when DOPPEL_TEST_POSTGRES holds a URL. */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/catalog.h"
 #include "test_statements.h"
 
@@ -682,6 +683,42 @@ static void stops_at_the_deadline(void **state)
     assert_int_equal(read_int(f, S(SERIES_COUNT), (struct value[]){V_I(10)}, 1), 10);
 }
 
+static int count_of(const char *text, const char *part)
+{
+    int n = 0;
+
+    for (const char *p = text; (p = strstr(p, part)); p++)
+        n++;
+    return n;
+}
+
+/* Once a second at most, and only when asked to. */
+static void logs_what_is_slow_and_what_fails(void **state)
+{
+    struct fixture *f = *state;
+    const struct value many = V_I(300000), name = V_S(STR("x"));
+    struct rows r;
+    char text[4096] = "";
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    log_configure(LOG_WARN, LOG_FORMAT_JSON, ends[1]);
+    read_int(f, S(SERIES_COUNT), &many, 1);
+    store_log(f->store, 1);
+    for (int i = 0; i < 3; i++)
+        read_int(f, S(SERIES_COUNT), &many, 1);
+    for (int i = 0; f->engine == STORE_SQLITE && i < 3; i++) /* a reader must not write */
+        assert_int_equal(store_read_bulk(f->reader, &f->arena, S(NAMES_PUT), &name, 1, 1, &r),
+                         ERR_IO);
+    log_configure(LOG_WARN, LOG_FORMAT_JSON, STDERR_FILENO);
+    close(ends[1]);
+    assert_true(read(ends[0], text, sizeof text - 1) > 0);
+    close(ends[0]);
+    assert_int_equal(count_of(text, "\"event\":\"store.slow\",\"statement\":\"series_count\""), 1);
+    assert_int_equal(count_of(text, "\"event\":\"store.failed\",\"error\":\"IO_ERROR\""),
+                     f->engine == STORE_SQLITE);
+}
+
 static void migrates_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -1208,6 +1245,7 @@ static const struct {
     T(BOTH, sees_one_snapshot),
     T(BOTH, works_on_several_threads),
     T(BOTH, stops_at_the_deadline),
+    T(BOTH, logs_what_is_slow_and_what_fails),
     T(LITE, has_one_writer),
     T(LITE, waits_for_the_lock_and_gives_up),
     T(LITE, reader_cannot_write),
