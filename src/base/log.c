@@ -73,6 +73,24 @@ static void put_number(struct buf *b, double v)
         buf_str(b, STR("null"));
 }
 
+/* JSON lets DEL and the C1 control characters stand as they are; terminals obey them. */
+static void put_quoted(struct buf *b, struct str s)
+{
+    size_t start = b->n;
+
+    buf_quoted(b, s);
+    for (size_t i = start; i < b->n; i++) {
+        unsigned char c = (unsigned char)b->p[i];
+        bool del = c == 0x7f;
+        bool c1 = c == 0xc2 && i + 1 < b->n && (unsigned char)b->p[i + 1] < 0xa0;
+
+        if (del || c1)
+            b->p[i] = '?';
+        if (c1)
+            b->p[i + 1] = '?';
+    }
+}
+
 static void put_value(struct buf *b, const struct log_pair *pair, bool quoted)
 {
     struct str text = utf8_prefix(pair->text, TEXT_MAX_BYTES);
@@ -82,7 +100,7 @@ static void put_value(struct buf *b, const struct log_pair *pair, bool quoted)
     else if (!text.p)
         buf_str(b, STR("null"));
     else if (quoted)
-        buf_quoted(b, text);
+        put_quoted(b, text);
     else
         buf_str(b, text);
 }

@@ -85,11 +85,14 @@ static void lines_are_text(void **state)
 
     log_configure(LOG_INFO, LOG_FORMAT_TEXT, pipe_fds[1]);
     log_event(LOG_INFO, "started", LOG_C("port", "8080"), LOG_C("why", "two words"),
-              LOG_C("esc", "\x1b[31m"), LOG_C("empty", ""));
+              LOG_C("esc", "\x1b[31m"),
+              LOG_C("c1", "\xc2\x9b"
+                          "31m\x7f\xc2\xa7"),
+              LOG_C("empty", ""));
     struct str line = drain(&b);
 
     assert_true(str_ends(line, STR(" info  started port=8080 why=\"two words\" "
-                                   "esc=\"\\u001b[31m\" empty=\"\"\n")));
+                                   "esc=\"\\u001b[31m\" c1=\"??31m?\xc2\xa7\" empty=\"\"\n")));
     buf_fini(&b);
 }
 
