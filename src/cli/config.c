@@ -433,8 +433,10 @@ enum err config_read_file(struct config *c, const char *path, char *ret_detail)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
+        bool absent = errno == ENOENT;
+
         snprintf(ret_detail, CONFIG_DETAIL_MAX, "cannot read %.200s: %s", path, strerror(errno));
-        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+        return absent ? ERR_NOT_FOUND : ERR_IO;
     }
     struct buf text;
 
@@ -602,18 +604,17 @@ static size_t parameter_mask(struct str v, size_t i, struct buf *out)
 static void url_print(struct str v, struct buf *out)
 {
     const char *slashes = memmem(v.p, v.n, "://", 3);
-    size_t start = (size_t)(slashes - v.p) + 3, end = start, at = 0, colon = 0;
+    size_t start = (size_t)(slashes - v.p) + 3, at = 0, secret = 0;
 
-    while (end < v.n && !strchr("/?#", v.p[end]))
-        end++;
-    for (size_t i = start; i < end; i++) {
+    /* To the slash only: libpq reads a password with '?' or '#' in it that was not escaped. */
+    for (size_t i = start; i < v.n && v.p[i] != '/'; i++) {
         if (v.p[i] == '@')
             at = i; /* the last one: a password may hold '@' */
-        if (v.p[i] == ':' && !colon)
-            colon = i;
+        if (!secret && strchr(":?#", v.p[i]))
+            secret = i + 1;
     }
-    if (at && colon && colon < at) {
-        buf_put(out, v.p, colon + 1);
+    if (secret && secret <= at) {
+        buf_put(out, v.p, secret);
         buf_printf(out, "***");
     } else {
         buf_put(out, v.p, at);

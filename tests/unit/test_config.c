@@ -235,6 +235,9 @@ static void passwords_are_masked(void **state)
           "postgresql://host/db?user=me&password=***&x=1");
     shown("postgresql://host/db?password=geheim", "postgresql://host/db?password=***");
     shown("postgresql://:geheim@host", "postgresql://:***@host");
+    shown("postgresql://me:ge?he#im@host/db", "postgresql://me:***@host/db");
+    shown("postgresql://me?geheim@host", "postgresql://me?***@host");
+    shown("postgresql://host?password=geheim", "postgresql://host?password=***");
     shown("host=a password=geheim", "***");
 }
 
