@@ -48,7 +48,7 @@ MUST_CHECK enum err auth_check_store(struct auth *a, struct store_conn *conn, co
 void auth_forget(struct auth *a); /* drops what is remembered: keys changed */
 
 /* Keys. ret_text is the whole key; it is shown once and cannot be had again. */
-enum { KEY_TEXT_MAX = 96 };
+enum { KEY_TEXT_MAX = 96, KEY_NAME_MAX = 100, KEY_LEARNER_MAX = 128 /* bytes */ };
 struct key_spec {
     uint32_t scopes;
     struct str learner, name;

@@ -101,8 +101,8 @@ static EVP_PKEY *read_pem(struct str text)
     return pkey;
 }
 
-/* Key files that are public: taken for a secret, everybody could sign. Also where they are not at the
- * very beginning, behind a comment, a blank line or a byte order mark. */
+/* Key files that are public: taken for a secret, everybody could sign. Also where they are not at
+ * the very beginning, behind a comment, a blank line or a byte order mark. */
 static const char *public_form(struct str text)
 {
     struct str rest = text;

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { ID_BYTES = 10, SECRET_BYTES = 32, NAME_MAX_BYTES = 100, LEARNER_MAX = 128 };
+enum { ID_BYTES = 10, SECRET_BYTES = 32 };
 
 static const char id_digits[] = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -80,7 +80,7 @@ enum err key_create(struct store_conn *conn, const struct key_spec *spec, int64_
     char text[KEY_LEN + 1];
     uint8_t hash[32];
 
-    if (spec->scopes == 0 || spec->name.n > NAME_MAX_BYTES || spec->learner.n > LEARNER_MAX ||
+    if (spec->scopes == 0 || spec->name.n > KEY_NAME_MAX || spec->learner.n > KEY_LEARNER_MAX ||
         (spec->learner.p && spec->learner.n == 0) ||
         (spec->expires_at != TIME_NONE && spec->expires_at <= now_us))
         return ERR_RANGE;

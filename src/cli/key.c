@@ -4,7 +4,6 @@
 #include "base/civil.h"
 #include "base/clock.h"
 #include "cli/command.h"
-#include "ingest/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,6 +44,16 @@ static bool expiry_read(struct str text, int64_t now_us, int64_t *ret)
     return *ret > now_us && *ret <= TIME_MAX;
 }
 
+/* UTF-8 without control characters: the list of keys goes to terminals, and no call can name a
+ * learner that has any. */
+static bool is_label(struct str s, size_t min, size_t max)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return false;
+    return s.n >= min && s.n <= max && utf8_valid(s);
+}
+
 static int spec_read(const struct command_call *call, int64_t now_us, struct key_spec *ret)
 {
     const char *scope = command_option(call, "scope"), *learner = command_option(call, "learner");
@@ -62,13 +71,12 @@ static int spec_read(const struct command_call *call, int64_t now_us, struct key
         return command_misused(
             call->command, "--scope takes ingest, read, write, admin, with commas; not \"%.64s\"",
             scope);
-    if (learner &&
-        (spec.learner.n < 1 || spec.learner.n > EVENT_ID_MAX || !utf8_valid(spec.learner)))
-        return command_misused(call->command, "--learner must be 1 to %d bytes of UTF-8",
-                               EVENT_ID_MAX);
-    if (spec.name.n > EVENT_ID_MAX || !utf8_valid(spec.name))
-        return command_misused(call->command, "--name must be at most %d bytes of UTF-8",
-                               EVENT_ID_MAX);
+    if (learner && !is_label(spec.learner, 1, KEY_LEARNER_MAX))
+        return command_misused(call->command, "--learner must be 1 to %d bytes of plain UTF-8",
+                               KEY_LEARNER_MAX);
+    if (!is_label(spec.name, 0, KEY_NAME_MAX))
+        return command_misused(call->command, "--name must be at most %d bytes of plain UTF-8",
+                               KEY_NAME_MAX);
     if (expires && !expiry_read(str_from(expires), now_us, &spec.expires_at))
         return command_misused(call->command,
                                "--expires takes 30d, 12h, 90min, or a date or time to come; not "
@@ -148,14 +156,14 @@ static void time_column(const struct value *v, const char *if_null, struct buf *
 static void keys_print(const struct rows *rows, int64_t now_us, struct arena *arena,
                        struct buf *out)
 {
-    buf_printf(out, "%-14s %-9s %-24s %-20s %-26s%-26s%s\n", "ID", "STATE", "SCOPES", "LEARNER",
+    buf_printf(out, "%-16s %-9s %-24s %-20s %-26s%-26s%s\n", "ID", "STATE", "SCOPES", "LEARNER",
                "CREATED", "EXPIRES", "NAME");
     for (int32_t i = 0; i < rows->count; i++) {
         const struct value *row = row_at(rows, i);
         struct str id = value_str(&row[0]), learner = value_str(&row[2]), name = value_str(&row[3]);
         struct str scopes = scopes_print((uint32_t)value_i64(&row[1], 0), arena);
 
-        buf_printf(out, "%-14.*s %-9s %-24.*s %-20.*s ", STR_ARG(id), state_of(row, now_us),
+        buf_printf(out, "%-16.*s %-9s %-24.*s %-20.*s ", STR_ARG(id), state_of(row, now_us),
                    STR_ARG(scopes), learner.p ? (int)learner.n : 3, learner.p ? learner.p : "any");
         time_column(&row[4], "", out);
         time_column(&row[5], "never", out);
