@@ -5,11 +5,28 @@
 
 enum { MAN_MAX = 512 * 1024 };
 
+/* One character beyond ASCII, which the oldest formatters read as Latin-1 unless it has a name. */
+static void roff_wide(struct buf *out, const char *p, size_t n)
+{
+    uint32_t c = (unsigned char)p[0] & (0xffu >> (n + 1));
+
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    buf_printf(out, "\\[u%04X]", (unsigned)c);
+}
+
 /* Text as roff takes it: backslashes and dashes escaped, no line that begins with a control. */
 static void roff(struct buf *out, struct str text)
 {
     for (size_t i = 0; i < text.n; i++) {
         bool line_start = out->n == 0 || out->p[out->n - 1] == '\n';
+        size_t wide = utf8_length((struct str){text.p + i, text.n - i});
+
+        if (wide > 1) {
+            roff_wide(out, text.p + i, wide);
+            i += wide - 1;
+            continue;
+        }
 
         if (line_start && (text.p[i] == '.' || text.p[i] == '\''))
             buf_printf(out, "\\&");
