@@ -13,6 +13,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -244,6 +245,10 @@ static enum err sqlite_connect(struct store *s, enum store_access access, struct
         free(c);
         return ERR_NOMEM;
     }
+    /* A new file is not for everybody on the machine, whatever the umask; the log takes its mode.
+     * Not by open(): to close a descriptor drops all locks that this process has on the file. What
+     * goes wrong here shows below. */
+    (void)!mknod(s->place, S_IFREG | 0640, 0);
     int flags =
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     int rc = sqlite3_open_v2(s->place, &c->db, flags, NULL);
