@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* May this call's present stage run on its loop? */
@@ -306,6 +307,7 @@ enum err api_bad_field(struct api_call *c, const char *path, const char *code, c
 
     snprintf(f->path, sizeof f->path, "%s", path);
     snprintf(f->code, sizeof f->code, "%s", code);
+    f->min = f->max = (double)NAN; /* the words say it */
     va_start(ap, fmt);
     vsnprintf(f->reason, sizeof f->reason, fmt, ap);
     va_end(ap);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <xxhash.h>
 
@@ -104,7 +105,7 @@ static void write_field(struct json_writer *w, const struct field_error *f, cons
     json_str(w, str_from(f->path));
     json_kv_cstr(w, "code", f->code[0] ? f->code : "invalid_value");
     json_kv_cstr(w, "message", f->reason);
-    if (strcmp(f->code, "too_small") == 0 || strcmp(f->code, "too_big") == 0) {
+    if ((strcmp(f->code, "too_small") == 0 || strcmp(f->code, "too_big") == 0) && !isnan(f->min)) {
         json_kv_f64(w, "minimum", f->min);
         json_kv_f64(w, "maximum", f->max);
     }
