@@ -279,6 +279,8 @@ static void on_request(void *user, struct http_exchange *x)
     }
     struct route_match match;
     router_find(a->router, x->request.method, x->request.path, &match);
+    if (str_eq(x->request.path, STR("*"))) /* OPTIONS alone may ask so: what the server takes */
+        match.allowed = (1u << HTTP_METHOD_COUNT) - 1;
     if (x->request.method == HTTP_OPTIONS && match.allowed)
         reply_options(a, x, match.allowed);
     else

@@ -724,6 +724,9 @@ static void methods_and_paths(void **state)
     r = ask(&f, "OPTIONS", "/t/small", NULL, NULL, (struct str){NULL, 0});
     assert_int_equal(r.status, 204);
     assert_header(r, "Allow", "GET, HEAD, OPTIONS");
+    r = ask(&f, "OPTIONS", "*", NULL, NULL, (struct str){NULL, 0});
+    assert_int_equal(r.status, 204);
+    assert_header(r, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     r = ask(&f, "DELETE", "/t/nothing", NULL, NULL, (struct str){NULL, 0});
     assert_int_equal(r.status, 204);
     assert_int_equal(r.body.n, 0);
