@@ -231,8 +231,10 @@ static void fill_lengths(struct api_call *c, const struct rows *rows, struct pro
         .interval = interval_new(c->arena, best.interval),
         .n = best.n,
         .method = STR("success by session length, partially pooled; interval above the mean"),
-        .reason = best.bucket >= 0 ? (struct str){NULL, 0}
-                                   : STR("No session length is clearly better than the mean."),
+        .reason = best.bucket >= 0                 ? (struct str){NULL, 0}
+                  : best.n < 2 * STUDY_CELL_NEEDED ? STR("Too few graded answers in sessions.")
+                                                   : STR("No session length is clearly better than "
+                                                         "the mean."),
     };
     struct needed needed = NEEDED_NONE;
     needed.graded = 2 * STUDY_CELL_NEEDED - best.n;
