@@ -161,6 +161,7 @@ static const struct field review_fields[] = {
 struct response {
     struct str objective, concept;
     double score, confidence, delta;
+    bool skipped;
     int64_t at;
 };
 static const struct field response_fields[] = {
@@ -174,12 +175,13 @@ static const struct field response_fields[] = {
           .max = 1, .doc = "as told with the answer"),
     FIELD(F_F64, struct response, delta, "calibrationDelta", .flags = FIELD_NULLABLE,
           .doc = "points by which confidence lies above the score"),
+    FIELD(F_BOOL, struct response, skipped, "skipped", .doc = "false: who answered did not skip"),
     FIELD(F_TIME, struct response, at, "respondedAt", .doc = "when"),
     FIELD_END,
 };
 
 struct comprehension {
-    int64_t attempts;
+    int64_t attempts, skipped;
     double mean;
     struct list responses;
 };
@@ -187,6 +189,8 @@ static const struct field comprehension_fields[] = {
     FIELD(F_I64, struct comprehension, attempts, "totalAttempts", .doc = "answers"),
     FIELD(F_F64, struct comprehension, mean, "averageScore", .flags = FIELD_NULLABLE, .min = 0,
           .max = 1, .doc = "mean score; null without an answer"),
+    FIELD(F_I64, struct comprehension, skipped, "skippedCount", .flags = FIELD_NULLABLE,
+          .doc = "null: events tell what was answered, not what was skipped"),
     FIELD(F_LIST, struct comprehension, responses, "responses", .sub = response_fields,
           .size = sizeof(struct response), .doc = "the answers in order of time"),
     FIELD_END,
@@ -205,7 +209,7 @@ static const struct field categories_fields[] = {
 
 struct calibration {
     int64_t n;
-    double gap, bias;
+    double gap, bias, reflection, minutes;
     struct categories categories;
 };
 static const struct field calibration_fields[] = {
@@ -217,6 +221,10 @@ static const struct field calibration_fields[] = {
           .doc = "mean of confidence minus score: above 0 is overconfidence"),
     FIELD(F_OBJECT, struct calibration, categories, "categoryDistribution",
           .sub = categories_fields, .size = sizeof(struct categories), .doc = "how many of each"),
+    FIELD(F_F64, struct calibration, reflection, "reflectionCompletionRate",
+          .flags = FIELD_NULLABLE, .doc = "null: no event tells of reflections"),
+    FIELD(F_F64, struct calibration, minutes, "calibrationTimeMinutes", .flags = FIELD_NULLABLE,
+          .doc = "null: no event tells the time that rating one's confidence took"),
     FIELD_END,
 };
 
@@ -338,7 +346,7 @@ static void add_response(const struct graded *g, struct session_detail *d)
     double delta = 100 * (g->confidence - score); /* NaN without a confidence */
 
     ((struct response *)m->responses.p)[m->responses.n++] =
-        (struct response){g->objective, g->concept, score, g->confidence, delta, g->at};
+        (struct response){g->objective, g->concept, score, g->confidence, delta, false, g->at};
     m->attempts++;
     m->mean += score;
     if (isnan(delta))
@@ -374,6 +382,8 @@ static enum err fill_graded(struct api_call *c, const struct rows *rows, struct 
     struct comprehension *m = &d->comprehension;
     struct calibration *k = &d->calibration;
     m->mean = m->attempts > 0 ? m->mean / (double)m->attempts : (double)NAN;
+    m->skipped = INT64_MIN;
+    k->reflection = k->minutes = (double)NAN;
     k->gap = k->n > 0 ? round_to(k->gap / (double)k->n, 1) : (double)NAN;
     k->bias = k->n > 0 ? round_to(k->bias / (double)k->n, 1) : (double)NAN;
     return e;

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static const char *const state_names[] = {"ACTIVE", "PAUSED", "COMPLETED", NULL};
+static const char *const state_names[] = {"ACTIVE", "PAUSED", "COMPLETED", "ABANDONED", NULL};
 
 const struct field session_mission_fields[] = {
     FIELD(F_STR, struct session_mission, id, "id", .doc = "mission"),
@@ -31,7 +31,7 @@ const struct field session_fields[] = {
           .doc = "study time, pauses taken out; so far, while it is open"),
     FIELD(F_I64, struct session_row, paused_ms, "pausedMs", .doc = "time paused"),
     FIELD(F_ENUM, struct session_row, state, "state", .names = state_names,
-          .doc = "what it is now"),
+          .doc = "ABANDONED: never completed, and nothing happened in it for twelve hours"),
     FIELD(F_I64, struct session_row, reviews, "reviewsCompleted", .doc = "cards reviewed"),
     FIELD(F_I64, struct session_row, recalled, "reviewsRecalled",
           .doc = "of these, not rated AGAIN"),
@@ -116,6 +116,11 @@ struct session_facts session_facts_read(struct columns *v)
     return f;
 }
 
+static bool is_forgotten(const struct session_facts *f, int64_t now_us)
+{
+    return now_us - f->last_at > SESSION_STUDY_MS_MAX * US_PER_MS;
+}
+
 /* An open session lasts until now as far as anybody knows, if it was really started and is not
  * forgotten; a running pause ends it for the time being. */
 static int64_t duration_so_far(const struct session_facts *f, int64_t now_us)
@@ -123,7 +128,7 @@ static int64_t duration_so_far(const struct session_facts *f, int64_t now_us)
     struct session_facts open = *f;
 
     if (f->completed_at != TIME_NONE || f->untimed || f->started_at == TIME_NONE ||
-        now_us - f->last_at > SESSION_STUDY_MS_MAX * US_PER_MS)
+        is_forgotten(f, now_us))
         return session_study_ms(f);
     open.completed_at = now_us > f->last_at ? now_us : f->last_at;
     return session_study_ms(&open);
@@ -180,6 +185,7 @@ enum err session_row_read(struct api_call *c, struct columns v, struct session_r
     s.started_at = session_start(f);
     s.completed_at = f->completed_at;
     s.state = f->completed_at != TIME_NONE ? SESSION_COMPLETED
+              : is_forgotten(f, c->now_us) ? SESSION_ABANDONED
               : f->pauses > f->resumes     ? SESSION_PAUSED
                                            : SESSION_ACTIVE;
     s.duration_ms = duration_so_far(f, c->now_us);

@@ -2,7 +2,7 @@
 #pragma once
 #include "api/learner.h"
 
-enum session_state { SESSION_ACTIVE, SESSION_PAUSED, SESSION_COMPLETED };
+enum session_state { SESSION_ACTIVE, SESSION_PAUSED, SESSION_COMPLETED, SESSION_ABANDONED };
 
 struct session_mission {
     struct str id;

@@ -551,9 +551,8 @@ const struct field session_event_body[] = {
 
 /* What is read out of eventData. */
 struct told_data {
-    struct str objective, card;
-    int32_t rating;
-    bool rating_given;
+    struct str objective, card, rating_text;
+    int8_t rating; /* 1 to 4; 0: none */
     double score;
     bool score_given;
     int64_t spent_ms, latency_ms;
@@ -563,7 +562,7 @@ struct told_data {
 static const struct field told_data_fields[] = {
     FIELD(F_STR, struct told_data, objective, "objectiveId", .min = 1, .max = EVENT_ID_MAX),
     FIELD(F_STR, struct told_data, card, "cardId", .min = 1, .max = EVENT_ID_MAX),
-    FIELD(F_ENUM, struct told_data, rating, "rating", .names = rating_names, SEEN(rating_given)),
+    FIELD(F_JSON, struct told_data, rating_text, "rating"),
     FIELD(F_F64, struct told_data, score, "score", .min = 0, .max = 1, SEEN(score_given)),
     FIELD(F_I64, struct told_data, spent_ms, "timeSpentMs", .min = 0, .max = EVENT_DURATION_MS_MAX,
           SEEN(spent_given)),
@@ -597,12 +596,30 @@ const struct field session_event_reply[] = {
     FIELD_END,
 };
 
+/* AGAIN, HARD, GOOD and EASY, or 1 to 4, as an event has it. */
+static enum err read_rating(struct api_call *c, struct told_data *d)
+{
+    struct str s = d->rating_text;
+
+    if (!s.p || str_eq(s, STR("null")))
+        return ERR_OK;
+    if (s.n > 2 && s.p[0] == '"')
+        s = (struct str){s.p + 1, s.n - 2};
+    for (int8_t i = 0; rating_names[i]; i++)
+        if (str_eq(s, str_from(rating_names[i])) || (s.n == 1 && s.p[0] == '1' + i))
+            d->rating = (int8_t)(i + 1);
+    if (d->rating)
+        return ERR_OK;
+    return api_bad_field(c, "eventData.rating", "invalid_value",
+                         "must be AGAIN, HARD, GOOD, EASY, or 1 to 4");
+}
+
 static enum err read_told(struct api_call *c, struct str text, struct told_data *ret)
 {
     struct field_error error = {.path = ""};
     struct json_reader r;
 
-    *ret = (struct told_data){.rating = -1};
+    *ret = (struct told_data){.rating = 0};
     if (!text.p)
         return ERR_OK;
     if (text.n > EVENT_DATA_MAX)
@@ -611,6 +628,8 @@ static enum err read_told(struct api_call *c, struct str text, struct told_data 
     enum err e = fields_read_json(told_data_fields, &r, c->arena, ret, NULL, &error);
     if (e == ERR_OK)
         e = json_end(&r);
+    if (e == ERR_OK)
+        return read_rating(c, ret);
     if (e != ERR_RANGE && e != ERR_SYNTAX)
         return e;
     char path[128];
@@ -630,7 +649,7 @@ static enum event_kind kind_of(enum told told, const struct told_data *d)
     case TOLD_OBJECTIVE:
         return d->objective.p ? EVENT_OBJECTIVE_COMPLETED : EVENT_ACTIVITY;
     case TOLD_REVIEW:
-        return d->card.p && d->rating_given ? EVENT_REVIEW : EVENT_ACTIVITY;
+        return d->card.p && d->rating ? EVENT_REVIEW : EVENT_ACTIVITY;
     case TOLD_ASSESSMENT:
         return d->score_given ? EVENT_ASSESSMENT : EVENT_ACTIVITY;
     }
@@ -693,8 +712,7 @@ enum err post_session_event(struct api_call *c)
         event->at = in->at;
     event->objective = d.objective;
     event->item = d.card;
-    if (d.rating_given)
-        event->rating = (int8_t)(d.rating + 1);
+    event->rating = d.rating;
     if (d.score_given)
         event->score = d.score;
     if (d.spent_given)

@@ -36,6 +36,12 @@ class Life:
         self.assertEqual((data["currentObjective"], data["missionProgress"]), (None, None))
         self.assertEqual(self.read(data["session"]["id"])["startedAt"], data["session"]["startedAt"])
 
+    def test_a_forgotten_session_is_abandoned(self):
+        self.server.events([event("ann", "session_started", at=text(at(2, 9)), session="forgotten"),
+                            event("ann", "session_paused", at=text(at(2, 10)), session="forgotten")])
+        self.assertEqual(self.read("forgotten")["state"], "ABANDONED")
+        self.assertEqual(self.patch("forgotten", "resume").json["data"]["session"]["state"], "ACTIVE")
+
     def test_start_without_body(self):
         key = self.key("write,read", learner="ann")
         self.assertEqual(self.server.post(LIST, key=key).status, 201)
@@ -180,6 +186,8 @@ class Life:
         for kind, data, kept in (("pause", {"why": "tea"}, "session_paused"), ("resume", None, "session_resumed"),
                                  ("objective_complete", {"objectiveId": "o7"}, "objective_completed"),
                                  ("card_review", {"cardId": "c1", "rating": "GOOD"}, "review"),
+                                 ("card_review", {"cardId": "c1", "rating": 3}, "review"),
+                                 ("card_review", {"cardId": "c1", "rating": None}, "activity"),
                                  ("card_review", {"cardId": "c1"}, "activity"),
                                  ("assessment_complete", {"score": .5}, "assessment"),
                                  ("assessment_complete", {}, "activity")):
@@ -189,10 +197,11 @@ class Life:
                 e = reply.json["data"]["event"]
                 self.assertEqual((e["eventType"], e["kind"], e["eventData"], e["userId"]), (kind, kept, data, "ann"))
         kept = self.store.query("SELECT pauses, resumes, reviews FROM sessions WHERE session = '%s'" % name)[0]
-        self.assertEqual([int(n) for n in kept], [1, 1, 1])
+        self.assertEqual([int(n) for n in kept], [1, 1, 2])
         self.assertProblem(tell("pause", session="none"), 404, "SESSION_NOT_FOUND")
         self.assertProblem(tell("dance"), 400, field="eventType")
-        self.assertProblem(tell("card_review", {"cardId": "c", "rating": "BAD"}), 400, field="eventData.rating")
+        for rating in ("BAD", "", 0, 5, 2.5, True, [3]):
+            self.assertProblem(tell("card_review", {"cardId": "c", "rating": rating}), 400, field="eventData.rating")
         self.assertProblem(tell("card_review", [1]), 400, field="eventData")
         self.assertProblem(tell("pause", timestamp="soon"), 400, field="timestamp")
         for when in ("2099-01-01T00:00:00Z", "1989-01-01T00:00:00Z"):
