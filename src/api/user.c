@@ -421,31 +421,6 @@ static enum err get_privacy(struct api_call *c)
     return show_privacy(c, INT64_MIN);
 }
 
-/* Everything that was recorded of the learner's behaviour, and every sum of it. The learner's own
- * settings and the record of consents stay. */
-static enum err behaviour_erase(struct store_conn *conn, int64_t learner_id, int64_t *ret_rows)
-{
-    static const enum stmt stmts[] = {
-        STMT_BEHAVIOUR_ERASE_EVENTS,         STMT_BEHAVIOUR_ERASE_SESSIONS,
-        STMT_BEHAVIOUR_ERASE_SESSION_TOPICS, STMT_BEHAVIOUR_ERASE_SESSION_OBJECTIVES,
-        STMT_BEHAVIOUR_ERASE_MISSIONS,       STMT_BEHAVIOUR_ERASE_MISSION_OBJECTIVES,
-        STMT_BEHAVIOUR_ERASE_CARDS,          STMT_BEHAVIOUR_ERASE_LOADS,
-        STMT_BEHAVIOUR_ERASE_DAYS,           STMT_BEHAVIOUR_ERASE_HOURS,
-        STMT_BEHAVIOUR_ERASE_LENGTHS,        STMT_BEHAVIOUR_ERASE_TOPICS,
-        STMT_BEHAVIOUR_ERASE_TOTALS,
-    };
-    const struct value id = V_I(learner_id);
-    struct bulk b[COUNT(stmts)];
-
-    for (size_t i = 0; i < COUNT(stmts); i++)
-        b[i] = (struct bulk){.stmt = stmts[i], .rows = 1, .cols = 1, .v = &id};
-    enum err e = store_write(conn, b, COUNT(stmts));
-    *ret_rows = 0;
-    for (size_t i = 0; e == ERR_OK && i < COUNT(stmts); i++)
-        *ret_rows += b[i].changed;
-    return e;
-}
-
 static enum err privacy_change(struct api_call *c, struct store_conn *conn)
 {
     struct privacy_body *in = c->in;
@@ -464,7 +439,7 @@ static enum err privacy_change(struct api_call *c, struct store_conn *conn)
     in->erased = INT64_MIN;
     e = settings_write(c, conn, &old, &now);
     if (e == ERR_OK && in->given.analysis && !in->set.analysis)
-        e = behaviour_erase(conn, old.learner_id, &in->erased);
+        e = learner_forget(conn, old.id, &in->erased);
     return e;
 }
 

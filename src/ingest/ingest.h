@@ -100,6 +100,10 @@ MUST_CHECK enum err quarantine_put(struct store_conn *conn, const struct quarant
  * keys, refused events that name the learner. ERR_NOT_FOUND. ret_rows: how many rows went. */
 MUST_CHECK enum err learner_erase(struct store_conn *conn, struct str external_id,
                                   int64_t *ret_rows);
+/* The same but for the learner's settings, consents and keys: what is left when the learner
+ * withdraws from analysis. */
+MUST_CHECK enum err learner_forget(struct store_conn *conn, struct str external_id,
+                                   int64_t *ret_rows);
 /* Finds or makes the learner; zone {NULL,0} leaves it as it is. A changed zone rebuilds the sums in
  * the same transaction. ERR_NOT_FOUND: unknown zone. */
 MUST_CHECK enum err learner_put(struct store_conn *conn, struct str external_id, struct str zone,

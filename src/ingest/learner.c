@@ -88,7 +88,9 @@ enum err learner_put(struct store_conn *conn, struct str external_id, struct str
 
 /* ---- erased ---- */
 
-static enum err do_erase(struct store_conn *conn, struct str external_id, int64_t *ret_rows)
+/* With `whole` the learner too, else only what was recorded and made of it. */
+static enum err do_erase(struct store_conn *conn, struct str external_id, bool whole,
+                         int64_t *ret_rows)
 {
     struct bulk bulks[20];
     struct arena arena;
@@ -101,17 +103,22 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, int64_
     arena_fini(&arena);
     if (e != ERR_OK)
         return e;
-    struct value by_id = V_I(id), by_name = V_S(external_id);
+    const struct value by_id = V_I(id), by_name = V_S(external_id);
+    const struct {
+        enum stmt stmt;
+        const struct value *key;
+        bool always;
+    } more[] = {
+        {STMT_LEARNER_DROP_EVENTS, &by_id, true},    {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
+        {STMT_LEARNER_DROP_CONSENTS, &by_id, false}, {STMT_LEARNER_DROP_KEYS, &by_name, false},
+        {STMT_LEARNER_DROP_LEARNERS, &by_id, false},
+    };
     for (const struct derived_table *t = derived_tables; t->name; t++)
         bulks[n++] = (struct bulk){.stmt = t->drop, .rows = 1, .cols = 1, .v = &by_id};
-    bulks[n++] = (struct bulk){.stmt = STMT_LEARNER_DROP_EVENTS, .rows = 1, .cols = 1, .v = &by_id};
-    bulks[n++] =
-        (struct bulk){.stmt = STMT_LEARNER_DROP_CONSENTS, .rows = 1, .cols = 1, .v = &by_id};
-    bulks[n++] = (struct bulk){.stmt = STMT_LEARNER_DROP_KEYS, .rows = 1, .cols = 1, .v = &by_name};
-    bulks[n++] =
-        (struct bulk){.stmt = STMT_LEARNER_DROP_QUARANTINE, .rows = 1, .cols = 1, .v = &by_name};
-    bulks[n++] =
-        (struct bulk){.stmt = STMT_LEARNER_DROP_LEARNERS, .rows = 1, .cols = 1, .v = &by_id};
+    for (size_t i = 0; i < COUNT(more); i++)
+        if (whole || more[i].always)
+            bulks[n++] =
+                (struct bulk){.stmt = more[i].stmt, .rows = 1, .cols = 1, .v = more[i].key};
     ASSERT((size_t)n <= COUNT(bulks));
     e = store_write(conn, bulks, n);
     for (int32_t i = 0; i < n; i++)
@@ -121,7 +128,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, int64_
     return e;
 }
 
-enum err learner_erase(struct store_conn *conn, struct str external_id, int64_t *ret_rows)
+static enum err erase(struct store_conn *conn, struct str external_id, bool whole,
+                      int64_t *ret_rows)
 {
     int64_t rows = 0;
     bool own;
@@ -129,10 +137,20 @@ enum err learner_erase(struct store_conn *conn, struct str external_id, int64_t 
     enum err e = enter(conn, &own);
     if (e != ERR_OK)
         return e;
-    e = leave(conn, own, do_erase(conn, external_id, &rows));
+    e = leave(conn, own, do_erase(conn, external_id, whole, &rows));
     if (e == ERR_OK)
         *ret_rows = rows;
     return e;
+}
+
+enum err learner_erase(struct store_conn *conn, struct str external_id, int64_t *ret_rows)
+{
+    return erase(conn, external_id, true, ret_rows);
+}
+
+enum err learner_forget(struct store_conn *conn, struct str external_id, int64_t *ret_rows)
+{
+    return erase(conn, external_id, false, ret_rows);
 }
 
 /* ---- refused events ---- */
