@@ -137,6 +137,7 @@ class Server:
         end = time.monotonic() + READY_SECONDS
         while self.request("GET", "/readyz", check=False).status != 200:
             if time.monotonic() > end:
+                self.kill()
                 raise RuntimeError("never ready; " + self.log_text())
             time.sleep(0.02)
         return self
