@@ -2,7 +2,7 @@
 
 static int64_t ms_between(int64_t from_us, int64_t to_us)
 {
-    return to_us > from_us ? (to_us - from_us) / US_PER_MS : 0;
+    return from_us != TIME_NONE && to_us > from_us ? (to_us - from_us) / US_PER_MS : 0;
 }
 
 static int64_t clamp(int64_t ms)
