@@ -13,6 +13,10 @@
 struct import_context {
     struct store *store;
     struct store_conn *conn; /* the one writer; the importer opens no other */
+    /* When set, checked events go here, in order, and nothing is stored (store and conn may be
+     * NULL). What the event points to is borrowed. An error ends the import and is its result. */
+    enum err (*sink)(void *user, const struct event *e);
+    void *sink_user;
     int64_t future_max_us;   /* how far in the future an event may lie */
     int32_t batch_events;    /* events in one transaction */
     int32_t

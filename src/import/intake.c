@@ -220,6 +220,7 @@ enum err intake_new(const struct import_context *ctx, const struct intake_option
     if (!in)
         goto failed;
     in->ctx = ctx, in->o = *options, in->source = source;
+    in->o.dry_run |= ctx->sink != NULL;
     in->begun_us = in->saved_us = clock_mono_us();
     in->rules = (struct event_rules){.now_us = clock_us(), .future_max_us = ctx->future_max_us};
     in->batch_max = ctx->batch_events > 0 ? ctx->batch_events : 1;
@@ -633,6 +634,16 @@ static enum err store_zones(struct intake *in)
     return e;
 }
 
+static enum err hand_over(struct intake *in)
+{
+    enum err e = ERR_OK;
+
+    for (int32_t i = 0; in->ctx->sink && i < in->count && e == ERR_OK; i++)
+        e = in->ctx->sink(in->ctx->sink_user, &in->events[i]);
+    in->counts.accepted += in->count;
+    return e;
+}
+
 static enum err flush(struct intake *in)
 {
     enum err e = ERR_OK;
@@ -646,10 +657,10 @@ static enum err flush(struct intake *in)
         if (e == ERR_OK)
             count_results(in);
     } else {
-        in->counts.accepted += in->count;
+        e = hand_over(in);
     }
     if (e != ERR_OK) {
-        in->failed = "storing";
+        in->failed = in->ctx->sink ? "taking" : "storing";
         return e;
     }
     in->count = 0;

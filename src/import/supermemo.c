@@ -5,6 +5,7 @@
  * (SuperMemo's own forecast of forgetting, in %). Grades 0 to 2 are forgotten (again), 3 hard, 4
  * good, 5 easy; above 5 nothing was asked: at the first repetition the item was introduced (study),
  * later ones (postponed, executed by hand) say nothing of memory and are left out. */
+#include "import/supermemo.h"
 #include "import/importers.h"
 
 #include "base/assert.h"
@@ -19,14 +20,6 @@ const struct args_option supermemo_options[] = {
 /* clang-format on */
 
 enum { LINE_MAX_BYTES = 4096 };
-
-struct repetition {
-    struct str item, exp_fi;
-    int64_t rep, laps, interval, grade;
-    int32_t day;
-    double hour;
-    bool have_grade, have_date, have_hour;
-};
 
 static bool date_of(struct str s, int32_t *ret_day)
 {
@@ -45,7 +38,7 @@ static bool date_of(struct str s, int32_t *ret_day)
     return back_month == m && back_day == d; /* there is no 31.02. */
 }
 
-static const char *read_row(struct str line, struct repetition *r)
+const char *repetition_read(struct str line, struct repetition *r)
 {
     *r = (struct repetition){.rep = -1};
     while (line.p) {
@@ -83,6 +76,20 @@ static const char *read_row(struct str line, struct repetition *r)
     return r->have_date ? NULL : "Date is missing";
 }
 
+int repetition_rating(int64_t grade)
+{
+    static const int ratings[] = {1, 1, 1, 2, 3, 4};
+
+    return grade >= 0 && grade <= 5 ? ratings[grade] : 0;
+}
+
+int32_t repetition_second(const struct repetition *r)
+{
+    int32_t second = (int32_t)((r->hour - 24 * (int32_t)(r->hour / 24)) * 3600);
+
+    return second > 86399 ? 86399 : second;
+}
+
 static struct str data_of(const struct repetition *r, char out[160])
 {
     double fi;
@@ -98,10 +105,9 @@ static struct str data_of(const struct repetition *r, char out[160])
 static enum err take_row(struct str line, int64_t number, struct str learner,
                          const struct zone *zone, struct intake *in)
 {
-    static const int8_t ratings[] = {1, 1, 1, 2, 3, 4};
     struct repetition r;
     char data[160];
-    const char *reason = read_row(line, &r);
+    const char *reason = repetition_read(line, &r);
     struct event e;
 
     intake_row(in);
@@ -115,13 +121,13 @@ static enum err take_row(struct str line, int64_t number, struct str learner,
     }
     event_init(&e);
     e.kind = r.grade > 5 ? EVENT_STUDY : EVENT_REVIEW;
-    e.rating = r.grade > 5 ? 0 : ratings[r.grade];
+    e.rating = (int8_t)repetition_rating(r.grade);
     e.learner = learner;
     e.item = r.item;
     e.data = data_of(&r, data);
-    int32_t second = (int32_t)((r.hour - 24 * (int32_t)(r.hour / 24)) * 3600);
+    int32_t second = repetition_second(&r);
 
-    e.at = civil_to_us(zone, r.day, second > 86399 ? 86399 : second);
+    e.at = civil_to_us(zone, r.day, second);
     e.untimed = !r.have_hour;
     return intake_add(in, &e, number);
 }
