@@ -8,21 +8,35 @@
 
 /* Weight kept by what was known before, per attempt: half-lives of 1, 3, 8 and 34 attempts. */
 static const float keep[STRUGGLE_SCALES] = {0.5f, 0.8f, 0.92f, 0.98f};
-/* Slow, middle and fast learners of the same weights: the stack leans on whichever suits the data.
- */
-static const float rates[STRUGGLE_RATES] = {0.03f, 0.09f, 0.25f};
-static const float stack_rate = 0.002f;
+static const float keep_log[STRUGGLE_SCALES] = {-0.693147f, -0.223144f, -0.083382f, -0.020203f};
+/* The Bayesian learners' prior variances, as multiples of a feature's; the AdaGrad learner's rate.
+ * Chosen, like the spreads below, on learners held out of training parts. */
+enum { CAUTIOUS, BOLD, ADAGRAD, BAYESIAN = ADAGRAD };
+static const float boldness[BAYESIAN] = {0.15f, 0.9f};
+static const float adagrad_rate = 0.05f, adagrad_floor = 1e-3f;
+static const float stack_rate = 0.001f;
 static const float logit_max = 7.6f; /* 0.0005..0.9995 */
+
+/* How far weights are thought to lie from zero before anything is known: variances. */
+#define SPREAD_BASE 1.0f   /* the general level, an item */
+#define SPREAD_SKILL 0.3f  /* a skill, on top of its items */
+#define SPREAD_SLOPE 0.2f  /* slopes of one item or skill */
+#define SPREAD_SHARED 0.1f /* what holds for all items, and single cases */
+/* Pairs of items far apart: too many to be trusted each, so that the Bayesian learners, which let
+ * every new weight speak, do worse with them; AdaGrad's small steps add them up. */
+#define SPREAD_ADAGRAD_ONLY 0.0f
 
 struct struggle_model {
     uint32_t mask;
-    float stack[STRUGGLE_RATES + 1]; /* weight of each rate's log odds, and a constant */
+    enum struggle_depth depth;
+    float stack[STRUGGLE_LEARNERS + 1]; /* weight of each learner's log odds, and a constant */
     struct slot {
-        float w[STRUGGLE_RATES], g[STRUGGLE_RATES]; /* weight; sum of squared gradients */
+        float w[STRUGGLE_LEARNERS];
+        float state[STRUGGLE_LEARNERS]; /* variance, 0: the prior's; sum of squared gradients */
     } slots[];
 };
 
-enum err struggle_model_new(int bits, struct struggle_model **ret)
+enum err struggle_model_new(int bits, enum struggle_depth depth, struct struggle_model **ret)
 {
     if (bits < 10 || bits > 26)
         return ERR_RANGE;
@@ -31,8 +45,9 @@ enum err struggle_model_new(int bits, struct struggle_model **ret)
     if (!m)
         return ERR_NOMEM;
     m->mask = (uint32_t)count - 1;
-    for (int k = 0; k < STRUGGLE_RATES; k++)
-        m->stack[k] = 1.0f / STRUGGLE_RATES;
+    m->depth = depth;
+    for (int k = 0; k < STRUGGLE_LEARNERS; k++)
+        m->stack[k] = 1.0f / STRUGGLE_LEARNERS;
     *ret = m;
     return ERR_OK;
 }
@@ -54,53 +69,77 @@ static uint32_t mix(uint64_t family, uint64_t a, uint64_t b)
 }
 
 static void put(const struct struggle_model *m, struct struggle_features *f,
-                enum struggle_part part, uint32_t hash, float value)
+                enum struggle_part part, float spread, uint32_t hash, float value)
 {
     ASSERT(f->n < STRUGGLE_FEATURES_MAX);
     f->slot[f->n] = hash & m->mask;
     f->value[f->n] = value;
+    f->spread[f->n] = spread;
     f->part[f->n++] = (uint8_t)part;
 }
 
 /* The share of right answers lately; how much of the scale is filled yet goes to *ret_filled. */
 static float recent_rate(const struct struggle_count *c, int scale, float *ret_filled)
 {
-    *ret_filled = 1 - powf(keep[scale], (float)c->attempts);
+    *ret_filled = 1 - expf(keep_log[scale] * (float)c->attempts);
     return c->attempts ? c->recent[scale] / *ret_filled : 0;
 }
 
-enum { SIDE_ALL, SIDE_ITEM, SIDE_SKILL };
+/* The last outcomes, at most `length`, with a one above them: shorter ones stay apart. */
+static uint32_t pattern(const struct struggle_count *c, uint32_t length)
+{
+    uint32_t n = c->attempts < length ? c->attempts : length;
+
+    return (c->history & ((1u << n) - 1)) | 1u << n;
+}
+
+static bool gap_known(const struct struggle_question *q, const struct struggle_count *c)
+{
+    return q->now_s && c->attempts && c->last_s && q->now_s >= c->last_s;
+}
+
+/* Log of the minutes since the last attempt. */
+static float log_gap(const struct struggle_question *q, const struct struggle_count *c)
+{
+    return gap_known(q, c) ? log1pf((float)(q->now_s - c->last_s) / 60) : 0;
+}
+
+static const float usual_rate = 0.7f; /* rates are counted from here */
+
+enum side { SIDE_ALL, SIDE_ITEM, SIDE_SKILL };
 
 /* What is known of the learner on one thing, in about a dozen numbers. id 0: no slopes of its own.
  */
 static void put_count(const struct struggle_model *m, struct struggle_features *f,
-                      const struct struggle_question *q, const struct struggle_count *c, int side,
-                      uint64_t id)
+                      const struct struggle_question *q, const struct struggle_count *c,
+                      enum side side, uint64_t id)
 {
     static const enum struggle_part parts[] = {PART_LEARNER, PART_REPETITION, PART_PRACTICE};
     enum struggle_part part = parts[side];
     uint64_t base = 100 + 20 * (uint64_t)side;
     float wins = log1pf((float)c->wins), misses = log1pf((float)(c->attempts - c->wins));
 
-    put(m, f, part, mix(base, 0, 0), wins);
-    put(m, f, part, mix(base + 1, 0, 0), misses);
+    put(m, f, part, SPREAD_SHARED, mix(base, 0, 0), wins);
+    put(m, f, part, SPREAD_SHARED, mix(base + 1, 0, 0), misses);
+    if (m->depth == STRUGGLE_BEST_LR)
+        return;
     for (int k = 0; k < STRUGGLE_SCALES; k++) {
         float filled, rate = recent_rate(c, k, &filled);
-        put(m, f, part, mix(base + 2 + (uint64_t)k, 0, 0),
-            c->attempts ? (rate - 0.7f) * filled : 0);
+        put(m, f, part, SPREAD_SHARED, mix(base + 2 + (uint64_t)k, 0, 0),
+            c->attempts ? (rate - usual_rate) * filled : 0);
     }
     if (c->attempts == 0) {
-        put(m, f, part, mix(base + 6, 0, 0), 1);
+        put(m, f, part, SPREAD_SHARED, mix(base + 6, 0, 0), 1);
     } else {
-        put(m, f, PART_RECENCY, mix(base + 7, 0, 0), log1pf((float)(q->index - c->last_index)));
-        if (q->now_s && c->last_s && q->now_s >= c->last_s)
-            put(m, f, PART_RECENCY, mix(base + 8, 0, 0),
-                log1pf((float)(q->now_s - c->last_s) / 60));
-        put(m, f, part, mix(base + 9, c->last_correct, 0), 1);
+        put(m, f, PART_RECENCY, SPREAD_SHARED, mix(base + 7, 0, 0),
+            log1pf((float)(q->index - c->last_index)));
+        if (gap_known(q, c))
+            put(m, f, PART_RECENCY, SPREAD_SHARED, mix(base + 8, 0, 0), log_gap(q, c));
+        put(m, f, part, SPREAD_SHARED, mix(base + 9, c->last_correct, 0), 1);
     }
     if (id) {
-        put(m, f, part, mix(base + 10, id, 0), wins);
-        put(m, f, part, mix(base + 11, id, 0), misses);
+        put(m, f, part, SPREAD_SLOPE, mix(base + 10, id, 0), wins);
+        put(m, f, part, SPREAD_SLOPE, mix(base + 11, id, 0), misses);
     }
 }
 
@@ -123,6 +162,9 @@ static struct struggle_count mean_count(const struct struggle_question *q)
             mean.last_index = c->last_index;
             mean.last_s = c->last_s;
             mean.last_correct = c->last_correct;
+            mean.history = c->history;
+            mean.latency = c->latency;
+            mean.timed = c->timed;
         }
     }
     if (attempts) {
@@ -134,56 +176,128 @@ static struct struggle_count mean_count(const struct struggle_question *q)
     return mean;
 }
 
+/* An item is not equally hard for everybody, nor a skill. */
+static void put_crossings(const struct struggle_model *m, struct struggle_features *f,
+                          const struct struggle_question *q, const struct struggle_count *all,
+                          uint64_t skill)
+{
+    float filled, rate = recent_rate(all, 2, &filled);
+    uint64_t level = all->attempts ? 1 + (uint64_t)(rate * 5.99f) : 0;
+
+    put(m, f, PART_LEARNER, SPREAD_SHARED, mix(200, q->item, level), 1);
+    put(m, f, PART_LEARNER, SPREAD_SLOPE, mix(207, skill, 0),
+        all->attempts ? rate - usual_rate : 0);
+    rate = recent_rate(all, 3, &filled);
+    put(m, f, PART_LEARNER, SPREAD_SLOPE, mix(208, q->item, 0),
+        all->attempts ? rate - usual_rate : 0);
+}
+
+/* Single cases: how often, and in which order, the tries went well. */
+static void put_cases(const struct struggle_model *m, struct struggle_features *f,
+                      const struct struggle_question *q, const struct struggle_count *item,
+                      const struct struggle_count *practice, uint64_t skill)
+{
+    uint32_t attempts = practice->attempts > 15 ? 15 : practice->attempts,
+             wins = practice->wins > 15 ? 15 : practice->wins;
+
+    if (item->attempts)
+        put(m, f, PART_REPETITION, SPREAD_SHARED,
+            mix(203, q->item, item->last_correct * 8u + (item->attempts > 7 ? 7 : item->attempts)),
+            1);
+    put(m, f, PART_PRACTICE, SPREAD_SHARED, mix(204, skill, attempts * 16 + wins), 1);
+    put(m, f, PART_PRACTICE, SPREAD_SHARED, mix(205, attempts, wins), 1);
+    put(m, f, PART_PRACTICE, SPREAD_SHARED, mix(210, skill, pattern(practice, 5)), 1);
+    put(m, f, PART_PRACTICE, SPREAD_SHARED, mix(211, 0, pattern(practice, 5)), 1);
+    put(m, f, PART_PRACTICE, SPREAD_SHARED, mix(213, q->item, pattern(practice, 3)), 1);
+}
+
+static void put_context(const struct struggle_model *m, struct struggle_features *f,
+                        const struct struggle_question *q, uint64_t skill)
+{
+    const struct struggle_before *b = q->before;
+
+    if (b[0].item) {
+        put(m, f, PART_CONTEXT, SPREAD_SHARED, mix(201, b[0].item * 2 + b[0].correct, q->item), 1);
+        put(m, f, PART_CONTEXT, SPREAD_SHARED, mix(202, b[0].skill * 2 + b[0].correct, skill), 1);
+    }
+    if (b[1].item)
+        put(m, f, PART_CONTEXT, SPREAD_SHARED,
+            mix(206, b[1].item * 4 + b[1].correct * 2u + b[0].correct, b[0].item * 7919 + q->item),
+            1);
+    for (int i = 1; i < STRUGGLE_BEFORE && b[i].item; i++)
+        put(m, f, PART_CONTEXT, SPREAD_ADAGRAD_ONLY,
+            mix(214, b[i].item * 2 + b[i].correct, q->item), 1);
+}
+
+/* How forgetting goes, as a case for each length of the gap; half powers of e, in minutes. */
+static void put_gap(const struct struggle_model *m, struct struggle_features *f,
+                    const struct struggle_question *q, const struct struggle_count *c,
+                    uint64_t family)
+{
+    uint64_t length = (uint64_t)(log_gap(q, c) * 2);
+
+    put(m, f, PART_RECENCY, SPREAD_SHARED,
+        mix(family, length, c->last_correct + 2u * (c->attempts > 0)), 1);
+}
+
+static void put_times(const struct struggle_model *m, struct struggle_features *f,
+                      const struct struggle_question *q, const struct struggle_count *all,
+                      const struct struggle_count *item, const struct struggle_count *practice,
+                      uint64_t skill)
+{
+    if (q->now_s) {
+        put(m, f, PART_RECENCY, SPREAD_SLOPE, mix(225, q->item, 0), log_gap(q, item) / 5);
+        put(m, f, PART_RECENCY, SPREAD_SLOPE, mix(226, skill, 0), log_gap(q, practice) / 5);
+        put_gap(m, f, q, item, 227);
+        put_gap(m, f, q, practice, 228);
+        put_gap(m, f, q, all, 229);
+    }
+    if (!all->timed)
+        return;
+    put(m, f, PART_LEARNER, SPREAD_SHARED, mix(230, 0, 0), all->latency - 1.5f);
+    if (practice->timed)
+        put(m, f, PART_PRACTICE, SPREAD_SHARED, mix(231, 0, 0), practice->latency - all->latency);
+    if (item->timed) {
+        float slower = item->latency - all->latency;
+
+        put(m, f, PART_REPETITION, SPREAD_SHARED, mix(232, 0, 0), slower);
+        put(m, f, PART_REPETITION, SPREAD_SHARED, mix(232, item->last_correct, 1), slower);
+    }
+}
+
 void struggle_read(const struct struggle_model *m, const struct struggle_question *q,
                    struct struggle_features *ret)
 {
     static const struct struggle_count nothing;
     const struct struggle_count *all = q->all ? q->all : &nothing,
                                 *item = q->on_item ? q->on_item : &nothing;
-    struct struggle_count skill =
+    struct struggle_count practice =
         q->skill_count == 1 && q->on_skill[0] ? *q->on_skill[0] : mean_count(q);
-    uint64_t first_skill = q->skill_count ? q->skills[0] : 0;
-    float filled, rate;
+    uint64_t skill = q->skill_count ? q->skills[0] : 0;
 
     ASSERT(q->skill_count >= 0 && q->skill_count <= STRUGGLE_SKILLS_MAX);
     ret->n = 0;
-    put(m, ret, PART_BASE, mix(1, 0, 0), 1);
-    put(m, ret, PART_ITEM, mix(2, q->item, 0), 1);
+    put(m, ret, PART_BASE, SPREAD_BASE, mix(1, 0, 0), 1);
+    put(m, ret, PART_ITEM, SPREAD_BASE, mix(2, q->item, 0), 1);
     for (int j = 0; j < q->skill_count; j++)
-        put(m, ret, PART_SKILL, mix(3, q->skills[j], 0), 1);
-
+        put(m, ret, PART_SKILL, SPREAD_SKILL, mix(3, q->skills[j], 0), 1);
     put_count(m, ret, q, all, SIDE_ALL, 0);
     put_count(m, ret, q, item, SIDE_ITEM, q->item);
-    put_count(m, ret, q, &skill, SIDE_SKILL, first_skill);
+    put_count(m, ret, q, &practice, SIDE_SKILL, skill);
+    if (m->depth == STRUGGLE_BEST_LR)
+        return;
+    put_crossings(m, ret, q, all, skill);
+    put_cases(m, ret, q, item, &practice, skill);
+    put_context(m, ret, q, skill);
+    put_times(m, ret, q, all, item, &practice, skill);
+}
 
-    /* an item is not equally hard for everybody */
-    rate = recent_rate(all, 2, &filled);
-    put(m, ret, PART_LEARNER, mix(200, q->item, all->attempts ? 1 + (uint64_t)(rate * 5.99f) : 0),
-        1);
-    put(m, ret, PART_LEARNER, mix(207, first_skill, 0), all->attempts ? rate - 0.7f : 0);
-    rate = recent_rate(all, 3, &filled);
-    put(m, ret, PART_LEARNER, mix(208, q->item, 0), all->attempts ? rate - 0.7f : 0);
-
-    if (item->attempts)
-        put(m, ret, PART_REPETITION,
-            mix(203, q->item, item->last_correct * 8u + (item->attempts > 7 ? 7 : item->attempts)),
-            1);
-    uint32_t attempts = skill.attempts > 15 ? 15 : skill.attempts,
-             wins = skill.wins > 15 ? 15 : skill.wins;
-    put(m, ret, PART_PRACTICE, mix(204, first_skill, attempts * 16 + wins), 1);
-    put(m, ret, PART_PRACTICE, mix(205, attempts, wins), 1);
-
-    if (q->before_item[0]) {
-        put(m, ret, PART_CONTEXT, mix(201, q->before_item[0] * 2 + q->before_correct[0], q->item),
-            1);
-        put(m, ret, PART_CONTEXT, mix(202, q->before_skill * 2 + q->before_correct[0], first_skill),
-            1);
-    }
-    if (q->before_item[1])
-        put(m, ret, PART_CONTEXT,
-            mix(206, q->before_item[1] * 4 + q->before_correct[1] * 2u + q->before_correct[0],
-                q->before_item[0] * 7919 + q->item),
-            1);
+void struggle_question_after(struct struggle_question *q, bool correct)
+{
+    memmove(q->before + 1, q->before, sizeof q->before - sizeof q->before[0]);
+    q->before[0] = (struct struggle_before){
+        .item = q->item, .skill = q->skill_count ? q->skills[0] : 0, .correct = correct};
+    q->index++;
 }
 
 static float bounded(float z)
@@ -194,16 +308,16 @@ static float bounded(float z)
 void struggle_predict(const struct struggle_model *m, const struct struggle_features *f,
                       struct struggle_prediction *ret)
 {
-    float z[STRUGGLE_RATES] = {0}, sum = m->stack[STRUGGLE_RATES];
+    float z[STRUGGLE_LEARNERS] = {0}, sum = m->stack[STRUGGLE_LEARNERS];
 
     for (int i = 0; i < f->n; i++) {
         const struct slot *s = &m->slots[f->slot[i]];
-        for (int k = 0; k < STRUGGLE_RATES; k++)
+        for (int k = 0; k < STRUGGLE_LEARNERS; k++)
             z[k] += s->w[k] * f->value[i];
     }
-    for (int k = 0; k < STRUGGLE_RATES; k++) {
-        ret->rate_logits[k] = bounded(z[k]);
-        sum += m->stack[k] * ret->rate_logits[k];
+    for (int k = 0; k < STRUGGLE_LEARNERS; k++) {
+        ret->learner_logits[k] = bounded(z[k]);
+        sum += m->stack[k] * ret->learner_logits[k];
     }
     sum = bounded(sum);
     ret->logit = (double)sum;
@@ -215,33 +329,67 @@ static float logistic(float z)
     return 1 / (1 + expf(-z));
 }
 
+static float variance_of(const struct slot *s, int k, float spread)
+{
+    return s->state[k] > 0 ? s->state[k] : boldness[k] * spread;
+}
+
+/* One step of assumed density filtering with a variance for each weight: the answer's surprise is
+ * shared out by how uncertain each weight is, and what was used grows more certain. */
+static void learn_bayesian(struct struggle_model *m, const struct struggle_features *f, int k,
+                           float p, float off)
+{
+    float slope = p * (1 - p), variance = 0;
+
+    if (slope < 0.01f)
+        slope = 0.01f; /* a sure forecast still learns from its miss */
+    for (int i = 0; i < f->n; i++)
+        variance += variance_of(&m->slots[f->slot[i]], k, f->spread[i]) * f->value[i] * f->value[i];
+    float step = off / (1 + slope * variance);
+
+    for (int i = 0; i < f->n; i++) {
+        struct slot *s = &m->slots[f->slot[i]];
+        float v = variance_of(s, k, f->spread[i]), x = f->value[i];
+
+        s->w[k] -= v * x * step;
+        s->state[k] = v / (1 + slope * v * x * x);
+    }
+}
+
+static void learn_adagrad(struct struggle_model *m, const struct struggle_features *f, float off)
+{
+    for (int i = 0; i < f->n; i++) {
+        struct slot *s = &m->slots[f->slot[i]];
+        float g = off * f->value[i];
+
+        s->state[ADAGRAD] += g * g;
+        s->w[ADAGRAD] -= adagrad_rate * g / sqrtf(s->state[ADAGRAD] + adagrad_floor);
+    }
+}
+
 void struggle_learn(struct struggle_model *m, const struct struggle_features *f,
                     const struct struggle_prediction *p, bool correct)
 {
-    float y = correct ? 1 : 0, off[STRUGGLE_RATES], whole = (float)p->probability - y;
+    float y = correct ? 1 : 0, whole = (float)p->probability - y;
 
-    for (int k = 0; k < STRUGGLE_RATES; k++)
-        off[k] = logistic(p->rate_logits[k]) - y;
-    for (int i = 0; i < f->n; i++) {
-        struct slot *s = &m->slots[f->slot[i]];
-        for (int k = 0; k < STRUGGLE_RATES; k++) {
-            float g = off[k] * f->value[i];
-            s->g[k] += g * g;
-            s->w[k] -= rates[k] * g / sqrtf(s->g[k] + 1e-3f);
-        }
+    for (int k = 0; k < BAYESIAN; k++) {
+        float pk = logistic(p->learner_logits[k]);
+
+        learn_bayesian(m, f, k, pk, pk - y);
     }
-    for (int k = 0; k < STRUGGLE_RATES; k++)
-        m->stack[k] -= stack_rate * whole * p->rate_logits[k];
-    m->stack[STRUGGLE_RATES] -= stack_rate * whole;
+    learn_adagrad(m, f, logistic(p->learner_logits[ADAGRAD]) - y);
+    for (int k = 0; k < STRUGGLE_LEARNERS; k++)
+        m->stack[k] -= stack_rate * whole * p->learner_logits[k];
+    m->stack[STRUGGLE_LEARNERS] -= stack_rate * whole;
 }
 
 void struggle_explain(const struct struggle_model *m, const struct struggle_features *f,
                       double ret_parts[PART_COUNT])
 {
     memset(ret_parts, 0, PART_COUNT * sizeof *ret_parts);
-    ret_parts[PART_BASE] = (double)m->stack[STRUGGLE_RATES];
+    ret_parts[PART_BASE] = (double)m->stack[STRUGGLE_LEARNERS];
     for (int i = 0; i < f->n; i++)
-        for (int k = 0; k < STRUGGLE_RATES; k++)
+        for (int k = 0; k < STRUGGLE_LEARNERS; k++)
             ret_parts[f->part[i]] +=
                 (double)(m->stack[k] * m->slots[f->slot[i]].w[k] * f->value[i]);
 }
@@ -262,4 +410,5 @@ void struggle_count_add(struct struggle_count *c, bool correct, double latency_s
     c->last_s = now_s;
     c->last_index = index;
     c->last_correct = correct;
+    c->history = (uint8_t)(c->history << 1 | correct);
 }

@@ -3,9 +3,12 @@
  * An additive model of the log odds: item, skills, and what the learner has done lately and in all,
  * overall, on this item and on these skills, at several time scales; and what came just before.
  * The features follow performance factors analysis (Pavlik, Cen & Koedinger 2009), best-LR (Gervet,
- * Koedinger, Schneider & Mitchell 2020) and DAS3H (Choffin et al. 2019); weights are learnt one
- * answer at a time by AdaGrad (Duchi, Hazan & Singer 2011) at three rates, whose log odds are
- * stacked and so calibrated online. Each answer is predicted before it is learnt from.
+ * Koedinger, Schneider & Mitchell 2020) and DAS3H (Choffin et al. 2019). Three learners of the same
+ * weights run side by side: two Bayesian ones with a variance for each weight (assumed density
+ * filtering, one step an answer; Opper 1998), a cautious and a bold one, so that a feature rarely
+ * met moves much and a well known one little; and one by AdaGrad (Duchi, Hazan & Singer 2011),
+ * which never stops moving. Their log odds are stacked by a slow fourth, and so calibrated online.
+ * Each answer is predicted before it is learnt from.
  *
  * Ids are hashed into tables of a fixed size, so memory does not grow with learners, items or
  * skills; a new id starts from what is known without it. Because the model is additive, a
@@ -19,9 +22,10 @@
 
 enum {
     STRUGGLE_SKILLS_MAX = 16,
-    STRUGGLE_SCALES = 4, /* time scales of the recent rates */
-    STRUGGLE_RATES = 3,  /* learning rates that are stacked */
-    STRUGGLE_FEATURES_MAX = 160,
+    STRUGGLE_SCALES = 4,   /* time scales of the recent rates */
+    STRUGGLE_LEARNERS = 3, /* learners of the weights that are stacked */
+    STRUGGLE_BEFORE = 8,   /* answers that the context reaches back */
+    STRUGGLE_FEATURES_MAX = 112,
     STRUGGLE_BITS_DEFAULT = 20,
 };
 
@@ -36,6 +40,7 @@ struct struggle_count {
     int64_t last_s;      /* time of the last attempt, seconds; 0 unknown */
     uint32_t last_index; /* the learner's answer number then */
     uint8_t last_correct;
+    uint8_t history; /* the last eight outcomes, the newest lowest */
 };
 
 /* One answer that is to be predicted. Counts are those before it; NULL means nothing yet. */
@@ -45,11 +50,16 @@ struct struggle_question {
     int32_t skill_count;                        /* 0: no skill is known */
     const struct struggle_count *all, *on_item; /* the learner's */
     const struct struggle_count *on_skill[STRUGGLE_SKILLS_MAX];
-    uint64_t before_item[2], before_skill; /* the two answers before this one; 0 = none */
-    bool before_correct[2];
-    uint32_t index; /* how many answers the learner has given */
-    int64_t now_s;  /* 0: unknown */
+    struct struggle_before {
+        uint64_t item, skill; /* item 0: none */
+        bool correct;
+    } before[STRUGGLE_BEFORE]; /* the answers before this one, the latest first */
+    uint32_t index;            /* how many answers the learner has given */
+    int64_t now_s;             /* 0: unknown */
 };
+
+/* The question was answered: it becomes the latest of those before the next one. */
+void struggle_question_after(struct struggle_question *q, bool correct);
 
 /* What speaks for and against, in log odds; the parts and the base sum to the whole. */
 enum struggle_part {
@@ -68,18 +78,24 @@ struct struggle_features {
     int32_t n;
     uint32_t slot[STRUGGLE_FEATURES_MAX];
     float value[STRUGGLE_FEATURES_MAX];
+    float spread[STRUGGLE_FEATURES_MAX]; /* prior variance of the weight; 0: AdaGrad only */
     uint8_t part[STRUGGLE_FEATURES_MAX];
 };
 
 struct struggle_prediction {
     double probability; /* of a right answer, within 0.0005..0.9995 */
     double logit;
-    float rate_logits[STRUGGLE_RATES];
+    float learner_logits[STRUGGLE_LEARNERS];
 };
+
+/* Which features: those of best-LR alone (item, skills, counts of wins and misses), for comparison;
+ * or all. */
+enum struggle_depth { STRUGGLE_BEST_LR, STRUGGLE_FULL };
 
 struct struggle_model;
 /* bits: 10..26; the model takes 24 bytes << bits. ERR_RANGE, ERR_NOMEM. */
-MUST_CHECK enum err struggle_model_new(int bits, struct struggle_model **ret);
+MUST_CHECK enum err struggle_model_new(int bits, enum struggle_depth depth,
+                                       struct struggle_model **ret);
 void struggle_model_free(struct struggle_model *m);
 
 void struggle_read(const struct struggle_model *m, const struct struggle_question *q,

@@ -23,12 +23,13 @@ struct totals {
     int n;
 };
 
-/* One learner of a Rasch world with learning: log odds = ability - difficulty + 0.15 per try of the skill. */
+/* One learner of a Rasch world with learning: log odds = ability - difficulty + 0.15 per try of the
+ * skill. */
 static void play(struct struggle_model *m, const struct world *w, struct rng *rng, struct totals *t)
 {
-    struct struggle_count all = { 0 }, items[ITEMS] = { { 0 } }, skills[SKILLS] = { { 0 } };
+    struct struggle_count all = {0}, items[ITEMS] = {{0}}, skills[SKILLS] = {{0}};
     double ability = rng_normal(rng);
-    struct struggle_question q = { 0 };
+    struct struggle_question q = {0};
 
     for (uint32_t i = 0; i < ANSWERS; i++) {
         uint32_t item = (uint32_t)rng_below(rng, ITEMS), skill = item % SKILLS;
@@ -43,7 +44,6 @@ static void play(struct struggle_model *m, const struct world *w, struct rng *rn
         q.all = &all;
         q.on_item = &items[item];
         q.on_skill[0] = &skills[skill];
-        q.index = i;
         struggle_read(m, &q, &f);
         struggle_predict(m, &f, &p);
         t->loss -= log(right ? p.probability : 1 - p.probability);
@@ -55,11 +55,7 @@ static void play(struct struggle_model *m, const struct world *w, struct rng *rn
         struggle_count_add(&all, right, -1, 0, i);
         struggle_count_add(&items[item], right, -1, 0, i);
         struggle_count_add(&skills[skill], right, -1, 0, i);
-        q.before_item[1] = q.before_item[0];
-        q.before_correct[1] = q.before_correct[0];
-        q.before_item[0] = item + 1;
-        q.before_skill = skill + 1;
-        q.before_correct[0] = right;
+        struggle_question_after(&q, right);
     }
 }
 
@@ -69,12 +65,12 @@ static void learns_a_known_world_and_is_calibrated(void **state)
     struct struggle_model *m;
     struct world w;
     struct rng rng;
-    struct totals early = { 0 }, late = { 0 };
+    struct totals early = {0}, late = {0};
 
     rng_seed(&rng, 7);
     for (int i = 0; i < ITEMS; i++)
         w.difficulty[i] = 1.5 * rng_normal(&rng);
-    assert_int_equal(struggle_model_new(16, &m), ERR_OK);
+    assert_int_equal(struggle_model_new(16, STRUGGLE_FULL, &m), ERR_OK);
     for (int learner = 0; learner < 50; learner++)
         play(m, &w, &rng, &early);
     for (int learner = 0; learner < 400; learner++)
@@ -89,20 +85,26 @@ static void the_parts_sum_to_the_whole(void **state)
 {
     (void)state;
     struct struggle_model *m;
-    struct world w = { { 0 } };
+    struct world w = {{0}};
     struct rng rng;
-    struct totals t = { 0 };
+    struct totals t = {0};
     double parts[PART_COUNT], sum = 0;
 
     rng_seed(&rng, 3);
-    assert_int_equal(struggle_model_new(14, &m), ERR_OK);
+    assert_int_equal(struggle_model_new(14, STRUGGLE_FULL, &m), ERR_OK);
     for (int learner = 0; learner < 20; learner++)
         play(m, &w, &rng, &t);
-    struct struggle_count c = { 0 };
+    struct struggle_count c = {0};
     for (uint32_t i = 0; i < 9; i++)
         struggle_count_add(&c, i % 3 != 0, 2.5, 1000 + i * 60, i);
-    struct struggle_question q = { .item = 5, .skills = { 2, 3 }, .skill_count = 2, .all = &c, .on_item = &c,
-                                   .on_skill = { &c, NULL }, .index = 9, .now_s = 2000 };
+    struct struggle_question q = {.item = 5,
+                                  .skills = {2, 3},
+                                  .skill_count = 2,
+                                  .all = &c,
+                                  .on_item = &c,
+                                  .on_skill = {&c, NULL},
+                                  .index = 9,
+                                  .now_s = 2000};
     struct struggle_features f;
     struct struggle_prediction p;
     struggle_read(m, &q, &f);
@@ -119,13 +121,16 @@ static void anything_gives_a_finite_probability(void **state)
     (void)state;
     struct struggle_model *m;
     struct rng rng;
-    struct struggle_count c = { .attempts = UINT32_MAX, .wins = UINT32_MAX, .last_s = INT64_MAX, .timed = UINT32_MAX };
+    struct struggle_count c = {
+        .attempts = UINT32_MAX, .wins = UINT32_MAX, .last_s = INT64_MAX, .timed = UINT32_MAX};
 
-    assert_int_equal(struggle_model_new(10, &m), ERR_OK); /* small: many ids collide */
+    assert_int_equal(struggle_model_new(10, STRUGGLE_FULL, &m),
+                     ERR_OK); /* small: many ids collide */
     rng_seed(&rng, 11);
     for (int i = 0; i < 20000; i++) {
-        struct struggle_question q = { .item = rng_u64(&rng), .index = (uint32_t)rng_u64(&rng),
-                                       .now_s = (int64_t)(rng_u64(&rng) >> 1), .before_skill = rng_u64(&rng) };
+        struct struggle_question q = {.item = rng_u64(&rng),
+                                      .index = (uint32_t)rng_u64(&rng),
+                                      .now_s = (int64_t)(rng_u64(&rng) >> 1)};
         struct struggle_features f;
         struct struggle_prediction p;
         q.skill_count = (int32_t)rng_below(&rng, STRUGGLE_SKILLS_MAX + 1);
@@ -135,8 +140,9 @@ static void anything_gives_a_finite_probability(void **state)
         }
         q.all = rng_below(&rng, 2) ? &c : NULL;
         q.on_item = rng_below(&rng, 2) ? &c : NULL;
-        q.before_item[0] = rng_below(&rng, 2) ? rng_u64(&rng) : 0;
-        q.before_item[1] = rng_below(&rng, 2) ? rng_u64(&rng) : 0;
+        for (int j = 0; j < STRUGGLE_BEFORE; j++)
+            q.before[j] = (struct struggle_before){rng_below(&rng, 4) ? rng_u64(&rng) : 0,
+                                                   rng_u64(&rng), rng_below(&rng, 2)};
         struggle_read(m, &q, &f);
         struggle_predict(m, &f, &p);
         assert_true(p.probability > 0 && p.probability < 1);
@@ -152,8 +158,8 @@ static void refuses_silly_sizes(void **state)
     (void)state;
     struct struggle_model *m;
 
-    assert_int_equal(struggle_model_new(9, &m), ERR_RANGE);
-    assert_int_equal(struggle_model_new(27, &m), ERR_RANGE);
+    assert_int_equal(struggle_model_new(9, STRUGGLE_FULL, &m), ERR_RANGE);
+    assert_int_equal(struggle_model_new(27, STRUGGLE_FULL, &m), ERR_RANGE);
 }
 
 int main(void)
