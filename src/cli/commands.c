@@ -32,6 +32,10 @@ static const struct args_option export_options[] = {
     {"out", "FILE", "Where to; `-` for standard output."},
     {NULL, NULL, NULL},
 };
+static const struct args_option evaluate_options[] = {
+    {"resamples", "N", "Bootstrap resamples for the intervals (default 200; 0 for none)."},
+    {NULL, NULL, NULL},
+};
 static const struct args_option erase_options[] = {
     {"yes", NULL, "Really: this cannot be undone."},
     {NULL, NULL, NULL},
@@ -140,6 +144,16 @@ static const struct command commands[] = {
      .summary = "Copy the SQLite database, also while it is served",
      .about = "The copy appears under its name only when it is whole and on disk. For "
               "PostgreSQL use pg_dump."},
+    {.name = "evaluate",
+     .operands = "FOLDER",
+     .operands_min = 1,
+     .operands_max = 1,
+     .options = evaluate_options,
+     .run = cmd_evaluate,
+     .summary = "Judge the learner models on a data set",
+     .about = "FOLDER holds one set, or folders that do; the layout is known by the files. Prints "
+              "tab-separated lines: set split model metric value low high n. docs/models.md says "
+              "what they mean."},
     {.name = "openapi",
      .operands = "",
      .run = cmd_openapi,

@@ -1,0 +1,36 @@
+/* reviews - one person's flashcard reviews, and the forecasts of recall that models make on them.
+ *
+ * Online: each review is forecast from those before it, then learnt from. Judged are reviews at
+ * least a day after the card's last one. */
+#pragma once
+#include "eval/score.h"
+#include "twin/recall.h"
+
+enum { REVIEWS_MAX = 5000000 };
+
+struct review {
+    uint32_t card;
+    int32_t day;   /* since 1970, in the person's reckoning */
+    int64_t at_s;  /* reviews stand in the order of time */
+    uint8_t grade; /* enum memory_grade */
+    float rival;   /* another scheduler's forecast of recall; NaN: none */
+};
+
+enum reviews_model {
+    REVIEWS_FSRS_DEFAULT, /* the curve with the published default weights */
+    REVIEWS_RIVAL,        /* what the source itself forecast; only where it did for all */
+    REVIEWS_DOPPEL,       /* what is served */
+    REVIEWS_MODEL_COUNT
+};
+
+/* Fills ret[0..*ret_n) with at most `count` forecasts; clusters are cards, as there is but one
+ * person. `prior`: means to begin with; NULL: "as the curve says". *ret_weights (may be NULL): what
+ * the served model has learnt in the end. ERR_NOMEM. */
+MUST_CHECK enum err reviews_forecast(const struct review *r, int64_t count, enum reviews_model m,
+                                     const double *prior, struct forecast *ret, int64_t *ret_n,
+                                     struct recall_weights *ret_weights);
+/* One line a metric for each model. `split` is the person's name when there are several.
+ * rival: the rival's name; NULL: there is none. ERR_NOMEM. */
+MUST_CHECK enum err reviews_evaluate(const struct review *r, int64_t count, const double *prior,
+                                     const char *set, const char *split, const char *rival,
+                                     int32_t resamples, FILE *out);

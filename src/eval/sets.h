@@ -1,0 +1,22 @@
+/* sets - data sets by the files of their folder, from the importers' own readers to the models.
+ *
+ * train.tsv.gz, test.tsv.gz, item_skills.tsv.gz   answers, split by their makers; without the
+ *                                                 training file: a fifth of the learners is drawn
+ * train.txt.gz, test.txt.gz                       answers, three lines a learner
+ * rows.tsv.gz                                     cloze practice with times; a fifth is drawn
+ * review_logs.csv.gz                              one person's Anki reviews
+ * NAME.txt.gz                                     SuperMemo repetitions, a file a person */
+#pragma once
+#include "base/args.h"
+
+#include <stdio.h>
+
+struct sets_options {
+    int32_t resamples; /* for the intervals; 0: none */
+    FILE *out;
+};
+
+/* Evaluates the folder, or each folder in it that is recognised. ERR_NOT_FOUND: nothing is.
+ * ret_detail (ARGS_DETAIL_MAX bytes): which file, and what is wrong. */
+MUST_CHECK enum err sets_evaluate(const char *folder, const struct sets_options *options,
+                                  char *ret_detail);

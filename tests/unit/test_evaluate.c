@@ -1,0 +1,291 @@
+/* Splits, the order of forecasts, and the layouts, on sets of the test's own making. */
+#include "test.h"
+
+#include "base/rng.h"
+#include "eval/answers.h"
+#include "eval/reviews.h"
+#include "eval/sets.h"
+#include "eval/split.h"
+#include "import/import.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* numpy.random.RandomState(42).shuffle(numpy.arange(10)), as its documentation prints it. */
+static void shuffles_as_published_splits_do(void **state)
+{
+    (void)state;
+    static const uint32_t expected[10] = {8, 1, 5, 0, 7, 2, 9, 4, 3, 6};
+    uint32_t order[10];
+
+    for (uint32_t i = 0; i < 10; i++)
+        order[i] = i;
+    split_shuffle(42, order, 10);
+    assert_memory_equal(order, expected, sizeof order);
+    split_shuffle(42, order, 0);
+    split_shuffle(42, order, 1);
+    assert_int_equal(order[0], 8);
+}
+
+static struct event answer(const char *learner, const char *item, int correct)
+{
+    struct event e;
+
+    event_init(&e);
+    e.kind = EVENT_ANSWER;
+    e.learner = str_from(learner);
+    e.item = str_from(item);
+    e.correct = (int8_t)correct;
+    e.untimed = true;
+    return e;
+}
+
+static void add(struct answers *a, const char *learner, const char *item, int correct, bool test)
+{
+    struct event e = answer(learner, item, correct);
+
+    assert_int_equal(answers_add(a, &e, test), ERR_OK);
+}
+
+static void forecasts_come_before_their_outcomes(void **state)
+{
+    (void)state;
+    struct answers *a, *b;
+    struct forecast *fa, *fb;
+    int64_t na, nb;
+
+    for (int m = 0; m < ANSWERS_MODEL_COUNT; m++) {
+        assert_int_equal(answers_new(&a), ERR_OK);
+        assert_int_equal(answers_new(&b), ERR_OK);
+        /* the same but for the last outcome: no forecast may differ */
+        for (int i = 0; i < 40; i++) {
+            add(a, "t", i % 2 ? "x" : "y", i % 3 > 0, true);
+            add(b, "t", i % 2 ? "x" : "y", i == 39 ? i % 3 == 0 : i % 3 > 0, true);
+        }
+        assert_int_equal(answers_forecast(a, (enum answers_model)m, &fa, &na), ERR_OK);
+        assert_int_equal(answers_forecast(b, (enum answers_model)m, &fb, &nb), ERR_OK);
+        assert_int_equal(na, 40);
+        assert_int_equal(nb, 40);
+        for (int i = 0; i < 40; i++)
+            assert_true(fa[i].p == fb[i].p);
+        assert_true(fa[39].outcome != fb[39].outcome);
+        free(fa);
+        free(fb);
+        answers_free(a);
+        answers_free(b);
+    }
+}
+
+static void the_training_part_comes_first_whatever_the_order(void **state)
+{
+    (void)state;
+    struct answers *a;
+    struct forecast *f;
+    int64_t n;
+
+    assert_int_equal(answers_new(&a), ERR_OK);
+    add(a, "t", "x", 1, true);
+    for (int i = 0; i < 45; i++)
+        add(a, "u", "x", 0, false);
+    assert_int_equal(answers_forecast(a, ANSWERS_ITEM_MEAN, &f, &n), ERR_OK);
+    assert_int_equal(n, 1);
+    /* 45 wrong ones: general 1/47, and the item 45 times wrong: 5/47 / 50 */
+    assert_near((double)f[0].p, 5.0 / 47 / 50, 1e-6);
+    free(f);
+    answers_free(a);
+}
+
+static void draws_whole_learners(void **state)
+{
+    (void)state;
+    struct answers *a;
+    struct forecast *f;
+    int64_t n;
+    char id[8];
+
+    /* ids as numbers: sorted 0..9; the first fifth of the order above is 8 and 1 */
+    assert_int_equal(answers_new(&a), ERR_OK);
+    for (int i = 9; i >= 0; i--)
+        for (int j = 0; j <= i; j++) {
+            snprintf(id, sizeof id, "%d", i);
+            add(a, id, "x", 1, false);
+        }
+    assert_int_equal(answers_split(a, 42, 0.2), ERR_OK);
+    assert_int_equal(answers_forecast(a, ANSWERS_ITEM_MEAN, &f, &n), ERR_OK);
+    assert_int_equal(n, 9 + 2);
+    assert_int_equal(f[0].cluster, 1); /* learners in the order of appearance: 9, 8, 7 … */
+    assert_int_equal(f[10].cluster, 8);
+    free(f);
+    answers_free(a);
+}
+
+static void other_kinds_are_passed_over(void **state)
+{
+    (void)state;
+    struct answers *a;
+    struct forecast *f;
+    struct event e = answer("t", "x", -1);
+    int64_t n;
+
+    assert_int_equal(answers_new(&a), ERR_OK);
+    e.kind = EVENT_STUDY; /* shown: learnt from, not forecast */
+    assert_int_equal(answers_add(a, &e, true), ERR_OK);
+    e.kind = EVENT_HINT;
+    assert_int_equal(answers_add(a, &e, true), ERR_OK);
+    add(a, "t", "x", 1, true);
+    assert_int_equal(answers_forecast(a, ANSWERS_DOPPEL, &f, &n), ERR_OK);
+    assert_int_equal(n, 1);
+    free(f);
+    answers_free(a);
+}
+
+static void reviews_of_the_same_day_are_not_judged(void **state)
+{
+    (void)state;
+    static const struct review r[] = {
+        {.card = 0, .day = 100, .at_s = 8640000, .grade = GRADE_GOOD, .rival = 0.5f},
+        {.card = 0, .day = 100, .at_s = 8640600, .grade = GRADE_AGAIN, .rival = 0.5f},
+        {.card = 1, .day = 101, .at_s = 8726400, .grade = GRADE_GOOD, .rival = 0.5f},
+        {.card = 0, .day = 102, .at_s = 8812800, .grade = GRADE_AGAIN, .rival = 0.25f},
+    };
+    struct forecast f[4];
+    struct recall_weights w;
+    int64_t n;
+
+    assert_int_equal(reviews_forecast(r, 4, REVIEWS_RIVAL, NULL, f, &n, &w), ERR_OK);
+    assert_int_equal(n, 1);
+    assert_near((double)f[0].p, 0.25, 0);
+    assert_int_equal(f[0].outcome, 0);
+    assert_int_equal(w.reviews, 1);
+    assert_int_equal(reviews_forecast(r, 4, REVIEWS_FSRS_DEFAULT, NULL, f, &n, NULL), ERR_OK);
+    struct memory_state s = {0};
+    s = memory_review(&memory_default, s, GRADE_GOOD, 0);
+    s = memory_review(&memory_default, s, GRADE_AGAIN, 0);
+    assert_near((double)f[0].p, memory_recall(&memory_default, s.stability, 2), 1e-6);
+}
+
+/* ---- folders ---- */
+
+static void write_gz(const char *dir, const char *name, const char *text)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    gzFile f = gzopen(path, "wb");
+
+    assert_non_null(f);
+    assert_int_equal(gzputs(f, text), (int)strlen(text));
+    assert_int_equal(gzclose(f), Z_OK);
+}
+
+static char *evaluate(const char *dir, enum err expected)
+{
+    char *text = NULL, detail[ARGS_DETAIL_MAX];
+    size_t n;
+    struct sets_options o = {.resamples = 0, .out = open_memstream(&text, &n)};
+
+    assert_non_null(o.out);
+    assert_int_equal(sets_evaluate(dir, &o, detail), expected);
+    fclose(o.out);
+    if (expected != ERR_OK)
+        assert_true(*detail);
+    return text;
+}
+
+static void remove_all(const char *dir, const char *const *names)
+{
+    char path[256];
+
+    for (; *names; names++) {
+        snprintf(path, sizeof path, "%s/%s", dir, *names);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void knows_three_lines_a_learner(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/doppel-eval.XXXXXX", set[64];
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(set, sizeof set, "%s/triples", dir);
+    assert_int_equal(mkdir(set, 0700), 0);
+    write_gz(set, "train.txt.gz", "2\n7,7\n0,1\n");
+    write_gz(set, "test.txt.gz", "3\n7,8,7\n1,1,0\n");
+    char *text = evaluate(dir, ERR_OK); /* the folder above: it looks within */
+
+    assert_non_null(strstr(text, "triples\ttest\titem-mean\tauc\t"));
+    assert_non_null(strstr(text, "triples\ttest\tbest-lr\tlogLoss\t"));
+    assert_non_null(strstr(text, "triples\ttest\tdoppel\tece\t"));
+    assert_non_null(strstr(text, "\t-\t-\t3\n")); /* the test learner's three only */
+    free(text);
+    remove_all(set, (const char *const[]){"train.txt.gz", "test.txt.gz", NULL});
+    assert_int_equal(rmdir(dir), 0);
+}
+
+#define ROW "Int=1 Priority=1 Difficulty=0.5 "
+static void knows_repetitions_and_their_filter(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/doppel-eval.XXXXXX";
+    static const char text[] =
+        "Repetition history backup (SuperMemo 18)\nDate=Aug 11, 2023, Fri, 12:18\n"
+        "Item #1\n"
+        "ElNo=1 Rep=4 Laps=0 Date=09.01.2022 Hour=25.5 Grade=2 expFI=20 " ROW "\n"
+        "ElNo=1 Rep=3 Laps=0 Date=03.01.2022 Hour=9 Grade=4 expFI=10 " ROW "\n"
+        "ElNo=1 Rep=2 Laps=0 Date=02.01.2022 Hour=9 Grade=4 expFI=10 " ROW "\n"
+        "ElNo=1 Rep=1 Laps=0 Date=01.01.2022 Hour=9 Grade=10 expFI=100 " ROW "\n"
+        "Item #2\n" /* does not begin with its introduction: left out */
+        "ElNo=2 Rep=3 Laps=0 Date=09.01.2022 Hour=9 Grade=4 expFI=10 " ROW "\n"
+        "ElNo=2 Rep=2 Laps=0 Date=05.01.2022 Hour=9 Grade=4 expFI=10 " ROW "\n"
+        "Item #3\n" /* a row that was not asked: left out */
+        "ElNo=3 Rep=3 Laps=0 Date=09.01.2022 Hour=9 Grade=7 expFI=10 " ROW "\n"
+        "ElNo=3 Rep=2 Laps=0 Date=05.01.2022 Hour=9 Grade=4 expFI=10 " ROW "\n"
+        "ElNo=3 Rep=1 Laps=0 Date=01.01.2022 Hour=9 Grade=10 expFI=100 " ROW "\n";
+
+    assert_non_null(mkdtemp(dir));
+    write_gz(dir, "ann.txt.gz", text);
+    char *told = evaluate(dir, ERR_OK), expected[96];
+
+    /* judged: the 3rd (remembered, 90 %) and the 9th (forgotten, 80 %) of January */
+    snprintf(expected, sizeof expected, "\tann\tsm-15\tlogLoss\t%.4f\t-\t-\t2\n",
+             -(log(0.9) + log(0.2)) / 2);
+    assert_non_null(strstr(told, expected));
+    assert_non_null(strstr(told, "\tann\tdoppel\tbrier\t"));
+    free(told);
+    remove_all(dir, (const char *const[]){"ann.txt.gz", NULL});
+}
+
+static void says_what_it_does_not_know(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/doppel-eval.XXXXXX";
+
+    assert_non_null(mkdtemp(dir));
+    free(evaluate(dir, ERR_NOT_FOUND));
+    write_gz(dir, "train.txt.gz", "2\n7,7\n0,1\n");
+    write_gz(dir, "test.txt.gz", "not a number\n");
+    free(evaluate(dir, ERR_SYNTAX));
+    remove_all(dir, (const char *const[]){"train.txt.gz", "test.txt.gz", NULL});
+    free(evaluate(dir, ERR_IO));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shuffles_as_published_splits_do),
+        cmocka_unit_test(forecasts_come_before_their_outcomes),
+        cmocka_unit_test(the_training_part_comes_first_whatever_the_order),
+        cmocka_unit_test(draws_whole_learners),
+        cmocka_unit_test(other_kinds_are_passed_over),
+        cmocka_unit_test(reviews_of_the_same_day_are_not_judged),
+        cmocka_unit_test(knows_three_lines_a_learner),
+        cmocka_unit_test(knows_repetitions_and_their_filter),
+        cmocka_unit_test(says_what_it_does_not_know),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
