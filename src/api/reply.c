@@ -186,7 +186,7 @@ void reply_problem(struct api *a, struct http_exchange *x, struct call *c, enum 
         e = ERR_INTERNAL;
         status = err_http(e);
     }
-    if (status >= 500 && !err_may_retry(e))
+    if (status == 500) /* 501 and 505 are the client's: it must not fill the log */
         log_event(LOG_ERROR, "request.failed", LOG_S("requestId", x->request.id),
                   LOG_C("endpoint", c ? c->pub.row->id : "none"), LOG_C("error", err_code(e)),
                   LOG_C("detail", p ? p->detail : ""));

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "cli/config.h"
 #include "json/reader.h"
 
@@ -951,6 +952,28 @@ static void a_client_that_leaves_harms_nobody(void **state)
 
 /* One call waits in a worker, the other goes on to the writers: both when the server has given up
  * waiting, and the writers have stopped. */
+/* What the client did wrong is no error of ours, whatever its status; what is ours is told once. */
+static void only_our_faults_are_errors_in_the_log(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char text[4096] = "";
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    UP(&f, "dev", "true");
+    log_configure(LOG_ERROR, LOG_FORMAT_JSON, ends[1]);
+    assert_int_equal(ask(&f, "FOO", "/healthz", NULL, NULL, (struct str){NULL, 0}).status, 501);
+    assert_int_equal(get(&f, "/t/fail/IO_ERROR", NULL, NULL).status, 500);
+    down(&f);
+    log_configure(LOG_INFO, LOG_FORMAT_TEXT, STDERR_FILENO);
+    close(ends[1]);
+    assert_true(read(ends[0], text, sizeof text - 1) > 0);
+    close(ends[0]);
+    assert_non_null(strstr(text, "\"error\":\"IO_ERROR\""));
+    assert_null(strstr(text, "NOT_IMPLEMENTED"));
+}
+
 static void calls_may_outlive_the_servers_patience(void **state)
 {
     static const struct str requests[] = {
@@ -1227,6 +1250,7 @@ int main(void)
         cmocka_unit_test(full_queues_refuse_at_once),
         cmocka_unit_test(a_client_that_leaves_harms_nobody),
         cmocka_unit_test(calls_may_outlive_the_servers_patience),
+        cmocka_unit_test(only_our_faults_are_errors_in_the_log),
         cmocka_unit_test(events_are_taken_in_every_form),
         cmocka_unit_test(bad_events_do_not_block_the_good),
         cmocka_unit_test(batches_are_bounded),
