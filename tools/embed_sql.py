@@ -195,7 +195,9 @@ class Statement:
         return tokens
 
     def unnested(self, tokens):
-        """The one `VALUES (…)` becomes a SELECT over arrays, one array per argument."""
+        """The one `VALUES (…)` becomes a SELECT over arrays, one array per argument. They are unfolded
+        in a select list, row by row; an `unnest` in FROM would first write each one out by itself,
+        which costs as much again as inserting the rows."""
         starts = [i for i, t in enumerate(tokens) if is_word(t, "VALUES")]
         if len(starts) != 1:
             self.fail("a bulk statement has exactly one `VALUES ($1, …)`, or two `-- engine:` texts")
@@ -212,11 +214,9 @@ class Statement:
             self.fail(f"{outside[0][1]} stands outside of `VALUES (…)`")
         inside = tokens[at + 1:end]
         row = [("word", f"t.a{t[1][1:]}") if t[0] == "param" else t for t in inside]
-        n = len(self.args)
-        arrays = ", ".join(f"${i + 1}::{TYPES[a][1]}[]" for i, a in enumerate(self.args))
-        names = ", ".join(f"a{i + 1}" for i in range(n))
+        arrays = ", ".join(f"unnest(${i + 1}::{TYPES[a][1]}[]) AS a{i + 1}" for i, a in enumerate(self.args))
         head, tail = text_of(tokens[:starts[0]]), text_of(tokens[end + 1:])
-        text = f"{head}SELECT {text_of(row)} FROM unnest({arrays}) AS t ({names}){tail}"
+        text = f"{head}SELECT {text_of(row)} FROM (SELECT {arrays}) AS t{tail}"
         if self.keys is None:
             return text
         if any(is_word(t, "RETURNING") for t in tokens):

@@ -10,7 +10,11 @@
 
 #include <stdlib.h>
 
-enum { SCRATCH_MAX = 1 << 30, UUID_TEXT = 36 };
+enum {
+    SCRATCH_MAX = 1 << 30,
+    UUID_TEXT = 36,
+    CAREFUL_GROUPS = 64, /* after an event that was there already */
+};
 
 struct learner_row {
     struct row_key key; /* a: external id */
@@ -38,6 +42,8 @@ struct applier {
     struct arena arena; /* of one run */
     struct buf text;
     bool failed;
+    int32_t careful; /* for so many groups more, events are not taken for new */
+    bool collided;   /* the run failed because one that was taken for new was not */
     struct table learners, ids;
     struct entry *entries;
     int32_t entry_count;
@@ -272,9 +278,21 @@ static enum err event_values(struct applier *a, const struct entry *n, int64_t n
     return ERR_OK;
 }
 
-/* Which of them the log did not hold yet. */
+static bool all_of(const bool *b, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (!b[i])
+            return false;
+    return true;
+}
+
+/* Which of them the log did not hold yet. PostgreSQL takes longer to look for an event and to say
+ * that it was new than to insert it, and clients rarely send one twice: as long as they do not, the
+ * group is inserted as new. The unique index knows better, and then the run fails and is repeated.
+ * The learners' rows are locked, so nobody else adds events of theirs in between. */
 static enum err events_insert(struct applier *a, int64_t now_us, bool *ret_fresh)
 {
+    bool hopeful = a->careful == 0 && store_conn_engine(a->conn) == STORE_POSTGRES;
     struct value *v =
         arena_new(&a->arena, struct value, (size_t)a->entry_count * (size_t)EVENT_COLUMNS);
 
@@ -285,12 +303,20 @@ static enum err events_insert(struct applier *a, int64_t now_us, bool *ret_fresh
         if (e != ERR_OK)
             return e;
     }
-    struct bulk b = {.stmt = STMT_INGEST_EVENTS_ADD,
+    struct bulk b = {.stmt = hopeful ? STMT_INGEST_EVENTS_NEW : STMT_INGEST_EVENTS_ADD,
                      .rows = a->entry_count,
                      .cols = EVENT_COLUMNS,
                      .v = v,
-                     .applied = ret_fresh};
-    return store_write(a->conn, &b, 1);
+                     .applied = hopeful ? NULL : ret_fresh};
+    enum err e = store_write(a->conn, &b, 1);
+    a->collided = hopeful && e == ERR_CONFLICT;
+    if (hopeful)
+        memset(ret_fresh, 1, (size_t)a->entry_count * sizeof *ret_fresh);
+    if (a->collided || (!hopeful && e == ERR_OK && !all_of(ret_fresh, a->entry_count)))
+        a->careful = CAREFUL_GROUPS;
+    else if (a->careful > 0)
+        a->careful--;
+    return e;
 }
 
 /* ---- a run ---- */
@@ -299,7 +325,7 @@ static void run_begin(struct applier *a)
 {
     arena_clear(&a->arena);
     sums_begin(a->sums);
-    a->failed = false;
+    a->failed = a->collided = false;
     a->entry_count = a->changed_count = 0;
     table_init(&a->learners, &a->arena, sizeof(struct learner_row), &a->failed);
     table_init(&a->ids, &a->arena, sizeof(struct entry_row), &a->failed);
@@ -402,8 +428,8 @@ static void tell_refused(const struct apply_item *items, int32_t count,
     }
 }
 
-enum err applier_run(struct applier *a, const struct apply_item *items, int32_t count,
-                     int64_t now_us)
+static enum err run(struct applier *a, const struct apply_item *items, int32_t count,
+                    int64_t now_us)
 {
     run_begin(a);
     struct learner_row **of_item = arena_new(&a->arena, struct learner_row *, (size_t)count);
@@ -433,6 +459,31 @@ enum err applier_run(struct applier *a, const struct apply_item *items, int32_t 
     return e;
 }
 
+static enum err transaction(struct applier *a, const struct apply_item *items, int32_t count,
+                            int64_t now_us, int64_t *ret_commit_us)
+{
+    enum err e = store_begin(a->conn);
+    if (e != ERR_OK)
+        return e;
+    e = run(a, items, count, now_us);
+    int64_t start = clock_mono_us();
+    if (e == ERR_OK)
+        e = store_commit(a->conn);
+    if (e != ERR_OK)
+        store_rollback(a->conn);
+    else
+        *ret_commit_us = clock_mono_us() - start;
+    return e;
+}
+
+enum err applier_run(struct applier *a, const struct apply_item *items, int32_t count,
+                     int64_t now_us, int64_t *ret_commit_us)
+{
+    enum err e = transaction(a, items, count, now_us, ret_commit_us);
+    return e == ERR_CONFLICT && a->collided ? transaction(a, items, count, now_us, ret_commit_us)
+                                            : e;
+}
+
 enum err applier_apply(struct applier *a, const struct event *events, int32_t count, int64_t now_us,
                        struct arena *arena, struct ingest_result *results)
 {
@@ -445,13 +496,6 @@ enum err applier_apply(struct applier *a, const struct event *events, int32_t co
         return e;
     for (int32_t i = 0; i < count; i++)
         items[i] = (struct apply_item){.event = &events[i], .result = &results[i]};
-    e = store_begin(a->conn);
-    if (e != ERR_OK)
-        return e;
-    e = applier_run(a, items, count, now_us);
-    if (e == ERR_OK)
-        e = store_commit(a->conn);
-    if (e != ERR_OK)
-        store_rollback(a->conn);
-    return e;
+    int64_t commit_us;
+    return applier_run(a, items, count, now_us, &commit_us);
 }

@@ -1,4 +1,4 @@
-/* apply - events into the transaction that is open. Inside of ingest. */
+/* apply - a group of events, in a transaction. Inside of ingest. */
 #pragma once
 #include "ingest/ingest.h"
 
@@ -11,10 +11,10 @@ struct apply_item {
  * ones are marked so, and applier_run() leaves them alone. No store: any thread. ERR_NOMEM. */
 MUST_CHECK enum err apply_prepare(const struct event *events, int32_t count, int64_t now_us,
                                   struct arena *arena, struct ingest_result *results);
-/* Inside a transaction of the applier's connection. On error the statuses mean nothing; the same
- * items may be run again. */
+/* In a transaction of its own. On error nothing is stored and the statuses mean nothing; the same
+ * items may be run again. ret_commit_us: what the commit alone took. */
 MUST_CHECK enum err applier_run(struct applier *a, const struct apply_item *items, int32_t count,
-                                int64_t now_us);
+                                int64_t now_us, int64_t *ret_commit_us);
 /* Whose data the last run changed. Valid until the next one. */
 struct apply_changed {
     const int64_t *learner_ids;

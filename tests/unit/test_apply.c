@@ -3,18 +3,30 @@
 
 #include <sqlite3.h>
 
-static int setup(void **state)
+static int setup_on(void **state, enum store_engine engine)
 {
     struct fixture *f = calloc(1, sizeof *f);
 
-    fixture_open(f, STORE_SQLITE);
+    fixture_open(f, engine);
     *state = f;
     return 0;
 }
 
+static int setup(void **state)
+{
+    return setup_on(state, STORE_SQLITE);
+}
+
+static int setup_postgres(void **state)
+{
+    *state = NULL;
+    return postgres_url() ? setup_on(state, STORE_POSTGRES) : 0;
+}
+
 static int teardown(void **state)
 {
-    fixture_close(*state);
+    if (*state)
+        fixture_close(*state);
     free(*state);
     return 0;
 }
@@ -329,6 +341,50 @@ static void repeated_and_refused_events_are_told_apart(void **state)
     assert_verified(f);
 }
 
+static int64_t calls_of(const struct fixture *f, enum stmt stmt)
+{
+    struct stmt_stats stats;
+
+    store_stmt_stats(f->store, stmt, &stats);
+    return stats.calls;
+}
+
+/* Groups of new events, of repeated ones, and of both. What was taken for new and was not, fails a
+ * transaction and nothing else; from then on the log is asked, until it has long had nothing to
+ * say. */
+static void repeats_among_new_events_are_found(void **state)
+{
+    enum { GROUPS = 200, EACH = 3, REPEAT_AT = 10 };
+    struct fixture *f = *state;
+    struct ingest_result r[EACH];
+    char ids[EACH][12];
+
+    if (!f)
+        skip();
+    for (int g = 0; g < GROUPS; g++) {
+        struct event e[EACH];
+        for (int i = 0; i < EACH; i++) {
+            bool repeated = (g == REPEAT_AT && i == 1) || (g == REPEAT_AT + 1 && i == 0);
+            snprintf(ids[i], sizeof ids[i], "%d-%d", g - repeated, i);
+            e[i] = answer(ids[i], "2025-03-03T10:00:00Z", "s", 1);
+        }
+        apply(f, e, EACH, r);
+        assert_int_equal(r[0].status, g == REPEAT_AT + 1 ? INGEST_DUPLICATE : INGEST_ACCEPTED);
+        assert_int_equal(r[1].status, g == REPEAT_AT ? INGEST_DUPLICATE : INGEST_ACCEPTED);
+        assert_int_equal(r[2].status, INGEST_ACCEPTED);
+    }
+    assert_verified(f);
+    int64_t hopeful = calls_of(f, STMT_INGEST_EVENTS_NEW),
+            asked = calls_of(f, STMT_INGEST_EVENTS_ADD);
+    if (f->engine == STORE_POSTGRES) {
+        assert_in_range(asked, 2, GROUPS / 2);
+        assert_int_equal(hopeful + asked, GROUPS + 1);
+    } else {
+        assert_int_equal(hopeful, 0);
+        assert_int_equal(asked, GROUPS);
+    }
+}
+
 static void learners_may_refuse_to_be_analysed(void **state)
 {
     struct fixture *f = *state;
@@ -432,6 +488,9 @@ int main(void)
         TEST(objectives_and_missions_follow_their_events),
         TEST(loads_are_kept_and_summed),
         TEST(repeated_and_refused_events_are_told_apart),
+        TEST(repeats_among_new_events_are_found),
+        cmocka_unit_test_setup_teardown(repeats_among_new_events_are_found, setup_postgres,
+                                        teardown),
         TEST(learners_may_refuse_to_be_analysed),
         TEST(an_erased_learner_leaves_nothing),
         TEST(differences_are_found_and_mended),

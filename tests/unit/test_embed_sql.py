@@ -46,8 +46,8 @@ class EmbedSql(unittest.TestCase):
                       "INSERT INTO t (id, x, learner_id) VALUES ($3, coalesce($2, 0), $1)\n"
                       "  ON CONFLICT (learner_id, id) DO UPDATE SET x = t.x + excluded.x;\n")
         self.assertIn("VALUES (\\?3, coalesce(\\?2, 0), \\?1)", c)
-        self.assertIn("SELECT t.a3, coalesce(t.a2, 0), t.a1 FROM unnest($1::bigint[], $2::double precision[], "
-                      "$3::text[]) AS t (a1, a2, a3) ON CONFLICT", c)
+        self.assertIn("SELECT t.a3, coalesce(t.a2, 0), t.a1 FROM (SELECT unnest($1::bigint[]) AS a1, "
+                      "unnest($2::double precision[]) AS a2, unnest($3::text[]) AS a3) AS t ON CONFLICT", c)
         self.assertIn("RETURNING learner_id, id\"", c)
         self.assertIn(".keys = (const uint8_t[]){ 0, 2 }", c)
 
