@@ -68,10 +68,12 @@ static void log_slow(struct store *s, enum stmt stmt, int64_t rows, int64_t us)
                   LOG_N("ms", (double)us / 1000), LOG_N("rows", rows), LOG_N("leftOut", left_out));
 }
 
-/* Only what is the database's trouble, and nobody's input. */
+/* Only what is the database's trouble, and nobody's input. Deadlines on SQLite are everyday: a
+ * small read on a loop gets two milliseconds, and then a worker. */
 static void log_failed(struct store *s, enum err e, const char *detail)
 {
-    bool own = e == ERR_STORE_DOWN || e == ERR_IO || e == ERR_STORAGE_FULL;
+    bool own = e == ERR_STORE_DOWN || e == ERR_IO || e == ERR_STORAGE_FULL ||
+               (e == ERR_DEADLINE && s->engine == STORE_POSTGRES);
     int64_t left_out;
 
     if (s->slow_us > 0 && own && may_log(&s->failed_pace, &left_out))

@@ -710,6 +710,11 @@ static void logs_what_is_slow_and_what_fails(void **state)
     for (int i = 0; f->engine == STORE_SQLITE && i < 3; i++) /* a reader must not write */
         assert_int_equal(store_read_bulk(f->reader, &f->arena, S(NAMES_PUT), &name, 1, 1, &r),
                          ERR_IO);
+    const struct value endless = V_I(2000000000);
+    struct query q = {.stmt = S(SERIES_COUNT), .args = &endless, .arg_count = 1};
+    if (f->engine == STORE_POSTGRES)
+        assert_int_equal(store_read(f->reader, &f->arena, &q, 1, clock_mono_us() + 50000),
+                         ERR_DEADLINE);
     log_configure(LOG_WARN, LOG_FORMAT_JSON, STDERR_FILENO);
     close(ends[1]);
     assert_true(read(ends[0], text, sizeof text - 1) > 0);
@@ -717,6 +722,8 @@ static void logs_what_is_slow_and_what_fails(void **state)
     assert_int_equal(count_of(text, "\"event\":\"store.slow\",\"statement\":\"series_count\""), 1);
     assert_int_equal(count_of(text, "\"event\":\"store.failed\",\"error\":\"IO_ERROR\""),
                      f->engine == STORE_SQLITE);
+    assert_int_equal(count_of(text, "\"error\":\"DEADLINE_EXCEEDED\""),
+                     f->engine == STORE_POSTGRES);
 }
 
 static void migrates_at_once(void **state)
