@@ -386,12 +386,28 @@ void struggle_learn(struct struggle_model *m, const struct struggle_features *f,
 void struggle_explain(const struct struggle_model *m, const struct struggle_features *f,
                       double ret_parts[PART_COUNT])
 {
+    double z[STRUGGLE_LEARNERS] = {0}, share[STRUGGLE_LEARNERS], whole = 0;
+    struct struggle_prediction p;
+
+    struggle_predict(m, f, &p);
+    for (int i = 0; i < f->n; i++)
+        for (int k = 0; k < STRUGGLE_LEARNERS; k++)
+            z[k] += (double)(m->slots[f->slot[i]].w[k] * f->value[i]);
+    /* where a forecast was kept within bounds, all of its parts shrink alike */
+    for (int k = 0; k < STRUGGLE_LEARNERS; k++) {
+        bool kept = fabs(z[k]) > (double)logit_max;
+
+        share[k] = (double)m->stack[k] * (kept ? (double)p.learner_logits[k] / z[k] : 1);
+    }
     memset(ret_parts, 0, PART_COUNT * sizeof *ret_parts);
     ret_parts[PART_BASE] = (double)m->stack[STRUGGLE_LEARNERS];
     for (int i = 0; i < f->n; i++)
         for (int k = 0; k < STRUGGLE_LEARNERS; k++)
-            ret_parts[f->part[i]] +=
-                (double)(m->stack[k] * m->slots[f->slot[i]].w[k] * f->value[i]);
+            ret_parts[f->part[i]] += share[k] * (double)(m->slots[f->slot[i]].w[k] * f->value[i]);
+    for (int i = 0; i < PART_COUNT; i++)
+        whole += ret_parts[i];
+    for (int i = 0; i < PART_COUNT && fabs(whole) > (double)logit_max; i++)
+        ret_parts[i] *= p.logit / whole;
 }
 
 void struggle_count_add(struct struggle_count *c, bool correct, double latency_s, int64_t now_s,

@@ -105,6 +105,7 @@ void struggle_predict(const struct struggle_model *m, const struct struggle_feat
 /* After the outcome is known. `p` is the prediction made from the same features. */
 void struggle_learn(struct struggle_model *m, const struct struggle_features *f,
                     const struct struggle_prediction *p, bool correct);
+/* The parts sum to the logit of struggle_predict() on the same features, but for rounding. */
 void struggle_explain(const struct struggle_model *m, const struct struggle_features *f,
                       double ret_parts[PART_COUNT]);
 /* Adds an answer to a count. latency_s < 0: not timed. now_s 0: unknown. */

@@ -116,6 +116,91 @@ static void the_parts_sum_to_the_whole(void **state)
     struggle_model_free(m);
 }
 
+/* One item that is always right: the log odds run into their bound. */
+static void the_parts_sum_at_the_bounds_too(void **state)
+{
+    (void)state;
+    struct struggle_model *m;
+    struct struggle_count c = {0};
+    struct struggle_question q = {
+        .item = 5, .skills = {2}, .skill_count = 1, .all = &c, .on_item = &c, .on_skill = {&c}};
+    struct struggle_features f;
+    struct struggle_prediction p;
+    double parts[PART_COUNT], sum = 0;
+
+    assert_int_equal(struggle_model_new(14, STRUGGLE_FULL, &m), ERR_OK);
+    for (uint32_t i = 0; i < 60000; i++) {
+        struggle_read(m, &q, &f);
+        struggle_predict(m, &f, &p);
+        struggle_learn(m, &f, &p, true);
+        struggle_count_add(&c, true, 2, 0, q.index);
+        struggle_question_after(&q, true);
+    }
+    struggle_read(m, &q, &f);
+    struggle_predict(m, &f, &p);
+    assert_true(p.probability > 0.999 && p.probability <= 0.9995);
+    struggle_explain(m, &f, parts);
+    for (int i = 0; i < PART_COUNT; i++)
+        sum += parts[i];
+    assert_true(fabs(sum - p.logit) < 1e-3);
+    struggle_model_free(m);
+}
+
+/* Right and wrong in turn: only the order of outcomes tells the next one. */
+static double loss_of_turns(enum struggle_depth depth)
+{
+    struct struggle_model *m;
+    struct struggle_features f;
+    struct struggle_prediction p;
+    double loss = 0;
+
+    assert_int_equal(struggle_model_new(14, depth, &m), ERR_OK);
+    for (int learner = 0; learner < 100; learner++) {
+        struct struggle_count c = {0};
+        struct struggle_question q = {
+            .item = 1, .skills = {2}, .skill_count = 1, .all = &c, .on_item = &c, .on_skill = {&c}};
+
+        for (uint32_t i = 0; i < 20; i++) {
+            bool right = (i + (uint32_t)learner) % 2;
+
+            struggle_read(m, &q, &f);
+            struggle_predict(m, &f, &p);
+            loss -= log(right ? p.probability : 1 - p.probability);
+            struggle_learn(m, &f, &p, right);
+            struggle_count_add(&c, right, -1, 0, q.index);
+            struggle_question_after(&q, right);
+        }
+    }
+    struggle_model_free(m);
+    return loss / 2000;
+}
+
+static void the_order_of_outcomes_tells(void **state)
+{
+    (void)state;
+    assert_true(loss_of_turns(STRUGGLE_FULL) < 0.15);
+    assert_true(loss_of_turns(STRUGGLE_BEST_LR) > 0.25); /* counts say little of it */
+}
+
+static void before_holds_the_latest_first(void **state)
+{
+    (void)state;
+    struct struggle_question q = {0};
+
+    for (uint64_t i = 1; i <= STRUGGLE_BEFORE + 2; i++) {
+        q.item = i;
+        q.skill_count = i % 2 ? 1 : 0;
+        q.skills[0] = i + 100;
+        struggle_question_after(&q, i % 2);
+    }
+    assert_int_equal(q.index, STRUGGLE_BEFORE + 2);
+    assert_int_equal(q.before[0].item, STRUGGLE_BEFORE + 2);
+    assert_int_equal(q.before[0].skill, 0);
+    assert_int_equal(q.before[1].skill, STRUGGLE_BEFORE + 101);
+    assert_true(q.before[1].correct && !q.before[0].correct);
+    assert_int_equal(q.before[STRUGGLE_BEFORE - 1].item, 3);
+}
+
 static void anything_gives_a_finite_probability(void **state)
 {
     (void)state;
@@ -167,6 +252,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_a_known_world_and_is_calibrated),
         cmocka_unit_test(the_parts_sum_to_the_whole),
+        cmocka_unit_test(the_parts_sum_at_the_bounds_too),
+        cmocka_unit_test(the_order_of_outcomes_tells),
+        cmocka_unit_test(before_holds_the_latest_first),
         cmocka_unit_test(anything_gives_a_finite_probability),
         cmocka_unit_test(refuses_silly_sizes),
     };

@@ -1,0 +1,189 @@
+/* bench_models - how many forecasts and updates a second the learner models make, on one core.
+ *
+ *     bench_models [ANSWERS]
+ *
+ * Struggle: invented answers of one learner to 20,000 items of 200 skills, with the features of a
+ * long history; "predict" reads the features and forecasts, "update" learns from the outcome and
+ * moves the three counts. Recall: reviews of 20,000 cards. Times are of this thread's CPU; the best
+ * of five rounds counts, as what disturbs a round only makes it slower. Prints "model what
+ * per_second", tab-separated, and the memory that the state takes. */
+#include "base/rng.h"
+#include "base/str.h"
+#include "twin/recall.h"
+#include "twin/struggle.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    ITEMS = 20000,
+    SKILLS = 200,
+    CARDS = 20000,
+    ROUNDS = 5,
+    BATCH = 64,
+    ANSWERS_DEFAULT = 200000
+};
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct best {
+    double predict, update; /* seconds for each */
+};
+
+static void keep_best(struct best *b, double predict, double update, int n)
+{
+    b->predict = fmin(b->predict, predict / n);
+    b->update = fmin(b->update, update / n);
+}
+
+static void print(const char *model, const struct best *b)
+{
+    printf("%s\tpredict\t%.0f\n%s\tupdate\t%.0f\n", model, 1 / b->predict, model, 1 / b->update);
+}
+
+struct learner {
+    struct struggle_count all, *items, *skills;
+    struct struggle_question q;
+};
+
+/* Batches, so that reading the clock costs nothing to speak of. */
+static void struggle_round(struct struggle_model *m, struct learner *l, struct rng *rng,
+                           int answers, struct best *b)
+{
+    static struct struggle_features f[BATCH];
+    static struct struggle_prediction p[BATCH];
+    uint32_t item[BATCH];
+    double predict = 0, update = 0;
+    int done = 0;
+
+    for (; done < answers; done += BATCH) {
+        double t0 = seconds();
+        for (int i = 0; i < BATCH; i++) {
+            item[i] = (uint32_t)rng_below(rng, ITEMS);
+            l->q.item = item[i] + 1;
+            l->q.skills[0] = item[i] % SKILLS + 1;
+            l->q.on_item = &l->items[item[i]];
+            l->q.on_skill[0] = &l->skills[item[i] % SKILLS];
+            l->q.now_s += 60;
+            struggle_read(m, &l->q, &f[i]);
+            struggle_predict(m, &f[i], &p[i]);
+        }
+        double t1 = seconds();
+        for (int i = 0; i < BATCH; i++) {
+            bool right = (item[i] * 2654435761u >> 16 & 3) != 0;
+            double latency_s = 2 + item[i] % 7;
+
+            struggle_learn(m, &f[i], &p[i], right);
+            struggle_count_add(&l->all, right, latency_s, l->q.now_s, l->q.index);
+            struggle_count_add(&l->items[item[i]], right, latency_s, l->q.now_s, l->q.index);
+            struggle_count_add(&l->skills[item[i] % SKILLS], right, latency_s, l->q.now_s,
+                               l->q.index);
+            l->q.item = item[i] + 1;
+            l->q.skills[0] = item[i] % SKILLS + 1;
+            struggle_question_after(&l->q, right);
+        }
+        double t2 = seconds();
+        predict += t1 - t0;
+        update += t2 - t1;
+    }
+    keep_best(b, predict, update, done);
+}
+
+static int bench_struggle(int answers)
+{
+    struct best best = {HUGE_VAL, HUGE_VAL};
+    struct struggle_model *m = NULL;
+    struct learner l = {.items = calloc(ITEMS, sizeof *l.items),
+                        .skills = calloc(SKILLS, sizeof *l.skills)};
+    struct rng rng;
+    bool ok = l.items && l.skills &&
+              struggle_model_new(STRUGGLE_BITS_DEFAULT, STRUGGLE_FULL, &m) == ERR_OK;
+
+    rng_seed(&rng, 1);
+    l.q = (struct struggle_question){.skill_count = 1, .all = &l.all, .now_s = 1700000000};
+    for (int round = 0; ok && round < ROUNDS; round++)
+        struggle_round(m, &l, &rng, answers, &best);
+    if (ok) {
+        print("struggle", &best);
+        printf("struggle\tbytes of a count\t%zu\n", sizeof(struct struggle_count));
+    }
+    struggle_model_free(m);
+    free(l.items);
+    free(l.skills);
+    return ok ? 0 : -1;
+}
+
+static int bench_recall(int reviews)
+{
+    struct best best = {HUGE_VAL, HUGE_VAL};
+    struct recall_card *cards = calloc(CARDS, sizeof *cards), *card[BATCH];
+    static struct recall_inputs in[BATCH];
+    static struct recall_forecast f[BATCH];
+    struct recall_level level;
+    struct recall_weights w;
+    struct rng rng;
+    double sum = 0;
+
+    if (!cards)
+        return -1;
+    rng_seed(&rng, 2);
+    recall_level_init(&level);
+    recall_weights_init(&w, NULL);
+    for (int i = 0; i < CARDS; i++)
+        recall_review(&memory_default, &cards[i], &level, GRADE_GOOD, 20000,
+                      20000 * INT64_C(86400));
+    for (int round = 0; round < ROUNDS; round++) {
+        double predict = 0, update = 0;
+        int32_t day = 20003 + 3 * round;
+
+        int done = 0;
+
+        for (; done < reviews; done += BATCH) {
+            int64_t now_s = day * INT64_C(86400) + done;
+            double t0 = seconds();
+            for (int i = 0; i < BATCH; i++) {
+                card[i] = &cards[rng_below(&rng, CARDS)];
+                recall_read(&memory_default, card[i], &level, day, now_s + i, &in[i]);
+                recall_predict(&w, &in[i], &f[i]);
+            }
+            double t1 = seconds();
+            for (int i = 0; i < BATCH; i++) {
+                bool right = i % 5 != 0;
+
+                recall_learn(&w, &in[i], &f[i], right);
+                recall_review(&memory_default, card[i], &level, right ? GRADE_GOOD : GRADE_AGAIN,
+                              day, now_s + i);
+                sum += f[i].probability;
+            }
+            double t2 = seconds();
+            predict += t1 - t0;
+            update += t2 - t1;
+        }
+        keep_best(&best, predict, update, done);
+    }
+    print("recall", &best);
+    printf("recall\tbytes of a card\t%zu\nrecall\tbytes of a learner's weights\t%zu\n",
+           sizeof(struct recall_card), sizeof w);
+    free(cards);
+    return isfinite(sum) ? 0 : -1; /* so that the forecasts are not optimised away */
+}
+
+int main(int argc, char **argv)
+{
+    int64_t answers = ANSWERS_DEFAULT;
+
+    if (argc > 1 && (str_to_i64(str_from(argv[1]), &answers) != ERR_OK || answers < BATCH ||
+                     answers > 100000000)) {
+        fprintf(stderr, "usage: bench_models [ANSWERS]\n");
+        return 2;
+    }
+    return bench_struggle((int)answers) == 0 && bench_recall((int)answers) == 0 ? 0 : 1;
+}
