@@ -44,7 +44,7 @@ static double step(struct pass *p, const struct review *r, enum reviews_model m)
 }
 
 enum err reviews_forecast(const struct review *r, int64_t count, enum reviews_model m,
-                          const double *prior, struct forecast *ret, int64_t *ret_n,
+                          const struct recall_weights *prior, struct forecast *ret, int64_t *ret_n,
                           struct recall_weights *ret_weights)
 {
     struct pass p = {.cards = calloc((size_t)cards_in(r, count) + 1, sizeof *p.cards)};
@@ -67,7 +67,7 @@ enum err reviews_forecast(const struct review *r, int64_t count, enum reviews_mo
     return ERR_OK;
 }
 
-enum err reviews_evaluate(const struct review *r, int64_t count, const double *prior,
+enum err reviews_evaluate(const struct review *r, int64_t count, const struct recall_weights *prior,
                           const char *set, const char *split, const char *rival, int32_t resamples,
                           FILE *out)
 {

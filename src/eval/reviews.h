@@ -24,13 +24,14 @@ enum reviews_model {
 };
 
 /* Fills ret[0..*ret_n) with at most `count` forecasts; clusters are cards, as there is but one
- * person. `prior`: means to begin with; NULL: "as the curve says". *ret_weights (may be NULL): what
- * the served model has learnt in the end. ERR_NOMEM. */
+ * person. `prior`: weights to begin with; NULL: "as the curve says". *ret_weights (may be NULL):
+ * what the served model has learnt in the end. ERR_NOMEM. */
 MUST_CHECK enum err reviews_forecast(const struct review *r, int64_t count, enum reviews_model m,
-                                     const double *prior, struct forecast *ret, int64_t *ret_n,
-                                     struct recall_weights *ret_weights);
+                                     const struct recall_weights *prior, struct forecast *ret,
+                                     int64_t *ret_n, struct recall_weights *ret_weights);
 /* One line a metric for each model. `split` is the person's name when there are several.
  * rival: the rival's name; NULL: there is none. ERR_NOMEM. */
-MUST_CHECK enum err reviews_evaluate(const struct review *r, int64_t count, const double *prior,
-                                     const char *set, const char *split, const char *rival,
-                                     int32_t resamples, FILE *out);
+MUST_CHECK enum err reviews_evaluate(const struct review *r, int64_t count,
+                                     const struct recall_weights *prior, const char *set,
+                                     const char *split, const char *rival, int32_t resamples,
+                                     FILE *out);

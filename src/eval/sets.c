@@ -188,7 +188,7 @@ struct person {
     struct strmap cards;
     struct review *reviews;
     int64_t count, cap;
-    double mean[RECALL_INPUTS]; /* learnt from all of the reviews */
+    struct recall_weights weights; /* learnt from all of the reviews */
 };
 
 static void person_init(struct person *person, struct str name)
@@ -378,18 +378,15 @@ static enum err load_supermemo(const struct place *p, const char *file, struct p
     return e;
 }
 
-/* What the person learnt in the end, as a prior for the others. */
-static enum err learn_means(struct person *person)
+/* What the person's reviews teach, as a prior for the others. */
+static enum err learn_weights(struct person *person)
 {
     struct forecast *f = calloc((size_t)person->count + 1, sizeof *f);
-    struct recall_weights w;
     int64_t n;
-    enum err e =
-        f ? reviews_forecast(person->reviews, person->count, REVIEWS_DOPPEL, NULL, f, &n, &w)
-          : ERR_NOMEM;
+    enum err e = f ? reviews_forecast(person->reviews, person->count, REVIEWS_DOPPEL, NULL, f, &n,
+                                      &person->weights)
+                   : ERR_NOMEM;
 
-    if (e == ERR_OK)
-        memcpy(person->mean, w.mean, sizeof person->mean);
     free(f);
     return e;
 }
@@ -401,15 +398,18 @@ static enum err evaluate_people(const struct place *p, struct person *people, in
     enum err e = ERR_OK;
 
     for (int i = 0; i < count && e == ERR_OK; i++)
-        e = learn_means(&people[i]);
+        e = learn_weights(&people[i]);
     for (int i = 0; i < count && e == ERR_OK; i++) {
-        double prior[RECALL_INPUTS] = {0};
+        const struct recall_weights *others[PEOPLE_MAX];
+        struct recall_weights prior;
+        int32_t n = 0;
 
         for (int j = 0; j < count; j++)
-            for (int k = 0; k < RECALL_INPUTS && j != i; k++)
-                prior[k] += people[j].mean[k] / (count - 1);
-        e = reviews_evaluate(people[i].reviews, people[i].count, count > 1 ? prior : NULL, p->set,
-                             people[i].name, "sm-15", p->options->resamples, p->options->out);
+            if (j != i)
+                others[n++] = &people[j].weights;
+        recall_population(others, n, &prior);
+        e = reviews_evaluate(people[i].reviews, people[i].count, &prior, p->set, people[i].name,
+                             "sm-15", p->options->resamples, p->options->out);
     }
     return e;
 }

@@ -11,15 +11,36 @@ static const double prior_variance = 0.1;
 static const double usual_share = 0.85; /* the recent shares are counted from here */
 static const float level_windows[3] = {5, 20, 100};
 
-void recall_weights_init(struct recall_weights *w, const double prior_mean[RECALL_INPUTS])
+void recall_weights_init(struct recall_weights *w, const struct recall_weights *prior)
 {
+    if (prior) {
+        *w = *prior;
+        w->reviews = 0;
+        return;
+    }
     memset(w, 0, sizeof *w);
-    if (prior_mean)
-        memcpy(w->mean, prior_mean, sizeof w->mean);
-    else
-        w->mean[1] = 1; /* the curve's log odds */
+    w->mean[1] = 1; /* the curve's log odds */
     for (int i = 0; i < RECALL_INPUTS; i++)
         w->covariance[i][i] = i == 0 ? 4 * prior_variance : prior_variance;
+}
+
+void recall_population(const struct recall_weights *const *learners, int32_t count,
+                       struct recall_weights *ret)
+{
+    if (count <= 0) {
+        recall_weights_init(ret, NULL);
+        return;
+    }
+    memset(ret, 0, sizeof *ret);
+    for (int32_t l = 0; l < count; l++)
+        for (int i = 0; i < RECALL_INPUTS; i++)
+            ret->mean[i] += learners[l]->mean[i] / count;
+    for (int32_t l = 0; l < count; l++)
+        for (int i = 0; i < RECALL_INPUTS; i++) {
+            double apart = learners[l]->mean[i] - ret->mean[i];
+
+            ret->covariance[i][i] += (learners[l]->covariance[i][i] + apart * apart) / count;
+        }
 }
 
 void recall_level_init(struct recall_level *l)

@@ -51,8 +51,13 @@ struct recall_forecast {
     double logit, variance;
 };
 
-/* The prior: the population's means (NULL: "as the curve says"), and how far learners differ. */
-void recall_weights_init(struct recall_weights *w, const double prior_mean[RECALL_INPUTS]);
+/* The prior: NULL, "as the curve says"; or what other learners came to (recall_population). */
+void recall_weights_init(struct recall_weights *w, const struct recall_weights *prior);
+/* The weights of one more learner out of this population: the mean of theirs; as variances how they
+ * differ and how uncertain each one's are (empirical Bayes, by moments). Covariances are left out:
+ * a few learners do not tell them. count 0: "as the curve says". */
+void recall_population(const struct recall_weights *const *learners, int32_t count,
+                       struct recall_weights *ret);
 void recall_level_init(struct recall_level *l);
 
 /* The inputs for a review of the card on `day` (>= its last day) at now_s (0: unknown). The card

@@ -127,9 +127,35 @@ static void hostile_histories_stay_finite(void **state)
         assert_true(isfinite(w.mean[i]) && w.covariance[i][i] > 0);
 }
 
+static void a_population_is_the_prior_of_the_next(void **state)
+{
+    (void)state;
+    struct recall_weights a, b, ret, curve;
+    const struct recall_weights *both[] = {&a, &b};
+
+    recall_weights_init(&curve, NULL);
+    recall_population(NULL, 0, &ret);
+    assert_memory_equal(&ret, &curve, sizeof ret);
+    a = b = curve;
+    a.mean[3] = 0.5, b.mean[3] = -0.1;
+    a.covariance[3][3] = 0.01, b.covariance[3][3] = 0.03;
+    a.covariance[3][4] = a.covariance[4][3] = 0.005;
+    a.reviews = 900;
+    recall_population(both, 2, &ret);
+    assert_true(fabs(ret.mean[3] - 0.2) < 1e-12);
+    /* each is 0.3 from the mean; uncertain by 0.02 on average */
+    assert_true(fabs(ret.covariance[3][3] - (0.09 + 0.02)) < 1e-12);
+    assert_true(fabs(ret.covariance[3][4]) < 1e-12);
+    assert_true(fabs(ret.mean[1] - 1) < 1e-12);
+    recall_weights_init(&b, &ret);
+    assert_int_equal(b.reviews, 0);
+    assert_true(fabs(b.covariance[3][3] - 0.11) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_population_is_the_prior_of_the_next),
         cmocka_unit_test(calibrates_to_a_learner_unlike_the_curve),
         cmocka_unit_test(a_new_learner_gets_what_the_curve_says),
         cmocka_unit_test(hostile_histories_stay_finite),
