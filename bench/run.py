@@ -10,7 +10,6 @@ the same machine in the same run; ratios travel, absolute figures do not. Needs 
 server is not pinned, the load is. Nothing is left behind.
 """
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -97,19 +96,17 @@ def write_requests(path, requests):
             f.write(r)
 
 
+DAYS = 120
+EVENTS_PER_LEARNER = 9_000  # about, in that time
+
+
 def simulate(folder, events):
-    """A class of about that many events (as NDJSON), and its lines."""
+    """A class with about that many events, as NDJSON; the path and the learners' ids."""
     path = os.path.join(folder, "events.ndjson")
-    learners = max(4, events // 9000)
-    run(DOPPEL, "simulate", "--learners", str(learners), "--days", "120", "--seed", "1", "--out", path)
-    with open(path, "rb") as f:
-        lines = f.read().splitlines()
-    while len(lines) < events and learners < 10_000_000:
-        learners = learners * events // max(1, len(lines)) + 4
-        run(DOPPEL, "simulate", "--learners", str(learners), "--days", "120", "--seed", "1", "--out", path)
-        with open(path, "rb") as f:
-            lines = f.read().splitlines()
-    return path, lines[:events]
+    learners = max(2, round(events / EVENTS_PER_LEARNER))
+    run(DOPPEL, "simulate", "--learners", str(learners), "--days", str(DAYS), "--seed", "1",
+        "--start", time.strftime("%Y-%m-%d", time.gmtime(time.time() - DAYS * 86400)), "--out", path)
+    return path, [f"sim-{i:04d}" for i in range(1, learners + 1)]
 
 
 def say(what, **values):
@@ -125,13 +122,15 @@ def fresh_database(postgres, folder, name):
             except FileNotFoundError:
                 pass
         return "sqlite:" + os.path.join(folder, name + ".db")
-    run("psql", "-q", postgres, "-c", f"DROP DATABASE IF EXISTS bench_{name}", "-c", f"CREATE DATABASE bench_{name}")
+    run("psql", "-q", postgres, "-c", "SET client_min_messages = error", "-c", f"DROP DATABASE IF EXISTS bench_{name}", "-c", f"CREATE DATABASE bench_{name}")
     base, _, rest = postgres.partition("?")
     return base.rsplit("/", 1)[0] + f"/bench_{name}" + (("?" + rest) if rest else "")
 
 
 def ingest(options, folder):
-    path, lines = simulate(folder, options.events)
+    path, _ = simulate(folder, options.events)
+    with open(path, "rb") as f:
+        lines = f.read().splitlines()
     source = os.path.join(folder, "source.db")
     run(DOPPEL, "import", "events", path, "--database", "sqlite:" + source)
     batches = os.path.join(folder, "batches")
@@ -141,7 +140,7 @@ def ingest(options, folder):
     count = min(len(lines), 60_000)
     write_requests(singles, [request("POST", "/api/events", line) for line in lines[:count]])
     for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
-        if engine == "postgresql" and not postgres:
+        if engine == "postgresql" and not postgres or options.engine not in ("both", engine):
             continue
         target = postgres or "sqlite:" + os.path.join(folder, "floor.db")
         for round_ in range(options.rounds):
@@ -175,14 +174,16 @@ ANSWERS = [
 
 def answers(options, folder):
     """Uncached answers at a small and a large history, one endpoint after another."""
-    results = {}
+    costs, rates = {}, {}
+
+    def slowness(engine, name, rate):
+        return rates.setdefault((engine, name), rate) / rate
+
     for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
-        if engine == "postgresql" and not postgres:
+        if engine == "postgresql" and not postgres or options.engine not in ("both", engine):
             continue
         for size in (100_000, options.events):
-            path, lines = simulate(folder, size)
-            learners = sorted({json.loads(line)["learner"] for line in lines[::500]})
-            del lines
+            path, learners = simulate(folder, size)
             database = fresh_database(postgres, folder, "answers")
             begin = time.monotonic()
             run(DOPPEL, "import", "events", path, "--database", database)
@@ -192,20 +193,17 @@ def answers(options, folder):
                     requests = os.path.join(folder, "requests")
                     write_requests(requests, [request("GET", path_.format(x)) for x in learners])
                     server.load(requests, "-c", "64", "-n", "2000")
-                    closed = server.load(requests, "-c", "64", "-t", "3")
-                    rate = options.rate or closed["rate"] * 0.5
-                    got = server.load(requests, "-c", "64", "-t", "4", "-r", str(rate))
-                    results[engine, name, size] = got
-                    before = results[engine, name, 100_000]
-                    say(f"answer {engine} {name}", events=size, capacity=round(closed["rate"]), at_rate=round(rate),
-                        p50_ms=got["p50_ms"], p95_ms=got["p95_ms"], p99_ms=got["p99_ms"],
-                        cpu_us=closed["server_cpu_us"] if "server_cpu_us" in closed else 0.0,
-                        capacity_to_small=1.0 if size == 100_000 else round(
-                            results[engine, name, "capacity"] / closed["rate"], 3),
+                    most = server.load(requests, "-c", "64", "-t", "2")
+                    rate = options.rate or most["rate"] * 0.5
+                    got = server.load(requests, "-c", "64", "-t", "3", "-r", str(rate))
+                    cost = most["server_cpu_us"]
+                    costs.setdefault((engine, name), cost)
+                    say(f"answer {engine} {name}", events=size, most_per_second=round(most["rate"]),
+                        at_rate=round(rate), p50_ms=got["p50_ms"], p95_ms=got["p95_ms"], p99_ms=got["p99_ms"],
+                        server_cpu_us=cost, cost_to_small=cost / costs[engine, name],
+                        time_to_small=slowness(engine, name, most["rate"]),
                         failed=int(got["4xx"] + got["5xx"] + got["lost"]))
-                    if size == 100_000:
-                        results[engine, name, "capacity"] = closed["rate"]
-                    del before
+            os.remove(path)
 
 
 def memory(_, folder):
@@ -237,6 +235,7 @@ def main():
     parser.add_argument("--postgres", help="URL of a server on which databases may be made and dropped")
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--rate", type=float, help="requests a second; half of the capacity when absent")
+    parser.add_argument("--engine", choices=["both", "sqlite", "postgresql"], default="both")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="doppel-bench-")

@@ -51,7 +51,7 @@ static const struct table tables[] = {
     {"hours", STMT_EXPORT_HOURS,
      "slot studyMs sessions completed answers correct reviews recalled assessmentN assessmentSum"},
     {"lengths", STMT_EXPORT_LENGTHS,
-     "bucket sessions completed studyMs answers correct reviews recalled"},
+     "bucket sessions completed studyMs answers correct reviews recalled planned planDoneMicro"},
     {"topics", STMT_EXPORT_TOPICS,
      "topicKind:p topic studyMs sessions answers correct reviews recalled scoreN scoreMicro "
      "firstAt:t lastAt:t"},

@@ -209,8 +209,9 @@ static const struct field session_stats_fields[] = {
     FIELD_END,
 };
 
-/* One row of STMT_SESSION_SUMS, and the sessions' lengths: summed here by the one function that
- * knows them, or, for all sessions, taken from the totals. */
+/* One row of STMT_SESSION_SUMS, or of STMT_SESSION_LENGTH_SUMS, which has the same columns and the
+ * time behind them. `spans`: the lengths of a filter's sessions, summed by the one function that
+ * knows them; NULL: all sessions, of which no row is read. */
 static struct stats stats_of(const struct learner *l, const struct rows *sums,
                              const struct rows *spans)
 {
@@ -224,9 +225,11 @@ static struct stats stats_of(const struct learner *l, const struct rows *sums,
     s.planned = column_i64(&v, 0);
     double completion = (double)column_i64(&v, 0);
     s.completion = s.planned > 0 ? round_to(completion / 1e4 / (double)s.planned, 2) : (double)NAN;
-    if (!spans)
-        s.duration_ms = l->study_ms;
-    else {
+    if (!spans) {
+        s.duration_ms = column_i64(&v, 0);
+        s.total = l->sessions; /* those without times too */
+        s.completed = l->completed;
+    } else {
         s.truncated = spans->count > SPANS_MAX;
         timed = s.truncated ? SPANS_MAX : spans->count;
         for (int32_t i = 0; i < timed; i++) {
@@ -238,8 +241,7 @@ static struct stats stats_of(const struct learner *l, const struct rows *sums,
     s.duration_minutes = round_to((double)s.duration_ms / 60000, 1);
     s.average_ms = timed > 0 ? round((double)s.duration_ms / (double)timed) : (double)NAN;
     s.average_minutes = round_to(s.average_ms / 60000, 1);
-    s.average_reviews =
-        s.total > 0 ? round_to((double)s.reviews / (double)s.total, 2) : (double)NAN;
+    s.average_reviews = timed > 0 ? round_to((double)s.reviews / (double)timed, 2) : (double)NAN;
     return s;
 }
 
@@ -267,9 +269,13 @@ static enum err get_session_stats(struct api_call *c)
     const struct value spans[] = {list[0], list[1], list[2], list[3], V_I(SPANS_MAX + 1)};
     struct query q[4] = {
         [1] = {.stmt = STMT_SESSION_LIST, .args = list, .arg_count = LIST_ARGS},
-        [2] = {.stmt = STMT_SESSION_SUMS, .args = list, .arg_count = 4},
+        [2] = {.stmt = STMT_SESSION_LENGTH_SUMS, .args = list, .arg_count = 1},
         [3] = {.stmt = STMT_SESSION_SPANS, .args = spans, .arg_count = 5},
     };
+    if (filtered) {
+        q[2].stmt = STMT_SESSION_SUMS;
+        q[2].arg_count = 4;
+    }
     e = learner_read(c, q, filtered ? 4 : 3, &l);
     if (e == ERR_OK)
         e = page_read(c, &q[1].rows, in->limit, &page);
@@ -416,7 +422,9 @@ static enum err get_session_list(struct api_call *c)
         [1] = {.stmt = STMT_SESSION_LIST, .args = list, .arg_count = LIST_ARGS},
         [2] = {.stmt = STMT_SESSION_SUMS, .args = list, .arg_count = 4},
     };
-    e = learner_read(c, q, 3, &l);
+    /* how many there are at all, the learner's row knows */
+    bool ranged = in->start_given || in->end_given;
+    e = learner_read(c, q, ranged ? 3 : 2, &l);
     if (e == ERR_OK)
         e = page_read(c, &q[1].rows, in->limit, &page);
     if (e == ERR_OK)
@@ -430,8 +438,11 @@ static enum err get_session_list(struct api_call *c)
         shown[i] = (struct session_shown){page.rows[i], page.rows[i].mission};
         r->study_ms += page.rows[i].duration_ms;
     }
-    struct columns sums = columns_of(&q[2].rows, 0);
-    r->total = column_i64(&sums, 0);
+    r->total = l.sessions;
+    if (ranged) {
+        struct columns sums = columns_of(&q[2].rows, 0);
+        r->total = column_i64(&sums, 0);
+    }
     r->sessions = (struct list){shown, page.n};
     r->pagination = (struct pagination){in->limit, range.offset, page.more, page.next};
     c->reply = r;

@@ -47,6 +47,8 @@ enum {
     LENGTH_CORRECT,
     LENGTH_REVIEWS,
     LENGTH_RECALLED,
+    LENGTH_PLANNED,
+    LENGTH_PLAN_DONE,
     LENGTH_COLUMNS
 };
 enum {
@@ -833,6 +835,12 @@ static void contribute(struct sums *s, const struct session_row *r, int64_t sign
     length->v[LENGTH_CORRECT] += sign * r->correct;
     length->v[LENGTH_REVIEWS] += sign * r->reviews;
     length->v[LENGTH_RECALLED] += sign * r->recalled;
+    if (r->objectives_total > 0) {
+        int64_t done =
+            r->objectives_done < r->objectives_total ? r->objectives_done : r->objectives_total;
+        length->v[LENGTH_PLANNED] += sign;
+        length->v[LENGTH_PLAN_DONE] += sign * (INT64_C(1000000) * done / r->objectives_total);
+    }
     if (!placed_anew)
         return;
     struct civil c = civil_at(s->learners[learner].zone, start);

@@ -86,7 +86,7 @@ static void a_session_is_summed_up(void **state)
     assert_string_equal(rows_of(f, "days"),
                         " 20150 1800000 0 1800000 0 0 1 1 2 1 0 0 2 13815510 0 0 0 4\n");
     assert_string_equal(rows_of(f, "hours"), " 34 1800000 1 1 2 1 0 0 0 0\n"); /* Monday, 10 */
-    assert_string_equal(rows_of(f, "lengths"), " 3 1 1 1800000 2 1 0 0\n");    /* [30, 40) */
+    assert_string_equal(rows_of(f, "lengths"), " 3 1 1 1800000 2 1 0 0 0 0\n");    /* [30, 40) */
     assert_string_equal(rows_of(f, "topics"), " 1 \"bio\" 0 1 1 1 0 0 0 0 1740996300000000 "
                                               "1740996300000000\n");
     assert_string_equal(rows_of(f, "totals"),
@@ -113,7 +113,7 @@ static void study_time_is_split_at_midnight(void **state)
                         " 20121 2400000 2400000 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1\n");
     assert_string_equal(rows_of(f, "hours"),
                         " 0 2400000 0 0 0 0 0 0 0 0\n 167 1800000 1 1 0 0 0 0 0 0\n");
-    assert_string_equal(rows_of(f, "lengths"), " 6 1 1 4200000 0 0 0 0\n"); /* [60, 90) */
+    assert_string_equal(rows_of(f, "lengths"), " 6 1 1 4200000 0 0 0 0 0 0\n"); /* [60, 90) */
     assert_verified(f);
 }
 
@@ -159,13 +159,13 @@ static void pauses_are_taken_off(void **state)
 
     for (size_t i = 0; i < COUNT(e); i++)
         apply(f, &e[i], 1, NULL);
-    assert_string_equal(rows_of(f, "lengths"), " 5 1 1 3000000 0 0 0 0\n"); /* 50 minutes */
+    assert_string_equal(rows_of(f, "lengths"), " 5 1 1 3000000 0 0 0 0 0 0\n"); /* 50 minutes */
     assert_string_equal(rows_of(f, "hours"), " 34 3000000 1 1 0 0 0 0 0 0\n");
     /* two minutes more, told by a second completion; the first one's time stands */
     struct event again = of_session(EVENT_SESSION_COMPLETED, "e", "2025-03-03T11:30:00Z");
     again.data = STR("{\"pausedMs\":120000}");
     apply(f, &again, 1, NULL);
-    assert_string_equal(rows_of(f, "lengths"), " 4 1 1 2880000 0 0 0 0\n"); /* 48 minutes */
+    assert_string_equal(rows_of(f, "lengths"), " 4 1 1 2880000 0 0 0 0 0 0\n"); /* 48 minutes */
     assert_verified(f);
 }
 

@@ -303,6 +303,8 @@ CREATE TABLE lengths (
     correct {int} NOT NULL DEFAULT 0,
     reviews {int} NOT NULL DEFAULT 0,
     recalled {int} NOT NULL DEFAULT 0,
+    planned {int} NOT NULL DEFAULT 0,        -- sessions with a plan of objectives
+    plan_done_micro {int} NOT NULL DEFAULT 0, -- sum of the shares of their plans that were done
     PRIMARY KEY (learner_id, bucket)
 ) {by_learner};
 

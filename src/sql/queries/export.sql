@@ -94,7 +94,8 @@ SELECT slot, study_ms, sessions, completed, answers, correct, reviews, recalled,
 
 -- name: export_lengths
 -- args: text
-SELECT bucket, sessions, completed, study_ms, answers, correct, reviews, recalled
+SELECT bucket, sessions, completed, study_ms, answers, correct, reviews, recalled, planned,
+       plan_done_micro
   FROM lengths WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY bucket;
 

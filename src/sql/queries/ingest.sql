@@ -258,11 +258,11 @@ INSERT INTO hours (learner_id, slot, study_ms, sessions, completed, answers, cor
         assessment_sum = hours.assessment_sum + excluded.assessment_sum;
 
 -- name: ingest_lengths_add
--- args: int, int, int, int, int, int, int, int, int
+-- args: int, int, int, int, int, int, int, int, int, int, int
 -- bulk
 INSERT INTO lengths (learner_id, bucket, sessions, completed, study_ms, answers, correct,
-        reviews, recalled)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        reviews, recalled, planned, plan_done_micro)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (learner_id, bucket) DO UPDATE SET
         sessions = lengths.sessions + excluded.sessions,
         completed = lengths.completed + excluded.completed,
@@ -270,7 +270,9 @@ INSERT INTO lengths (learner_id, bucket, sessions, completed, study_ms, answers,
         answers = lengths.answers + excluded.answers,
         correct = lengths.correct + excluded.correct,
         reviews = lengths.reviews + excluded.reviews,
-        recalled = lengths.recalled + excluded.recalled;
+        recalled = lengths.recalled + excluded.recalled,
+        planned = lengths.planned + excluded.planned,
+        plan_done_micro = lengths.plan_done_micro + excluded.plan_done_micro;
 
 -- name: ingest_topics_add
 -- args: int, int, text, int, int, int, int, int, int, int, int, int, int
@@ -416,7 +418,8 @@ SELECT slot, study_ms, sessions, completed, answers, correct, reviews, recalled,
 
 -- name: rebuild_rows_lengths
 -- args: int
-SELECT bucket, sessions, completed, study_ms, answers, correct, reviews, recalled
+SELECT bucket, sessions, completed, study_ms, answers, correct, reviews, recalled, planned,
+       plan_done_micro
   FROM lengths WHERE learner_id = $1 ORDER BY bucket;
 
 -- name: rebuild_rows_topics

@@ -42,6 +42,15 @@ SELECT count(*), count(completed_at), coalesce(sum(reviews), 0), coalesce(sum(an
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND first_at BETWEEN $2 AND $3 AND (CAST($4 AS TEXT) IS NULL OR mission = $4);
 
+-- The same of all the learner's sessions, by the sums of their lengths, and their study time.
+-- name: session_length_sums
+-- args: text
+SELECT coalesce(sum(sessions), 0), coalesce(sum(completed), 0), coalesce(sum(reviews), 0),
+       coalesce(sum(answers), 0), coalesce(sum(planned), 0), coalesce(sum(plan_done_micro), 0),
+       coalesce(sum(study_ms), 0)
+  FROM lengths
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
 -- What the length of each session needs, newest first.
 -- name: session_spans
 -- args: text, int, int, text, int
