@@ -268,6 +268,21 @@ class Lists:
         data = self.get(STATS, dateRangeStart=date(5), dateRangeEnd=date(2)).json["data"]
         self.assertEqual((data["stats"]["totalSessions"], data["stats"]["totalDurationMinutes"]), (3, 12 + 13 + 14))
 
+    def test_stats_of_all_equal_those_of_a_range_that_holds_all(self):
+        objectives = [{"objectiveId": "o1"}, {"objectiveId": "o2"}, {"objectiveId": "o3"}]
+        for name, done in (("p1", ("o1",)), ("p2", ("o1", "o2", "o3", "o4")), ("p3", ())):
+            self.server.events(
+                [event("cid", "session_started", at=text(at(2, 9)), session=name, data={"objectives": objectives})] +
+                [event("cid", "objective_completed", at=text(at(2, 9, 5)), session=name, objective=o) for o in done] +
+                [event("cid", "session_completed", at=text(at(2, 9, 30)), session=name)])
+        every = self.get(STATS, "cid").json["data"]["stats"]
+        ranged = self.get(STATS, "cid", dateRangeStart="2000-01-01").json["data"]["stats"]
+        self.assertEqual(every, ranged)
+        self.assertEqual((every["plannedSessions"], every["totalSessions"]), (3, 3))
+        self.assertAlmostEqual(every["averageCompletionRate"], (100 / 3 + 100 + 0) / 3, 1)
+        for path, query in ((LIST, {}), (LIST, {"startDate": "2000-01-01"})):
+            self.assertEqual(self.get(path, "cid", **query).json["data"]["total"], 3)
+
     def test_no_data(self):
         stats = self.get(STATS, "new").json["data"]["stats"]
         self.assertEqual((stats["totalSessions"], stats["averageDurationMs"], stats["averageReviewsPerSession"]),
