@@ -73,6 +73,10 @@ static int check(const struct command_call *call)
                                (int)c->workers_reserved, (int)c->workers);
     if ((c->tls_cert.n == 0) != (c->tls_key.n == 0))
         return command_misused(call->command, "tls_cert and tls_key only work together");
+    if (c->redis.n && !str_starts(c->redis, STR("redis://")) &&
+        !str_starts(c->redis, STR("rediss://")) && !str_starts(c->redis, STR("unix://")))
+        return command_misused(call->command,
+                               "redis must be a URL: redis://, rediss:// or unix://");
     while (c->dev && rest.p) {
         struct str address = str_trim(str_cut(&rest, ','));
 

@@ -841,6 +841,12 @@ enum err intake_end(struct intake *in, enum err e, char *ret_detail)
     }
     show_progress(in, true);
     print_summary(in, e);
+    const struct intake_counts *c = &in->counts;
+    if (e == ERR_OK && c->refused > 0 && c->accepted + c->duplicates == 0 && !in->ctx->sink) {
+        snprintf(ret_detail, ARGS_DETAIL_MAX,
+                 "%.120s: nothing could be taken; see the reasons above", in->o.name);
+        return ERR_UNPROCESSABLE;
+    }
     if (e == ERR_CANCELLED)
         snprintf(ret_detail, ARGS_DETAIL_MAX,
                  "%.120s: stopped after %" PRId64 " events; the same command goes on from there",

@@ -266,6 +266,7 @@ class Serve(CommandCase):
         at = ("--database", self.database)
         self.fails(2, "refuses to listen on \"0.0.0.0:0\"", "serve", "--dev", "--listen", "0.0.0.0:0", *at)
         self.fails(2, "refuses to listen", "serve", "--dev", "--listen", "127.0.0.1:0, [::]:0", *at)
+        self.fails(2, "redis must be a URL", "serve", "--redis", "http://x", *at)
         self.fails(2, "only work together", "serve", "--tls-cert", "x", *at)
         self.fails(2, "workers_reserved", "serve", "--workers", "2", "--workers-reserved", "2", *at)
         self.fails(2, "takes no value", "serve", "--no-dev=1", *at)
@@ -392,6 +393,9 @@ class Simulate(CommandCase):
         self.fails(2, "unknown option --learner; did you mean --learners?", "simulate", "--learner", "3")
         self.fails(1, "", "simulate", "--learners", "1", "--days", "1", "--out", "/nonexistent/x")
         self.fails(1, "", "import", "events", self.path("none"), "--database", self.database)
+        with open(self.path("noise"), "w") as f:
+            f.write("no event\nnor this\n")
+        self.fails(1, "nothing could be taken", "import", "events", self.path("noise"), "--database", self.database)
 
 
 if __name__ == "__main__":
