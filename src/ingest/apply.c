@@ -278,21 +278,8 @@ static enum err event_values(struct applier *a, const struct entry *n, int64_t n
     return ERR_OK;
 }
 
-static bool all_of(const bool *b, int32_t count)
+static enum err events_bulk(struct applier *a, int64_t now_us, struct bulk *ret)
 {
-    for (int32_t i = 0; i < count; i++)
-        if (!b[i])
-            return false;
-    return true;
-}
-
-/* Which of them the log did not hold yet. PostgreSQL takes longer to look for an event and to say
- * that it was new than to insert it, and clients rarely send one twice: as long as they do not, the
- * group is inserted as new. The unique index knows better, and then the run fails and is repeated.
- * The learners' rows are locked, so nobody else adds events of theirs in between. */
-static enum err events_insert(struct applier *a, int64_t now_us, bool *ret_fresh)
-{
-    bool hopeful = a->careful == 0 && store_conn_engine(a->conn) == STORE_POSTGRES;
     struct value *v =
         arena_new(&a->arena, struct value, (size_t)a->entry_count * (size_t)EVENT_COLUMNS);
 
@@ -303,20 +290,9 @@ static enum err events_insert(struct applier *a, int64_t now_us, bool *ret_fresh
         if (e != ERR_OK)
             return e;
     }
-    struct bulk b = {.stmt = hopeful ? STMT_INGEST_EVENTS_NEW : STMT_INGEST_EVENTS_ADD,
-                     .rows = a->entry_count,
-                     .cols = EVENT_COLUMNS,
-                     .v = v,
-                     .applied = hopeful ? NULL : ret_fresh};
-    enum err e = store_write(a->conn, &b, 1);
-    a->collided = hopeful && e == ERR_CONFLICT;
-    if (hopeful)
-        memset(ret_fresh, 1, (size_t)a->entry_count * sizeof *ret_fresh);
-    if (a->collided || (!hopeful && e == ERR_OK && !all_of(ret_fresh, a->entry_count)))
-        a->careful = CAREFUL_GROUPS;
-    else if (a->careful > 0)
-        a->careful--;
-    return e;
+    *ret = (struct bulk){
+        .stmt = STMT_INGEST_EVENTS_ADD, .rows = a->entry_count, .cols = EVENT_COLUMNS, .v = v};
+    return ERR_OK;
 }
 
 /* ---- a run ---- */
@@ -380,18 +356,14 @@ static enum err gather_entries(struct applier *a, const struct apply_item *items
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
-static void fold_fresh(struct applier *a, const bool *fresh)
+/* The sums of an event that the log did not hold yet. */
+static void fold(struct applier *a, const struct entry *n)
 {
-    for (int32_t i = 0; i < a->entry_count; i++) {
-        const struct entry *n = &a->entries[i];
-        if (!fresh[i])
-            continue;
-        n->result->status = INGEST_ACCEPTED;
-        if (n->learner->in_sums < 0)
-            n->learner->in_sums = sums_learner(a->sums, n->learner->id, n->learner->zone);
-        n->learner->changed = true;
-        sums_event(a->sums, n->learner->in_sums, n->event, n->result->id, n->at);
-    }
+    n->result->status = INGEST_ACCEPTED;
+    if (n->learner->in_sums < 0)
+        n->learner->in_sums = sums_learner(a->sums, n->learner->id, n->learner->zone);
+    n->learner->changed = true;
+    sums_event(a->sums, n->learner->in_sums, n->event, n->result->id, n->at);
 }
 
 static enum err note_changed(struct applier *a)
@@ -428,9 +400,52 @@ static void tell_refused(const struct apply_item *items, int32_t count,
     }
 }
 
+/* All are new, as far as one knows: they go along with the first questions about their sums. The
+ * learners' rows are locked, so nobody else adds events of theirs meanwhile. */
+static enum err store_as_new(struct applier *a, struct bulk *events)
+{
+    events->stmt = STMT_INGEST_EVENTS_NEW;
+    for (int32_t i = 0; i < a->entry_count; i++)
+        fold(a, &a->entries[i]);
+    enum err e = sums_write(a->sums, a->conn, events);
+    a->collided = e == ERR_CONFLICT;
+    if (a->collided)
+        a->careful = CAREFUL_GROUPS;
+    return e;
+}
+
+static enum err store_what_is_new(struct applier *a, struct bulk *events)
+{
+    int32_t fresh = 0;
+    bool *applied = arena_new(&a->arena, bool, (size_t)a->entry_count);
+
+    if (!applied)
+        return ERR_NOMEM;
+    events->applied = applied;
+    enum err e = store_write(a->conn, events, 1);
+    for (int32_t i = 0; e == ERR_OK && i < a->entry_count; i++) {
+        fresh += applied[i];
+        if (applied[i])
+            fold(a, &a->entries[i]);
+    }
+    if (e != ERR_OK)
+        return e;
+    if (fresh < a->entry_count)
+        a->careful = CAREFUL_GROUPS;
+    else if (a->careful > 0)
+        a->careful--;
+    return fresh > 0 ? sums_write(a->sums, a->conn, NULL) : ERR_OK;
+}
+
+/* PostgreSQL takes longer to look for an event and to say that it was not there than to insert it,
+ * and clients rarely send one twice: as long as they do not, groups are inserted as new. The unique
+ * index knows better, and then the run fails and is repeated. */
 static enum err run(struct applier *a, const struct apply_item *items, int32_t count,
                     int64_t now_us)
 {
+    bool hopeful = a->careful == 0 && store_conn_engine(a->conn) == STORE_POSTGRES;
+    struct bulk events;
+
     run_begin(a);
     struct learner_row **of_item = arena_new(&a->arena, struct learner_row *, (size_t)count);
     if (!of_item)
@@ -441,19 +456,13 @@ static enum err run(struct applier *a, const struct apply_item *items, int32_t c
     e = learners_find(a, now_us);
     if (e == ERR_OK)
         e = gather_entries(a, items, count, now_us, of_item);
-    if (e != ERR_OK)
-        return e;
-    bool *fresh = arena_new(&a->arena, bool, (size_t)a->entry_count + 1);
-    if (!fresh)
-        return ERR_NOMEM;
-    if (a->entry_count > 0)
-        e = events_insert(a, now_us, fresh);
-    if (e != ERR_OK)
-        return e;
-    fold_fresh(a, fresh);
-    e = note_changed(a);
-    if (e == ERR_OK && a->changed_count > 0)
-        e = sums_write(a->sums, a->conn);
+    if (e == ERR_OK && a->entry_count > 0) {
+        e = events_bulk(a, now_us, &events);
+        if (e == ERR_OK)
+            e = hopeful ? store_as_new(a, &events) : store_what_is_new(a, &events);
+    }
+    if (e == ERR_OK)
+        e = note_changed(a);
     if (e == ERR_OK)
         tell_refused(items, count, of_item);
     return e;

@@ -737,27 +737,56 @@ void sums_event(struct sums *s, int32_t learner, const struct event *e, struct s
     fold_kind(&f);
 }
 
+/* ---- what goes to the store ---- */
+
+enum { BULKS_MAX = 24 };
+
+struct writing {
+    struct sums *s;
+    struct bulk bulks[BULKS_MAX];
+    int32_t count;
+};
+
+/* NULL: out of memory, or nothing to write. */
+static struct value *bulk_add(struct writing *w, enum stmt stmt, int32_t rows, int32_t cols)
+{
+    if (rows == 0 || w->s->failed)
+        return NULL;
+    struct value *v = arena_new(&w->s->arena, struct value, (size_t)rows * (size_t)cols);
+    if (!v) {
+        w->s->failed = true;
+        return NULL;
+    }
+    ASSERT(w->count < BULKS_MAX);
+    w->bulks[w->count++] = (struct bulk){.stmt = stmt, .rows = rows, .cols = cols, .v = v};
+    return v;
+}
+
 /* ---- the rows before, and after ---- */
 
-/* Reads the rows that the group touches and takes both together; head.before is what there was. */
-static enum err merge_table(struct sums *s, struct store_conn *conn, struct table *t,
-                            const struct row_form *form)
+/* Asks for the rows that the group touches; the table's rows from number `first` on. */
+static void ask_rows(struct writing *w, const struct table *t, int32_t first,
+                     const struct row_form *form)
 {
-    int32_t cols = 1 + form->keys;
-    struct rows rows;
+    struct value *v = bulk_add(w, form->read, t->count - first, 1 + form->keys);
 
-    if (t->count == 0 || s->failed)
-        return s->failed ? ERR_NOMEM : ERR_OK;
-    struct value *keys = arena_new(&s->arena, struct value, (size_t)t->count * (size_t)cols);
-    if (!keys)
-        return ERR_NOMEM;
-    for (int32_t i = 0; i < t->count; i++)
-        row_key_values(form, t->rows[i], s->learners[t->rows[i]->learner].id, keys + i * cols);
-    enum err e = store_read_bulk(conn, &s->arena, form->read, keys, t->count, cols, &rows);
-    if (e != ERR_OK)
-        return e;
-    for (int32_t i = 0; i < rows.count; i++) {
-        const struct value *v = row_at(&rows, i);
+    if (!v)
+        return;
+    w->bulks[w->count - 1].arena = &w->s->arena;
+    for (int32_t i = first; i < t->count; i++, v += 1 + form->keys)
+        row_key_values(form, t->rows[i], w->s->learners[t->rows[i]->learner].id, v);
+}
+
+/* Takes what there was and what is new together; head.before is what there was. */
+static enum err merge_rows(struct sums *s, const struct writing *w, const struct table *t,
+                           const struct row_form *form)
+{
+    const struct rows *rows = NULL;
+
+    for (int32_t i = 0; i < w->count; i++)
+        rows = w->bulks[i].stmt == form->read ? &w->bulks[i].given : rows;
+    for (int32_t i = 0; rows && i < rows->count; i++) {
+        const struct value *v = row_at(rows, i);
         struct row_head *before = arena_alloc(&s->arena, form->size, _Alignof(max_align_t));
         if (!before)
             return ERR_NOMEM;
@@ -875,29 +904,6 @@ static void contribute_all(struct sums *s)
 
 /* ---- writing ---- */
 
-enum { BULKS_MAX = 24 };
-
-struct writing {
-    struct sums *s;
-    struct bulk bulks[BULKS_MAX];
-    int32_t count;
-};
-
-/* NULL: out of memory, or nothing to write. */
-static struct value *bulk_add(struct writing *w, enum stmt stmt, int32_t rows, int32_t cols)
-{
-    if (rows == 0 || w->s->failed)
-        return NULL;
-    struct value *v = arena_new(&w->s->arena, struct value, (size_t)rows * (size_t)cols);
-    if (!v) {
-        w->s->failed = true;
-        return NULL;
-    }
-    ASSERT(w->count < BULKS_MAX);
-    w->bulks[w->count++] = (struct bulk){.stmt = stmt, .rows = rows, .cols = cols, .v = v};
-    return v;
-}
-
 static void write_rows(struct writing *w, const struct table *t, const struct row_form *form)
 {
     int32_t cols = 1 + form->keys + form->column_count;
@@ -992,52 +998,77 @@ static void write_loads(struct writing *w)
 }
 
 /* Which topics are new to their sessions is only known after writing them. */
-static enum err write_session_topics(struct sums *s, struct store_conn *conn)
+static bool *write_session_topics(struct writing *w)
 {
-    const struct table *t = &s->session_topics;
-    struct writing w = {.s = s};
-    struct value *v = bulk_add(&w, STMT_INGEST_SESSION_TOPICS_ADD, t->count, 4);
-    bool *applied = arena_new(&s->arena, bool, (size_t)t->count + 1);
+    const struct table *t = &w->s->session_topics;
+    struct value *v = bulk_add(w, STMT_INGEST_SESSION_TOPICS_ADD, t->count, 4);
+    bool *applied = v ? arena_new(&w->s->arena, bool, (size_t)t->count) : NULL;
 
-    if (s->failed || !applied)
-        return ERR_NOMEM;
     if (!v)
-        return ERR_OK;
+        return NULL;
+    w->s->failed |= !applied;
+    w->bulks[w->count - 1].applied = applied;
     for (int32_t i = 0; i < t->count; i++) {
         const struct row_key *k = t->rows[i];
-        *v++ = V_I(s->learners[k->learner].id);
+        *v++ = V_I(w->s->learners[k->learner].id);
         *v++ = V_S(k->a);
         *v++ = V_I(k->num);
         *v++ = V_S(k->b);
     }
-    w.bulks[0].applied = applied;
-    enum err e = store_write(conn, w.bulks, w.count);
-    for (int32_t i = 0; e == ERR_OK && i < t->count; i++) {
+    return applied;
+}
+
+static void count_session_topics(struct sums *s, const bool *applied)
+{
+    const struct table *t = &s->session_topics;
+
+    for (int32_t i = 0; applied && i < t->count; i++) {
         const struct row_key *k = t->rows[i];
         if (applied[i])
             sum_row(&s->topics, k->learner, k->num, k->b)->v[TOPIC_SESSIONS]++;
     }
-    return e;
 }
 
-enum err sums_write(struct sums *s, struct store_conn *conn)
+/* Everything that the group is known to touch, in one round trip; then the sessions that late
+ * reviews took new cards from, which hardly ever are others. */
+static enum err read_and_merge(struct sums *s, struct store_conn *conn, const struct bulk *first)
+{
+    static const struct {
+        uint32_t table; /* offset */
+        const struct row_form *form;
+    } reads[] = {
+        {offsetof(struct sums, cards), &card_form},
+        {offsetof(struct sums, sessions), &session_form},
+        {offsetof(struct sums, session_objectives), &session_objective_form},
+        {offsetof(struct sums, missions), &mission_form},
+        {offsetof(struct sums, mission_objectives), &mission_objective_form},
+    };
+    struct writing w = {.s = s}, late = {.s = s};
+
+    if (first)
+        w.bulks[w.count++] = *first;
+    for (size_t i = 0; i < COUNT(reads); i++)
+        ask_rows(&w, (struct table *)(void *)((char *)s + reads[i].table), 0, reads[i].form);
+    bool *new_topics = write_session_topics(&w);
+    enum err e = s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
+    for (size_t i = 0; e == ERR_OK && i < COUNT(reads); i++)
+        e = merge_rows(s, &w, (struct table *)(void *)((char *)s + reads[i].table), reads[i].form);
+    if (e != ERR_OK)
+        return e;
+    int32_t sessions = s->sessions.count;
+    count_session_topics(s, new_topics);
+    move_new_cards(s);
+    count_objectives(s);
+    ask_rows(&late, &s->sessions, sessions, &session_form);
+    e = s->failed ? ERR_NOMEM : store_write(conn, late.bulks, late.count);
+    return e == ERR_OK ? merge_rows(s, &late, &s->sessions, &session_form) : e;
+}
+
+enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *first)
 {
     struct writing w = {.s = s};
 
-    enum err e = merge_table(s, conn, &s->cards, &card_form);
-    if (e == ERR_OK)
-        e = merge_table(s, conn, &s->session_objectives, &session_objective_form);
-    if (e != ERR_OK)
-        return e;
-    move_new_cards(s);
-    count_objectives(s);
-    e = merge_table(s, conn, &s->sessions, &session_form);
-    if (e == ERR_OK)
-        e = merge_table(s, conn, &s->missions, &mission_form);
-    if (e == ERR_OK)
-        e = merge_table(s, conn, &s->mission_objectives, &mission_objective_form);
-    if (e == ERR_OK)
-        e = write_session_topics(s, conn);
+    enum err e = read_and_merge(s, conn, first);
     if (e != ERR_OK)
         return e;
     contribute_all(s);

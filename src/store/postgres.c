@@ -857,6 +857,8 @@ static enum err take_write(struct pg_conn *c, const struct expect *x, const PGre
     char *tuples = PQcmdTuples((PGresult *)r);
     int64_t changed = 0;
 
+    if (b->arena)
+        return pg_copy_rows(b->arena, r, INT32_MAX, &b->given);
     if (*tuples && str_to_i64(str_from(tuples), &changed) != ERR_OK)
         changed = 0;
     b->changed += changed;

@@ -647,9 +647,12 @@ static enum err sqlite_write(struct store_conn *base, struct bulk *bulks, int32_
 
     base->counts.round_trips++;
     call_starts(c, store_call_deadline(base->store, 0));
-    for (int32_t i = 0; e == ERR_OK && i < count; i++)
-        if (bulks[i].rows > 0)
-            e = write_bulk(c, &bulks[i]);
+    for (int32_t i = 0; e == ERR_OK && i < count; i++) {
+        struct bulk *b = &bulks[i];
+        if (b->rows > 0)
+            e = b->arena ? select_rows(c, b->arena, b->stmt, b->v, b->rows, INT32_MAX, &b->given)
+                         : write_bulk(c, b);
+    }
     return e;
 }
 

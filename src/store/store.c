@@ -355,7 +355,9 @@ enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count)
         struct bulk *b = &bulks[i];
         usable(c, b->stmt);
         ASSERT(b->rows >= 0 && (!b->applied || b->rows == 0 || def_of(c, b->stmt)->key_count > 0));
+        ASSERT(!b->arena || (def_of(c, b->stmt)->bulk && !b->applied));
         b->changed = 0;
+        b->given = (struct rows){0};
         work += b->rows > 0;
         for (int32_t row = 0; row < b->rows; row++) {
             enum err e =

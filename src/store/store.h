@@ -133,8 +133,10 @@ struct bulk {
     const struct value *v; /* row by row */
     bool *applied;         /* may be NULL: per row, was it inserted or changed? Needs `-- key:` */
     int64_t changed;       /* filled: rows inserted, changed or deleted */
+    struct arena *arena;   /* NULL, or: a read by keys as in store_read_bulk(), among the writes */
+    struct rows given;     /* filled then, in the arena */
 };
-/* All in one round trip; each bulk counts as one statement. Inside the transaction that is open.
+/* All in one round trip, in order; each bulk counts as one statement. Inside the transaction that is open.
  * ERR_CONFLICT: a unique or foreign key. ERR_RANGE: a CHECK, a NOT NULL, or text as in store_read().
  * Also ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_BUSY, ERR_DEADLINE (the statement timeout), ERR_IO. */
 MUST_CHECK enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count);
