@@ -395,7 +395,10 @@ class Simulate(CommandCase):
         self.fails(1, "", "import", "events", self.path("none"), "--database", self.database)
         with open(self.path("noise"), "w") as f:
             f.write("no event\nnor this\n")
-        self.fails(1, "nothing could be taken", "import", "events", self.path("noise"), "--database", self.database)
+        done = run("import", "events", self.path("noise"), "--database", self.database)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nothing could be taken", done.stderr)
+        self.assertIn("refused: 2", done.stdout)
 
 
 if __name__ == "__main__":
