@@ -283,7 +283,7 @@ static void tracker_leave(struct tracker *t, const struct answers *a, const int6
 
 static double track(struct tracker *t, const struct answers *a, const struct answer *r)
 {
-    const uint32_t *skills = a->skill_ids + r->first_skill;
+    const uint32_t *skills = r->skill_count ? a->skill_ids + r->first_skill : NULL;
     struct struggle_question *q = &t->q;
     double p = (double)NAN;
 
