@@ -1,8 +1,8 @@
 /* insert_floor - the bare cost of storing events: the rows of an existing store, inserted again by
  * 1,000 a transaction, with nothing else done.
  *
- *     insert_floor SOURCE.db COUNT sqlite:OUT.db
- *     insert_floor SOURCE.db COUNT postgresql://…      (by COPY; makes and drops a table)
+ *     insert_floor SOURCE.db COUNT sqlite:OUT.db [PAGES]    (wal_autocheckpoint; SQLite's own is
+ * 1000) insert_floor SOURCE.db COUNT postgresql://…      (by COPY; makes and drops a table)
  *
  * The table has the columns, the key and the index of the server's own. Prints rows a second. */
 #include <libpq-fe.h>
@@ -15,8 +15,9 @@
 
 enum { COLUMNS = 19, PER_TRANSACTION = 1000 };
 
-static const char columns[] = "learner_id, at, id, kind, untimed, session, item, skills, correct, score, rating, "
-                              "duration_ms, latency_ms, confidence, modality, course, objective, data, received_at";
+static const char columns[] =
+    "learner_id, at, id, kind, untimed, session, item, skills, correct, score, rating, "
+    "duration_ms, latency_ms, confidence, modality, course, objective, data, received_at";
 
 struct cell {
     int type;
@@ -50,7 +51,8 @@ static void read_rows(const char *path, long count)
     sqlite3_stmt *st;
     char sql[512];
 
-    must(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK, "the source cannot be opened");
+    must(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK,
+         "the source cannot be opened");
     snprintf(sql, sizeof sql, "SELECT %s FROM events LIMIT %ld", columns, count);
     must(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK, sqlite3_errmsg(db));
     cells = calloc((size_t)count * COLUMNS, sizeof *cells);
@@ -73,7 +75,7 @@ static void read_rows(const char *path, long count)
     sqlite3_close(db);
 }
 
-static double into_sqlite(const char *path)
+static double into_sqlite(const char *path, const char *pages)
 {
     sqlite3 *db;
     sqlite3_stmt *st;
@@ -81,17 +83,26 @@ static double into_sqlite(const char *path)
 
     remove(path);
     must(sqlite3_open(path, &db) == SQLITE_OK, "the target cannot be opened");
-    must(sqlite3_exec(db,
-                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=16384;"
-                      "CREATE TABLE events (learner_id INTEGER NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL,"
-                      " kind INTEGER NOT NULL, untimed INTEGER NOT NULL, session TEXT, item TEXT, skills TEXT,"
-                      " correct INTEGER, score REAL, rating INTEGER, duration_ms INTEGER, latency_ms INTEGER,"
-                      " confidence REAL, modality TEXT, course TEXT, objective TEXT, data TEXT,"
-                      " received_at INTEGER NOT NULL, PRIMARY KEY (learner_id, at, id)) STRICT, WITHOUT ROWID;"
-                      "CREATE UNIQUE INDEX events_by_id ON events (learner_id, id)",
-                      NULL, NULL, NULL) == SQLITE_OK,
-         sqlite3_errmsg(db));
-    snprintf(sql, sizeof sql, "INSERT INTO events (%s) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", columns);
+    snprintf(sql, sizeof sql,
+             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%.9s",
+             pages);
+    must(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, sqlite3_errmsg(db));
+    must(
+        sqlite3_exec(
+            db,
+            "CREATE TABLE events (learner_id INTEGER NOT NULL, at INTEGER NOT NULL, id TEXT NOT "
+            "NULL,"
+            " kind INTEGER NOT NULL, untimed INTEGER NOT NULL, session TEXT, item TEXT, skills "
+            "TEXT,"
+            " correct INTEGER, score REAL, rating INTEGER, duration_ms INTEGER, latency_ms INTEGER,"
+            " confidence REAL, modality TEXT, course TEXT, objective TEXT, data TEXT,"
+            " received_at INTEGER NOT NULL, PRIMARY KEY (learner_id, at, id)) STRICT, WITHOUT "
+            "ROWID;"
+            "CREATE UNIQUE INDEX events_by_id ON events (learner_id, id)",
+            NULL, NULL, NULL) == SQLITE_OK,
+        sqlite3_errmsg(db));
+    snprintf(sql, sizeof sql,
+             "INSERT INTO events (%s) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", columns);
     must(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK, sqlite3_errmsg(db));
     double start = now_s();
     for (long r = 0; r < row_count; r++) {
@@ -140,8 +151,10 @@ static double into_postgres(const char *url)
     PQclear(PQexec(db, "SET client_min_messages = error"));
     PQclear(PQexec(db, "DROP TABLE IF EXISTS floor_events"));
     PGresult *made = PQexec(
-        db, "CREATE TABLE floor_events (learner_id bigint NOT NULL, at bigint NOT NULL, id text NOT NULL,"
-            " kind bigint NOT NULL, untimed bigint NOT NULL, session text, item text, skills text, correct bigint,"
+        db, "CREATE TABLE floor_events (learner_id bigint NOT NULL, at bigint NOT NULL, id text "
+            "NOT NULL,"
+            " kind bigint NOT NULL, untimed bigint NOT NULL, session text, item text, skills text, "
+            "correct bigint,"
             " score double precision, rating bigint, duration_ms bigint, latency_ms bigint,"
             " confidence double precision, modality text, course text, objective text, data text,"
             " received_at bigint NOT NULL, PRIMARY KEY (learner_id, at, id));"
@@ -186,12 +199,16 @@ static double into_postgres(const char *url)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: insert_floor SOURCE.db COUNT sqlite:OUT.db|postgresql://…\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr,
+                "usage: insert_floor SOURCE.db COUNT sqlite:OUT.db|postgresql://… [PAGES]\n");
         return 2;
     }
     read_rows(argv[1], strtol(argv[2], NULL, 10));
-    double took = strncmp(argv[3], "sqlite:", 7) == 0 ? into_sqlite(argv[3] + 7) : into_postgres(argv[3]);
-    printf("rows=%ld\tseconds=%.3f\trows_per_second=%.0f\n", row_count, took, (double)row_count / took);
+    double took = strncmp(argv[3], "sqlite:", 7) == 0
+                      ? into_sqlite(argv[3] + 7, argc > 4 ? argv[4] : "1000")
+                      : into_postgres(argv[3]);
+    printf("rows=%ld\tseconds=%.3f\trows_per_second=%.0f\n", row_count, took,
+           (double)row_count / took);
     return 0;
 }
