@@ -196,9 +196,9 @@ def answers(options, folder):
                     requests = os.path.join(folder, "requests")
                     write_requests(requests, [request("GET", path_.format(x)) for x in learners])
                     server.load(requests, "-c", "64", "-n", "2000")
-                    most = server.load(requests, "-c", "64", "-t", "2")
-                    rate = options.rate or most["rate"] * 0.5
-                    got = server.load(requests, "-c", "64", "-t", "3", "-r", str(rate))
+                    most = server.load(requests, "-c", "64", "-t", "1.5")
+                    rate = options.rate or most["rate"] * options.share
+                    got = server.load(requests, "-c", "64", "-t", "2", "-r", str(rate))
                     cost = most["server_cpu_us"]
                     costs.setdefault((engine, name), cost)
                     say(f"answer {engine} {name}", events=size, most_per_second=round(most["rate"]),
@@ -237,7 +237,8 @@ def main():
     parser.add_argument("what", choices=["ingest", "answers", "memory"])
     parser.add_argument("--postgres", help="URL of a server on which databases may be made and dropped")
     parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--rate", type=float, help="requests a second; half of the capacity when absent")
+    parser.add_argument("--rate", type=float, help="requests a second, instead of a share of the most")
+    parser.add_argument("--share", type=float, default=0.25, help="of the most that a closed loop gets, as the rate")
     parser.add_argument("--engine", choices=["both", "sqlite", "postgresql"], default="both")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
