@@ -5,11 +5,14 @@
 #
 #     bench/http_cpu.sh [BUILD [ROUNDS [REQUESTS [CONNECTIONS]]]]
 #
+# "inline" and "worker" are the HTTP layer alone with the bare loop's reply of 1,300 bytes; "served" is
+# GET /healthz of the whole program: router, rights, metrics.
+#
 # Prints medians and ratios to the bare loop. The targets: inline <= 1.15, by a worker <= 1.9.
 set -eu
 build=${1:-build}
 rounds=${2:-5}
-requests=${3:-60000}
+requests=${3:-300000}
 connections=${4:-64}
 dir=$(mktemp -d)
 pids=
@@ -30,7 +33,7 @@ request() { # NAME PATH
     printf '%s\n%s' "$(printf %s "$text" | wc -c)" "$text" >"$dir/$1.requests"
 }
 measure() { # LABEL SERVER REQUESTS
-    taskset -c 1 "$build/bench/load" "$(sed 's|http://||' "$dir/$2.address")" "$dir/$3.requests" \
+    taskset -c 1 "$build/bench/load" "$(sed 's|.*http://||' "$dir/$2.address")" "$dir/$3.requests" \
         -c "$connections" -n "$requests" -p "$(cat "$dir/$2.pid")" >"$dir/out"
     tr '\t' '\n' <"$dir/out" | sed -n 's/^server_cpu_us=//p' >>"$dir/$1.cpu"
 }
@@ -38,15 +41,20 @@ median() { sort -n "$dir/$1.cpu" | awk '{ v[NR] = $1 } END { print v[int((NR + 1
 
 request inline /inline
 request worker /worker
+request served /healthz
 start floor "$build/bench/http_floor" 0
 start hello "$build/bench/http_hello" 127.0.0.1:0
+start served "$build/doppel" serve --dev --listen 127.0.0.1:0 --loops 1 --no-access-log --log-level error \
+    --database "sqlite:$dir/served.db"
 i=0
 while [ $i -lt "$rounds" ]; do
     measure floor floor inline
     measure inline hello inline
     measure worker hello worker
+    measure served served served
     i=$((i + 1))
 done
-awk -v f="$(median floor)" -v i="$(median inline)" -v w="$(median worker)" 'BEGIN {
-    printf "bare\t%.2f us\ninline\t%.2f us\t%.2f x\nworker\t%.2f us\t%.2f x\n", f, i, i / f, w, w / f }'
+awk -v f="$(median floor)" -v i="$(median inline)" -v w="$(median worker)" -v s="$(median served)" 'BEGIN {
+    printf "bare\t%.2f us\ninline\t%.2f us\t%.2f x\nworker\t%.2f us\t%.2f x\n", f, i, i / f, w, w / f
+    printf "served\t%.2f us\t%.2f x\n", s, s / f }'
 "$build/bench/http_idle" "$(sed 's|http://||' "$dir/hello.address")" "$(cat "$dir/hello.pid")" 10000
