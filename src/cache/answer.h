@@ -1,0 +1,53 @@
+/* answer - a finished reply that many requests share: immutable, counted, ready to send.
+ *
+ * The identity form is made with the answer. The gzip and brotli forms are made when they are first
+ * asked for, once, and kept if they are smaller; each form has its own strong entity tag (RFC 9110
+ * 8.8.3). A form's `head` is the header lines that go with its bytes, each ending in CRLF:
+ * Content-Encoding, ETag, Cache-Control, Vary. */
+#pragma once
+#include "base/str.h"
+#include "cache/generation.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum answer_form { FORM_IDENTITY, FORM_GZIP, FORM_BROTLI, FORM_COUNT };
+
+enum {
+    ANSWER_BODY_MAX = 1 << 20,    /* larger bodies are not kept */
+    ANSWER_ENCODE_MIN = 512,      /* smaller ones are not worth compressing */
+    ANSWER_ENCODE_MAX = 256 << 10 /* larger ones would hold up a loop */
+};
+
+struct answer_spec {
+    int32_t status;            /* 200; or the status of a refusal that is kept for a little while */
+    const char *media;         /* static text */
+    const char *cache_control; /* static text: outlives the answer */
+    struct str body;           /* copied */
+    /* Monotonic microseconds. Fresh until, then usable while one caller makes a new one, then gone;
+     * made_us <= fresh_until_us <= stale_until_us. */
+    int64_t made_us, fresh_until_us, stale_until_us;
+    int64_t cost_us; /* what making it took, for early refreshing */
+    struct stamp stamp;
+};
+
+struct answer;
+/* One reference, the caller's. ERR_NOMEM; ERR_TOO_LARGE: above ANSWER_BODY_MAX. */
+MUST_CHECK enum err answer_new(const struct answer_spec *spec, struct answer **ret);
+struct answer *answer_ref(struct answer *a);
+void answer_unref(
+    void *a); /* struct answer *; NULL is fine. The signature of http's body_release */
+
+const struct answer_spec *answer_spec(const struct answer *a); /* spec->body lies in the answer */
+/* The best form that is in `accept` (bit set of 1 << form; identity is always allowed). May make
+ * the form: up to a millisecond, once. Any thread. */
+struct answer_view {
+    struct str head, body, etag; /* etag with its quotes */
+    enum answer_form form;
+};
+struct answer_view answer_view(struct answer *a, uint32_t accept);
+/* Bit set of forms from an Accept-Encoding header (RFC 9110 12.5.3: q=0 excludes, "*", weights are
+ * honoured only as zero or not); {NULL,0}: identity only. */
+uint32_t answer_accepts(struct str accept_encoding);
+size_t
+answer_bytes(const struct answer *a); /* all memory it holds now, the allocator's share too */

@@ -1,0 +1,37 @@
+/* generation - is what was computed then still true now?
+ *
+ * A tag (a learner, a course, an endpoint, everything) has a number. Whoever computes an answer
+ * takes a stamp of its tags' numbers before it reads the store; whoever commits a write raises the
+ * written tags' numbers before it acknowledges. An answer is valid while its stamp equals the
+ * numbers: no scan, no list of keys, and no race between a fill and a purge.
+ *
+ * Tags share a fixed table by hash. Two tags in one slot invalidate each other's answers, which
+ * costs a recomputation and is never wrong; memory stays what it is for any number of learners. */
+#pragma once
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tag_kind { TAG_ALL, TAG_ENDPOINT, TAG_LEARNER, TAG_COURSE };
+struct tag {
+    enum tag_kind kind;
+    uint64_t hash; /* of the name; the same on every node */
+};
+struct tag tag_of(enum tag_kind kind, struct str name); /* TAG_ALL: the name is not looked at */
+#define TAG_EVERYTHING ((struct tag){TAG_ALL, 0})
+
+enum { STAMP_TAGS_MAX = 4 };
+struct stamp {
+    uint32_t slots[STAMP_TAGS_MAX];
+    uint64_t numbers[STAMP_TAGS_MAX];
+    int32_t n;
+};
+
+struct generations;
+MUST_CHECK enum err generations_new(struct generations **ret); /* 2 MiB, touched as it is used */
+void generations_free(struct generations *g);
+/* All of these: any thread, no lock. TAG_ALL belongs to every stamp and need not be named. */
+void stamp_take(const struct generations *g, const struct tag *tags, int32_t n, struct stamp *ret);
+bool stamp_valid(const struct generations *g, const struct stamp *s);
+void generation_raise(struct generations *g, struct tag tag);
