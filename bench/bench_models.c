@@ -5,10 +5,12 @@
  * Struggle: invented answers of one learner to 20,000 items of 200 skills, with the features of a
  * long history; "predict" reads the features and forecasts, "update" learns from the outcome and
  * moves the three counts. Recall: reviews of 20,000 cards. Times are of this thread's CPU; the best
- * of five rounds counts, as what disturbs a round only makes it slower. Prints "model what
- * per_second", tab-separated, and the memory that the state takes. */
+ * of five rounds counts, as what disturbs a round only makes it slower. Fit: FSRS's weights to
+ * 10,000 invented reviews, in seconds. Prints "model what per_second", tab-separated, and the
+ * memory that the state takes. */
 #include "base/rng.h"
 #include "base/str.h"
+#include "twin/memory_fit.h"
 #include "twin/recall.h"
 #include "twin/struggle.h"
 
@@ -23,6 +25,7 @@ enum {
     CARDS = 20000,
     ROUNDS = 5,
     BATCH = 64,
+    FIT_REVIEWS = 10000,
     ANSWERS_DEFAULT = 200000
 };
 
@@ -176,6 +179,47 @@ static int bench_recall(int reviews)
     return isfinite(sum) ? 0 : -1; /* so that the forecasts are not optimised away */
 }
 
+/* A learner whose first stabilities are half the published ones; ten reviews a card. */
+static int bench_fit(void)
+{
+    struct memory_step *steps = calloc(FIT_REVIEWS, sizeof *steps);
+    struct memory_weights truth = memory_default;
+    struct memory_state s = {0, 0};
+    struct memory_fit fit = {.steps = 0};
+    double best = HUGE_VAL;
+    bool ok = steps != NULL;
+    struct rng rng;
+
+    rng_seed(&rng, 3);
+    for (int i = 0; i < 4; i++)
+        truth.w[i] /= 2;
+    for (int i = 0; ok && i < FIT_REVIEWS; i++) {
+        int32_t days = -1;
+        enum memory_grade grade = (enum memory_grade)(1 + rng_below(&rng, 4));
+
+        if (i % 10) {
+            days = (int32_t)fmin(fmax(s.stability * 2 * rng_unit(&rng), 0), 1000);
+            grade = rng_unit(&rng) < memory_recall(&truth, s.stability, days) ? GRADE_GOOD
+                                                                              : GRADE_AGAIN;
+        } else {
+            s = (struct memory_state){0, 0};
+        }
+        steps[i] = (struct memory_step){days, (uint8_t)grade};
+        s = memory_review(&truth, s, grade, fmax(days, 0));
+    }
+    for (int round = 0; ok && round < ROUNDS; round++) {
+        double t0 = seconds();
+
+        ok = memory_fit(steps, FIT_REVIEWS, &memory_prior_default, &fit) == ERR_OK;
+        best = fmin(best, seconds() - t0);
+    }
+    free(steps);
+    if (ok)
+        printf("fit\tseconds for %d reviews\t%.3f\nfit\tpasses\t%d\n", FIT_REVIEWS, best,
+               (int)fit.steps);
+    return ok ? 0 : -1;
+}
+
 int main(int argc, char **argv)
 {
     int64_t answers = ANSWERS_DEFAULT;
@@ -185,5 +229,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_models [ANSWERS]\n");
         return 2;
     }
-    return bench_struggle((int)answers) == 0 && bench_recall((int)answers) == 0 ? 0 : 1;
+    return bench_struggle((int)answers) == 0 && bench_recall((int)answers) == 0 && bench_fit() == 0
+               ? 0
+               : 1;
 }

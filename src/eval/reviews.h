@@ -4,9 +4,10 @@
  * least a day after the card's last one. */
 #pragma once
 #include "eval/score.h"
+#include "twin/memory_fit.h"
 #include "twin/recall.h"
 
-enum { REVIEWS_MAX = 5000000 };
+enum { REVIEWS_MAX = MEMORY_FIT_REVIEWS_MAX };
 
 struct review {
     uint32_t card;
@@ -18,20 +19,33 @@ struct review {
 
 enum reviews_model {
     REVIEWS_FSRS_DEFAULT, /* the curve with the published default weights */
+    REVIEWS_FSRS_FITTED,  /* with the person's own weights, fitted to what came before */
     REVIEWS_RIVAL,        /* what the source itself forecast; only where it did for all */
     REVIEWS_DOPPEL,       /* what is served */
     REVIEWS_MODEL_COUNT
 };
 
+/* What other people came to, to begin with. NULL: "as the curve says", and the published weights
+ * (memory_prior_default). */
+struct reviews_prior {
+    const struct recall_weights *recall;
+    const struct memory_prior *fsrs;
+};
+/* What one person's reviews taught in the end. */
+struct reviews_learnt {
+    struct recall_weights recall;
+    struct memory_fit fsrs;
+};
+
 /* Fills ret[0..*ret_n) with at most `count` forecasts; clusters are cards, as there is but one
- * person. `prior`: weights to begin with; NULL: "as the curve says". *ret_weights (may be NULL):
- * what the served model has learnt in the end. ERR_NOMEM. */
+ * person. FSRS is fitted anew when the judged reviews have grown by a quarter; a fit sees only what
+ * came before it. ret_learnt may be NULL. ERR_NOMEM. */
 MUST_CHECK enum err reviews_forecast(const struct review *r, int64_t count, enum reviews_model m,
-                                     const struct recall_weights *prior, struct forecast *ret,
-                                     int64_t *ret_n, struct recall_weights *ret_weights);
+                                     const struct reviews_prior *prior, struct forecast *ret,
+                                     int64_t *ret_n, struct reviews_learnt *ret_learnt);
 /* One line a metric for each model. `split` is the person's name when there are several.
  * rival: the rival's name; NULL: there is none. ERR_NOMEM. */
 MUST_CHECK enum err reviews_evaluate(const struct review *r, int64_t count,
-                                     const struct recall_weights *prior, const char *set,
+                                     const struct reviews_prior *prior, const char *set,
                                      const char *split, const char *rival, int32_t resamples,
                                      FILE *out);

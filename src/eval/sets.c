@@ -23,6 +23,8 @@ enum {
     NAMES_BYTES_MAX = 256 << 20,
 };
 static const double test_share = 0.2;
+/* The published weights of FSRS weigh as so many people when others are at hand. */
+static const double published_learners = 1;
 /* When a person's day begins, UTC: in the middle of the hours in which that person never reviews.
  */
 static const int64_t anki_day_begins_us = 11 * US_PER_HOUR;
@@ -188,7 +190,7 @@ struct person {
     struct strmap cards;
     struct review *reviews;
     int64_t count, cap;
-    struct recall_weights weights; /* learnt from all of the reviews */
+    struct reviews_learnt learnt; /* from all of the reviews */
 };
 
 static void person_init(struct person *person, struct str name)
@@ -250,11 +252,12 @@ static enum err evaluate_anki(const struct place *p)
     struct person person;
 
     person_init(&person, STR("online"));
+    const struct reviews_prior none = {0};
     const struct run run = {"anki", "review_logs.csv.gz", take_review, &person, {NULL}};
     enum err e = run_import(p, &run);
 
     if (e == ERR_OK)
-        e = reviews_evaluate(person.reviews, person.count, NULL, p->set, "online", NULL,
+        e = reviews_evaluate(person.reviews, person.count, &none, p->set, "online", NULL,
                              p->options->resamples, p->options->out);
     person_fini(&person);
     return e;
@@ -382,9 +385,10 @@ static enum err load_supermemo(const struct place *p, const char *file, struct p
 static enum err learn_weights(struct person *person)
 {
     struct forecast *f = calloc((size_t)person->count + 1, sizeof *f);
+    const struct reviews_prior none = {0};
     int64_t n;
-    enum err e = f ? reviews_forecast(person->reviews, person->count, REVIEWS_DOPPEL, NULL, f, &n,
-                                      &person->weights)
+    enum err e = f ? reviews_forecast(person->reviews, person->count, REVIEWS_DOPPEL, &none, f, &n,
+                                      &person->learnt)
                    : ERR_NOMEM;
 
     free(f);
@@ -400,14 +404,20 @@ static enum err evaluate_people(const struct place *p, struct person *people, in
     for (int i = 0; i < count && e == ERR_OK; i++)
         e = learn_weights(&people[i]);
     for (int i = 0; i < count && e == ERR_OK; i++) {
-        const struct recall_weights *others[PEOPLE_MAX];
-        struct recall_weights prior;
+        const struct recall_weights *recalls[PEOPLE_MAX];
+        const struct memory_fit *fits[PEOPLE_MAX];
+        struct recall_weights recall;
+        struct memory_prior fsrs;
         int32_t n = 0;
 
         for (int j = 0; j < count; j++)
-            if (j != i)
-                others[n++] = &people[j].weights;
-        recall_population(others, n, &prior);
+            if (j != i) {
+                recalls[n] = &people[j].learnt.recall;
+                fits[n++] = &people[j].learnt.fsrs;
+            }
+        recall_population(recalls, n, &recall);
+        memory_prior_from(fits, n, &memory_prior_default, published_learners, &fsrs);
+        const struct reviews_prior prior = {&recall, &fsrs};
         e = reviews_evaluate(people[i].reviews, people[i].count, &prior, p->set, people[i].name,
                              "sm-15", p->options->resamples, p->options->out);
     }

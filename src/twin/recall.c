@@ -166,3 +166,18 @@ void recall_review(const struct memory_weights *fsrs, struct recall_card *card,
         card->last_day = day;
     level->last_s = now_s;
 }
+
+double recall_trust_average(const struct recall_trust *t, double first, double second)
+{
+    double share = 1 / (1 + exp(-t->log_odds));
+
+    return share * within(first, 0.001, 0.999) + (1 - share) * within(second, 0.001, 0.999);
+}
+
+void recall_trust_learn(struct recall_trust *t, double first, double second, bool remembered)
+{
+    double a = within(first, 0.001, 0.999), b = within(second, 0.001, 0.999);
+
+    t->log_odds += log(remembered ? a / b : (1 - a) / (1 - b));
+    t->log_odds = within(t->log_odds, -500, 500); /* never beyond coming back, never infinite */
+}

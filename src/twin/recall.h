@@ -15,6 +15,14 @@
 
 enum { RECALL_INPUTS = 22 };
 
+/* Two forecasts of the same outcomes, averaged by how well each has done: Bayesian model averaging
+ * from even odds, which loses at most log 2, over all outcomes together, against the better one.
+ * Served is the average of the regression and of FSRS fitted to the learner (memory_fit.h): the
+ * first wins with many reviews, the second with few. Zeroed: even odds. */
+struct recall_trust {
+    double log_odds; /* of the first against the second */
+};
+
 /* What one card's past says. Zeroed: never reviewed. */
 struct recall_card {
     struct memory_state memory;
@@ -73,3 +81,7 @@ void recall_learn(struct recall_weights *w, const struct recall_inputs *in,
 /* Moves card and level on by one review. Call after recall_learn(). */
 void recall_review(const struct memory_weights *fsrs, struct recall_card *card,
                    struct recall_level *level, enum memory_grade grade, int32_t day, int64_t now_s);
+
+/* Probabilities are taken as within 0.001..0.999, which is what comes back too. */
+double recall_trust_average(const struct recall_trust *t, double first, double second);
+void recall_trust_learn(struct recall_trust *t, double first, double second, bool remembered);

@@ -152,15 +152,17 @@ static void reviews_of_the_same_day_are_not_judged(void **state)
         {.card = 0, .day = 102, .at_s = 8812800, .grade = GRADE_AGAIN, .rival = 0.25f},
     };
     struct forecast f[4];
-    struct recall_weights w;
+    const struct reviews_prior none = {0};
+    struct reviews_learnt learnt;
     int64_t n;
 
-    assert_int_equal(reviews_forecast(r, 4, REVIEWS_RIVAL, NULL, f, &n, &w), ERR_OK);
+    assert_int_equal(reviews_forecast(r, 4, REVIEWS_RIVAL, &none, f, &n, &learnt), ERR_OK);
     assert_int_equal(n, 1);
     assert_near((double)f[0].p, 0.25, 0);
     assert_int_equal(f[0].outcome, 0);
-    assert_int_equal(w.reviews, 1);
-    assert_int_equal(reviews_forecast(r, 4, REVIEWS_FSRS_DEFAULT, NULL, f, &n, NULL), ERR_OK);
+    assert_int_equal(learnt.recall.reviews, 1);
+    assert_int_equal(learnt.fsrs.outcome, MEMORY_FIT_TOO_FEW);
+    assert_int_equal(reviews_forecast(r, 4, REVIEWS_FSRS_DEFAULT, &none, f, &n, NULL), ERR_OK);
     struct memory_state s = {0};
     s = memory_review(&memory_default, s, GRADE_GOOD, 0);
     s = memory_review(&memory_default, s, GRADE_AGAIN, 0);

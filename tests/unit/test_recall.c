@@ -152,9 +152,37 @@ static void a_population_is_the_prior_of_the_next(void **state)
     assert_true(fabs(b.covariance[3][3] - 0.11) < 1e-12);
 }
 
+/* The promise of the average, on a pair of which either may be right. */
+static void the_average_loses_little_to_the_better(void **state)
+{
+    (void)state;
+    struct rng rng;
+
+    rng_seed(&rng, 9);
+    for (int which = 0; which < 3; which++) {
+        struct recall_trust t = { 0 };
+        double loss[2] = { 0, 0 }, ours = 0;
+        for (int i = 0; i < 5000; i++) {
+            double p[2] = { rng_unit(&rng), rng_unit(&rng) };
+            bool y = rng_unit(&rng) < (which < 2 ? p[which] : i % 2); /* 2: neither knows */
+            double q = recall_trust_average(&t, p[0], p[1]);
+            assert_true(q >= fmin(fmin(p[0], p[1]), 0.999) && q <= fmax(fmax(p[0], p[1]), 0.001));
+            recall_trust_learn(&t, p[0], p[1], y);
+            ours -= log(y ? q : 1 - q);
+            for (int j = 0; j < 2; j++) {
+                double r = fmin(fmax(p[j], 0.001), 0.999);
+                loss[j] -= log(y ? r : 1 - r);
+            }
+        }
+        assert_true(ours <= fmin(loss[0], loss[1]) + log(2) + 1e-6);
+        assert_true(isfinite(t.log_odds));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_average_loses_little_to_the_better),
         cmocka_unit_test(a_population_is_the_prior_of_the_next),
         cmocka_unit_test(calibrates_to_a_learner_unlike_the_curve),
         cmocka_unit_test(a_new_learner_gets_what_the_curve_says),
