@@ -1,5 +1,6 @@
 #include "api/export.h"
 
+#include "api/profile.h"
 #include "base/assert.h"
 #include "ingest/event.h"
 #include "json/writer.h"
@@ -174,7 +175,8 @@ static void write_table(struct exporter *x, struct store_conn *conn, const struc
 }
 
 /* The members that are about the export itself, and those that older clients read. */
-static void write_head(struct exporter *x, const struct rows *profile, int64_t now_us)
+static void write_head(struct exporter *x, const struct rows *profile, struct str learned,
+                       int64_t now_us)
 {
     const struct value *v = row_at(profile, 0);
     struct json_writer *w = &x->w;
@@ -193,13 +195,15 @@ static void write_head(struct exporter *x, const struct rows *profile, int64_t n
     json_object(w);
     json_kv_i64(w, "totalPatterns", 0);
     json_kv_i64(w, "totalInsights", 0);
-    json_kv_bool(w, "hasLearningProfile", false);
+    json_kv_bool(w, "hasLearningProfile", !str_eq(learned, STR("null")));
     json_kv_cstr(w, "exportFormat", x->sink->lines ? "doppel-ndjson-v1" : "doppel-json-v1");
     json_kv_cstr(w, "note",
-                 "Patterns, insights and the learning profile are not stored: they are computed "
-                 "from the tables whenever they are asked for.");
+                 "The learning profile is not stored: it is computed from the tables, here as of "
+                 "exportedAt.");
     json_object_end(w);
     if (x->sink->lines) {
+        json_name(w, STR("learningProfile"));
+        json_raw(w, learned);
         json_name(w, STR("profile"));
         write_row(w, &profile_table, v, profile->cols);
         json_object_end(w);
@@ -212,7 +216,8 @@ static void write_head(struct exporter *x, const struct rows *profile, int64_t n
     json_name(w, STR("insights"));
     json_array(w);
     json_array_end(w);
-    json_kv_null(w, "learningProfile");
+    json_name(w, STR("learningProfile"));
+    json_raw(w, learned);
     json_name(w, STR("profile"));
     write_row(w, &profile_table, v, profile->cols);
 }
@@ -277,8 +282,13 @@ static enum err export_all(struct exporter *x, struct store_conn *conn, struct a
         return e;
     if (q.rows.count == 0)
         return ERR_NOT_FOUND;
+    struct api_call call = {.conn = conn, .arena = arena, .learner = learner, .now_us = now_us};
+    struct str learned;
+    e = learning_profile_print(&call, &learned);
+    if (e != ERR_OK)
+        return e;
     x->learner = id;
-    write_head(x, &q.rows, now_us);
+    write_head(x, &q.rows, learned, now_us);
     for (size_t i = 0; i < COUNT(tables); i++)
         write_table(x, conn, &tables[i]);
     write_end(x);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { MODALITIES_MAX = 100 };
+enum { MODALITIES_MAX = 100, PRINTED_MAX = 256 * 1024 };
 
 struct study_slot {
     int32_t day, start_hour, end_hour;
@@ -332,4 +332,24 @@ enum err get_learning_profile(struct api_call *c)
         return ERR_OK;
     }
     return fill_profile(c, q, g.quality, r);
+}
+
+enum err learning_profile_print(struct api_call *c, struct str *ret)
+{
+    struct json_writer w;
+    struct buf text;
+    enum err e = get_learning_profile(c);
+
+    if (e != ERR_OK)
+        return e;
+    const struct learning_profile *r = c->reply;
+    buf_init(&text, PRINTED_MAX);
+    json_writer_init(&w, &text);
+    if (r->profile)
+        fields_write_json(profile_fields, &w, r->profile);
+    else
+        json_null(&w);
+    *ret = text.failed ? (struct str){NULL, 0} : arena_str(c->arena, buf_view(&text));
+    buf_fini(&text);
+    return ret->p ? ERR_OK : ERR_NOMEM;
 }

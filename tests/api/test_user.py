@@ -50,6 +50,9 @@ class Settings:
         self.assertEqual(self.patch(PROFILE, "eve", email="e@example.org").status, 200)
         self.assertProblem(self.patch(PROFILE, "eva", email="e@example.org"), 409, "CONFLICT", "email")
         self.assertEqual(self.patch(PROFILE, "eve", email="e@example.org").status, 200)  # her own is no conflict
+        self.assertProblem(self.patch(PROFILE, "eva", email="E@Example.org"), 409, "CONFLICT", "email")
+        by_mail = self.server.get(PROFILE, headers={"X-User-Email": "E@example.ORG"})
+        self.assertEqual(by_mail.json["data"]["user"]["id"], "eve", by_mail)
 
     def test_bad_profile(self):
         for field, value in (("name", ""), ("name", "x" * 101), ("name", 5), ("email", "nobody"), ("email", "a@b"),
@@ -129,6 +132,9 @@ class Export:
         self.assertEqual((len(data["sessions"]), len(data["loads"])), (1, 1))
         self.assertEqual(data["totals"][0]["answers"], 10)
         self.assertEqual(sum(len(v) for k, v in data.items() if isinstance(v, list)), data["rows"])
+        asked = self.server.get("/api/analytics/learning-profile", query={"userId": "ann"}).json["data"]["profile"]
+        exported = dict(data["learningProfile"], lastAnalyzedAt=asked["lastAnalyzedAt"])
+        self.assertEqual((exported, data["metadata"]["hasLearningProfile"]), (asked, True))
         body = reply.body[:reply.body.rindex(b',"contentHash"')]
         self.assertEqual(hashlib.sha256(body).hexdigest(), data["contentHash"]["value"])
 
@@ -154,3 +160,14 @@ class Export:
 
 if __name__ == "__main__":
     unittest.main()
+
+
+@both_engines
+class DevLearner:
+    flags = ("--dev-learner", "ann")
+
+    def test_calls_that_name_nobody_are_about_the_chosen_learner(self):
+        self.server.events([event("ann", "activity"), event("bob", "activity")])
+        self.assertEqual(self.server.get(PROFILE).json["data"]["user"]["id"], "ann")
+        self.assertEqual(self.server.get(PROFILE, query={"userId": "bob"}).json["data"]["user"]["id"], "bob")
+        self.assertEqual(self.server.get(PROFILE, headers={"X-User-Id": "bob"}).json["data"]["user"]["id"], "bob")

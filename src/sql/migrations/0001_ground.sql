@@ -7,7 +7,7 @@
 CREATE TABLE learners (
     learner_id {identity},
     external_id {text} NOT NULL UNIQUE CHECK (length(external_id) BETWEEN 1 AND 128),
-    email {text} UNIQUE CHECK (length(email) <= 254),
+    email {text} CHECK (length(email) <= 254),
     name {text} CHECK (length(name) <= 200),
     zone {text} NOT NULL DEFAULT 'UTC',
     created_at {int} NOT NULL,
@@ -27,6 +27,9 @@ CREATE TABLE learners (
     medical_school {text},
     graduation_year {int} CHECK (graduation_year BETWEEN 2000 AND 2100)
 ) {strict};
+
+-- An address is one learner's, however it is capitalised.
+CREATE UNIQUE INDEX learners_by_email ON learners (lower(email));
 
 -- Who changed which consent, when, from what to what.
 CREATE TABLE consents (

@@ -3,7 +3,7 @@
 -- The learner that --dev's X-User-Email names.
 -- name: learner_by_email
 -- args: text
-SELECT external_id FROM learners WHERE email = $1;
+SELECT external_id FROM learners WHERE lower(email) = lower($1);
 
 -- Refused events, newest first, below a cursor.
 -- name: quarantine_page
