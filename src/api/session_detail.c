@@ -1,5 +1,7 @@
 #include "api/session_detail.h"
 
+#include "api/session_graded.h"
+
 #include <math.h>
 
 enum { GRADED_MAX = 500, OVERCONFIDENT = 15 /* points between confidence and score */ };
@@ -103,60 +105,7 @@ const struct planned_objective *planned_next(const struct list *planned)
     return NULL;
 }
 
-/* ---- reviews and answers ---- */
-
-struct card_course {
-    struct str id, name;
-};
-struct card_lecture {
-    struct str id, title;
-    const struct card_course *course;
-};
-struct card {
-    struct str id, front, back;
-    const struct card_lecture *lecture;
-};
-static const struct field card_course_fields[] = {
-    FIELD(F_STR, struct card_course, id, "id", .doc = "course"),
-    FIELD(F_STR, struct card_course, name, "name", .doc = "its name"),
-    FIELD_END,
-};
-static const struct field card_lecture_fields[] = {
-    FIELD(F_STR, struct card_lecture, id, "id", .doc = "lecture"),
-    FIELD(F_STR, struct card_lecture, title, "title", .doc = "its title"),
-    FIELD(F_OBJECT, struct card_lecture, course, "course", .flags = FIELD_NULLABLE | FIELD_POINTER,
-          .sub = card_course_fields, .size = sizeof(struct card_course), .doc = "its course"),
-    FIELD_END,
-};
-static const struct field card_fields[] = {
-    FIELD(F_STR, struct card, id, "id", .doc = "item"),
-    FIELD(F_STR, struct card, front, "front", .flags = FIELD_NULLABLE, .doc = "question side"),
-    FIELD(F_STR, struct card, back, "back", .flags = FIELD_NULLABLE, .doc = "answer side"),
-    FIELD(F_OBJECT, struct card, lecture, "lecture", .flags = FIELD_NULLABLE | FIELD_POINTER,
-          .sub = card_lecture_fields, .size = sizeof(struct card_lecture), .doc = "its lecture"),
-    FIELD_END,
-};
-
-static const char *const rating_names[] = {"AGAIN", "HARD", "GOOD", "EASY", NULL};
-
-struct review {
-    struct str id;
-    int32_t rating;
-    int64_t at, latency_ms, spent_ms;
-    struct card card;
-};
-static const struct field review_fields[] = {
-    FIELD(F_STR, struct review, id, "id", .doc = "event"),
-    FIELD(F_ENUM, struct review, rating, "rating", .names = rating_names, .doc = "as rated"),
-    FIELD(F_TIME, struct review, at, "reviewedAt", .doc = "when"),
-    FIELD(F_I64, struct review, latency_ms, "latencyMs", .flags = FIELD_NULLABLE,
-          .doc = "time to the response"),
-    FIELD(F_I64, struct review, spent_ms, "timeSpentMs", .flags = FIELD_NULLABLE,
-          .doc = "time in all"),
-    FIELD(F_OBJECT, struct review, card, "card", .sub = card_fields, .size = sizeof(struct card),
-          .doc = "what was reviewed"),
-    FIELD_END,
-};
+/* ---- answers ---- */
 
 struct response {
     struct str objective, concept;
@@ -283,61 +232,6 @@ const struct field session_reply_fields[] = {
     FIELD_END,
 };
 
-/* One row of STMT_SESSION_GRADED. */
-struct graded {
-    int64_t at, kind, correct, rating, latency_ms, spent_ms;
-    struct str id, item, objective, concept, front, back, lecture, title, course, course_name;
-    double score, confidence;
-};
-
-static struct graded graded_read(struct columns v)
-{
-    struct graded g = {.at = column_i64(&v, 0)};
-
-    g.id = column_str(&v);
-    g.kind = column_i64(&v, 0);
-    g.item = column_str(&v);
-    g.correct = column_i64(&v, -1);
-    g.score = column_f64(&v);
-    g.rating = column_i64(&v, 0);
-    g.latency_ms = column_i64(&v, INT64_MIN);
-    g.spent_ms = column_i64(&v, INT64_MIN);
-    g.confidence = column_f64(&v);
-    g.objective = column_str(&v);
-    g.concept = column_str(&v);
-    g.front = column_str(&v);
-    g.back = column_str(&v);
-    g.lecture = column_str(&v);
-    g.title = column_str(&v);
-    g.course = column_str(&v);
-    g.course_name = column_str(&v);
-    return g;
-}
-
-static enum err add_review(struct api_call *c, const struct graded *g, struct session_detail *d)
-{
-    struct review *r = (struct review *)d->reviews.p + d->reviews.n++;
-
-    *r = (struct review){
-        .id = g->id,
-        .rating = (int32_t)g->rating - 1,
-        .at = g->at,
-        .latency_ms = g->latency_ms,
-        .spent_ms = g->spent_ms,
-        .card = {.id = g->item, .front = g->front, .back = g->back},
-    };
-    if (!g->lecture.p)
-        return ERR_OK;
-    struct card_lecture *lecture = arena_new(c->arena, struct card_lecture, 1);
-    struct card_course *course = arena_new(c->arena, struct card_course, 1);
-    if (!lecture || !course)
-        return ERR_NOMEM;
-    *course = (struct card_course){g->course, g->course_name};
-    *lecture = (struct card_lecture){g->lecture, g->title, g->course.p ? course : NULL};
-    r->card.lecture = lecture;
-    return ERR_OK;
-}
-
 static void add_response(const struct graded *g, struct session_detail *d)
 {
     struct comprehension *m = &d->comprehension;
@@ -375,7 +269,7 @@ static enum err fill_graded(struct api_call *c, const struct rows *rows, struct 
     for (int32_t i = 0; e == ERR_OK && i < n; i++) {
         struct graded g = graded_read(columns_of(rows, i));
         if (g.kind == EVENT_REVIEW)
-            e = add_review(c, &g, d);
+            e = review_of(c, &g, (struct review *)d->reviews.p + d->reviews.n++);
         else
             add_response(&g, d);
     }

@@ -1,5 +1,7 @@
 #include "api/session_row.h"
 
+#include "api/session_graded.h"
+
 #include <math.h>
 
 static const char *const state_names[] = {"ACTIVE", "PAUSED", "COMPLETED", "ABANDONED", NULL};
@@ -66,6 +68,9 @@ const struct field session_shown_fields[] = {
     FIELD(F_OBJECT, struct session_shown, mission, "mission",
           .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = session_mission_fields,
           .size = sizeof(struct session_mission), .doc = "the mission it serves"),
+    FIELD(F_LIST, struct session_shown, reviews, "reviews", .flags = FIELD_NULLABLE | FIELD_OMIT,
+          .sub = review_fields, .size = sizeof(struct review),
+          .doc = "in order; only with include=reviews"),
     FIELD_END,
 };
 

@@ -42,6 +42,7 @@ extern const struct field session_stat_fields[]; /* and in analytics/sessions */
 struct session_shown {
     struct session_row row;
     const struct session_mission *mission;
+    struct list reviews; /* struct review; p == NULL: not asked for */
 };
 extern const struct field session_shown_fields[];
 

@@ -103,7 +103,7 @@ static enum err show_changed(struct api_call *c, const struct session_row *row, 
 
     if (!r)
         return ERR_NOMEM;
-    r->session = (struct session_shown){*row, row->mission};
+    r->session = (struct session_shown){.row = *row, .mission = row->mission};
     r->message = str_from(message);
     c->reply = r;
     return ERR_OK;
@@ -229,7 +229,7 @@ static enum err completed(struct api_call *c, const struct ingest_result *result
         return e != ERR_OK ? e : ERR_NOMEM;
 
     int64_t s = row.duration_ms / 1000;
-    r->changed.session = (struct session_shown){row, row.mission};
+    r->changed.session = (struct session_shown){.row = row, .mission = row.mission};
     r->changed.message = STR("The session is completed.");
     r->stats = (struct complete_stats){
         .duration = row.duration_ms,
@@ -348,7 +348,7 @@ static enum err started(struct api_call *c, const struct ingest_result *results,
         e = planned_read(c, &q[2].rows, false, &plan);
     if (e != ERR_OK)
         return e;
-    r->session = (struct session_shown){row, row.mission};
+    r->session = (struct session_shown){.row = row, .mission = row.mission};
     r->current = planned_next(&plan);
     r->progress = progress_of(c->arena, &plan);
     r->message = STR("The session has begun.");

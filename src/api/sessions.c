@@ -1,12 +1,13 @@
 /* sessions - lists of study sessions, and the rows of everything about sessions. */
 #include "api/session_detail.h"
+#include "api/session_graded.h"
 #include "api/session_write.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SPANS_MAX = 5000, OFFSET_MAX = 1000000 };
+enum { SPANS_MAX = 5000, OFFSET_MAX = 1000000, LIST_REVIEWS_MAX = 500 };
 
 /* ---- paging ---- */
 
@@ -295,7 +296,9 @@ struct list_query {
     bool start_given, end_given;
     int32_t limit, offset;
     struct str cursor;
+    int32_t include;
 };
+static const char *const include_names[] = {"reviews", NULL};
 static const struct field list_query[] = {
     FIELD(F_TIME, struct list_query, start, "startDate", .flags = FIELD_DATE_OK,
           .seen = 1 + (uint32_t)offsetof(struct list_query, start_given),
@@ -308,6 +311,8 @@ static const struct field list_query[] = {
     FIELD(F_I32, struct list_query, offset, "offset", .min = 0, .max = OFFSET_MAX, .def = "0",
           .doc = "sessions to skip; a cursor is better"),
     CURSOR_FIELD(struct list_query),
+    FIELD(F_ENUM, struct list_query, include, "include", .names = include_names,
+          .doc = "also the reviews of each session, the newest 500 of the page"),
     FIELD_END,
 };
 
@@ -327,6 +332,7 @@ struct session_list {
     struct list sessions, by_date;
     int64_t total, study_ms;
     struct pagination pagination;
+    bool reviews_cut;
 };
 static const struct field session_list_fields[] = {
     FIELD(F_LIST, struct session_list, sessions, "sessions", .sub = session_shown_fields,
@@ -338,6 +344,8 @@ static const struct field session_list_fields[] = {
           .doc = "local day to a list of {id, startedAt, durationMs, reviewsCompleted}"),
     FIELD(F_OBJECT, struct session_list, pagination, "pagination", .sub = pagination_fields,
           .size = sizeof(struct pagination), .doc = "where the page lies"),
+    FIELD(F_BOOL, struct session_list, reviews_cut, "reviewsTruncated",
+          .doc = "the page has more reviews than are given: the oldest are left out"),
     FIELD_END,
 };
 
@@ -398,6 +406,70 @@ static enum err group_by_day(struct api_call *c, const struct learner *l, const 
     return ERR_OK;
 }
 
+/* Which of the page is this; the page is short enough for looking at each. */
+static struct session_shown *shown_find(struct session_shown *shown, int32_t n, struct str id)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (str_eq(shown[i].row.id, id))
+            return &shown[i];
+    return NULL;
+}
+
+/* Rows come newest first; a session's reviews are given in order. */
+static enum err spread_reviews(struct api_call *c, const struct rows *rows,
+                               struct session_shown *shown, int32_t n)
+{
+    struct session_shown **of =
+        arena_new(c->arena, struct session_shown *, (size_t)rows->count + 1);
+
+    if (!of)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns v = columns_of(rows, i);
+        of[i] = shown_find(shown, n, column_str(&v));
+        if (of[i])
+            of[i]->reviews.n++;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        shown[i].reviews.p = arena_new(c->arena, struct review, (size_t)shown[i].reviews.n + 1);
+        if (!shown[i].reviews.p)
+            return ERR_NOMEM;
+        shown[i].reviews.n = 0;
+    }
+    for (int32_t i = rows->count - 1; i >= 0; i--) {
+        if (!of[i])
+            continue;
+        struct columns v = columns_of(rows, i);
+        column_str(&v); /* session */
+        struct graded g = graded_read(v);
+        struct list *to = &of[i]->reviews;
+        enum err e = review_of(c, &g, (struct review *)to->p + to->n++);
+        if (e != ERR_OK)
+            return e;
+    }
+    return ERR_OK;
+}
+
+static enum err add_reviews(struct api_call *c, struct session_shown *shown, int32_t n,
+                            bool *ret_cut)
+{
+    int64_t from = INT64_MAX, to = INT64_MIN;
+
+    for (int32_t i = 0; i < n; i++) {
+        const struct session_facts *f = &shown[i].row.facts;
+        from = f->first_at < from ? f->first_at : from;
+        to = f->last_at > to ? f->last_at : to;
+    }
+    const struct value args[] = {V_S(c->learner), V_I(from), V_I(to), V_I(LIST_REVIEWS_MAX + 1)};
+    struct query q = {.stmt = STMT_SESSION_REVIEWS_BETWEEN, .args = args, .arg_count = 4};
+    enum err e = store_read(c->conn, c->arena, &q, 1, c->deadline_us);
+    if (e != ERR_OK)
+        return e;
+    *ret_cut = q.rows.count > LIST_REVIEWS_MAX;
+    q.rows.count -= *ret_cut;
+    return spread_reviews(c, &q.rows, shown, n);
+}
+
 static enum err get_session_list(struct api_call *c)
 {
     const struct list_query *in = c->in;
@@ -435,9 +507,13 @@ static enum err get_session_list(struct api_call *c)
     if (!shown)
         return ERR_NOMEM;
     for (int32_t i = 0; i < page.n; i++) {
-        shown[i] = (struct session_shown){page.rows[i], page.rows[i].mission};
+        shown[i] = (struct session_shown){.row = page.rows[i], .mission = page.rows[i].mission};
         r->study_ms += page.rows[i].duration_ms;
     }
+    if (in->include >= 0 && page.n > 0)
+        e = add_reviews(c, shown, page.n, &r->reviews_cut);
+    if (e != ERR_OK)
+        return e;
     r->total = l.sessions;
     if (ranged) {
         struct columns sums = columns_of(&q[2].rows, 0);
@@ -451,24 +527,23 @@ static enum err get_session_list(struct api_call *c)
 
 #define ONE(e) (UINT64_C(1) << (e))
 #define SESSIONS .tag = "sessions", .envelope = ENVELOPE_DATA, .run = RUN_SMALL
-#define READS                                                                             \
-    .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .round_trips = 1, \
-    .errors = ONE(ERR_NOT_FOUND)
+#define READS \
+    .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .errors = ONE(ERR_NOT_FOUND)
 #define WRITES .round_trips = 2, .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT)
 #define PATCHES                                                            \
     .method = HTTP_PATCH, .scopes = SCOPE_WRITE, .learner = LEARNER_QUERY, \
     .params = session_path_fields
 
 const struct endpoint endpoints_sessions[] = {
-    {SESSIONS, READS, .path = "/api/analytics/sessions", .id = "get_session_stats",
-     .summary = "Sessions with their figures, and the sums of them all", .query = stats_query,
-     .in_size = sizeof(struct stats_query), .reply = session_stats_fields,
+    {SESSIONS, READS, .round_trips = 1, .path = "/api/analytics/sessions",
+     .id = "get_session_stats", .summary = "Sessions with their figures, and the sums of them all",
+     .query = stats_query, .in_size = sizeof(struct stats_query), .reply = session_stats_fields,
      .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_session_stats},
     {SESSIONS, READS, .path = "/api/learning/sessions", .id = "list_sessions",
      .summary = "Sessions, newest first", .query = list_query, .in_size = sizeof(struct list_query),
-     .reply = session_list_fields, .cache = {.fresh_s = 300, .stale_s = 1800},
+     .round_trips = 2, .reply = session_list_fields, .cache = {.fresh_s = 300, .stale_s = 1800},
      .handler = get_session_list},
-    {SESSIONS, READS, .path = "/api/learning/sessions/{id}", .id = "get_session",
+    {SESSIONS, READS, .round_trips = 1, .path = "/api/learning/sessions/{id}", .id = "get_session",
      .summary = "One session with its plan, reviews and answers", .params = session_path_fields,
      .in_size = sizeof(struct session_path), .reply = session_reply_fields,
      .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_session},

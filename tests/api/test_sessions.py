@@ -303,3 +303,32 @@ class Lists:
 
 if __name__ == "__main__":
     unittest.main()
+
+
+@both_engines
+class ListedReviews:
+    def test_reviews_stand_in_their_sessions_when_asked_for(self):
+        reviews = [event("rev", "review", id="r%d" % i, at=text(at(3, 9 + i // 3, i)), session="s%d" % (i // 3), item="c%d" % i,
+                         rating=1 + i % 4) for i in range(6)]
+        loose = event("rev", "review", id="loose", at=text(at(3, 9, 30)), item="c9", rating=3)
+        self.server.events([*reviews, loose, event("rev", "session_started", id="e", at=text(at(4, 9)), session="empty")])
+        plain = self.server.get(LIST, query={"userId": "rev"}).json["data"]
+        self.assertNotIn("reviews", plain["sessions"][0])
+        data = self.server.get(LIST, query={"userId": "rev", "include": "reviews"}).json["data"]
+        told = {s["id"]: [(r["id"], r["rating"]) for r in s["reviews"]] for s in data["sessions"]}
+        self.assertEqual(told, {"s0": [("r0", "AGAIN"), ("r1", "HARD"), ("r2", "GOOD")],
+                                "s1": [("r3", "EASY"), ("r4", "AGAIN"), ("r5", "HARD")], "empty": []})
+        self.assertIs(data["reviewsTruncated"], False)
+        self.assertEqual([s["reviews"][0]["card"]["id"] for s in data["sessions"] if s["id"] == "s0"], ["c0"])
+
+    def test_the_newest_five_hundred(self):
+        for start in range(0, 600, 100):
+            self.server.events([event("many", "review", id="r%03d" % i, at=text(at(3, 9 + i // 60, i % 60)), session="s", item="c",
+                                      rating=3) for i in range(start, start + 100)])
+        data = self.server.get(LIST, query={"userId": "many", "include": "reviews"}).json["data"]
+        self.assertIs(data["reviewsTruncated"], True)
+        told = [r["id"] for r in data["sessions"][0]["reviews"]]
+        self.assertEqual((len(told), told[0], told[-1]), (500, "r100", "r599"))
+
+    def test_unknown_include(self):
+        self.assertProblem(self.server.get(LIST, query={"userId": "rev", "include": "cards"}), 400, field="include")

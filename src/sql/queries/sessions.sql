@@ -94,6 +94,20 @@ SELECT e.at, e.id, e.kind, e.item, e.correct, e.score, e.rating, e.latency_ms, e
  WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND s.session = $2
  ORDER BY e.at, e.id LIMIT $3;
 
+-- The reviews between two moments, newest first, as session_graded gives them, behind the session.
+-- name: session_reviews_between
+-- args: text, int, int, int
+SELECT e.session, e.at, e.id, e.kind, e.item, e.correct, e.score, e.rating, e.latency_ms,
+       e.duration_ms, e.confidence, e.objective, NULL, i.front, i.back, l.lecture, l.title,
+       c.course, c.name
+  FROM events e
+  LEFT JOIN items i ON i.item = e.item
+  LEFT JOIN lectures l ON l.lecture = i.lecture
+  LEFT JOIN courses c ON c.course = l.course
+ WHERE e.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND e.at BETWEEN $2 AND $3 AND e.kind = 2 AND e.session IS NOT NULL
+ ORDER BY e.at DESC, e.id DESC LIMIT $4;
+
 -- name: mission_one
 -- args: text, text
 SELECT m.mission, m.day, m.status, m.estimated_minutes, m.actual_minutes, m.completed_at
