@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "ingest/ingest.h"
+#include "night/night.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -25,6 +26,7 @@ enum {
 struct parts {
     struct store *store;
     struct ingest *ingest;
+    struct night *night;
     struct auth *auth;
     struct api *api;
     struct http_app app; /* the server's callbacks, bound to api */
@@ -155,6 +157,16 @@ static enum err start_ingest(const struct config *c, struct parts *p)
     return ingest_new(p->store, &options, &p->ingest);
 }
 
+static enum err start_night(const struct config *c, struct parts *p)
+{
+    if (!c->night)
+        return ERR_OK;
+    return night_new(&(struct night_options){.store = p->store,
+                                             .ingest = p->ingest,
+                                             .minute = (int32_t)c->night_minute},
+                     &p->night);
+}
+
 static enum err start_auth(const struct config *c, struct parts *p, char *ret_detail)
 {
     struct auth_options options = {
@@ -220,6 +232,9 @@ static int start(const struct command_call *call, struct parts *p)
 
     if (e != ERR_OK)
         return command_failed(call->command, "cannot start the writers: %s", err_text(e));
+    e = start_night(call->config, p);
+    if (e != ERR_OK)
+        return command_failed(call->command, "cannot start the nightly analysis: %s", err_text(e));
     e = start_auth(call->config, p, detail);
     if (e != ERR_OK)
         return command_failed(call->command, "cannot set up rights: %s",
@@ -287,12 +302,15 @@ static void stop(const struct config *c, struct parts *p)
         clean = http_server_stop(p->server, (int32_t)c->stop_timeout);
     if (!clean)
         log_event(LOG_WARN, "serve.cut_off", LOG_N("stopTimeoutMs", c->stop_timeout));
+    if (p->night)
+        night_stop(p->night);
     if (p->ingest)
         ingest_stop(p->ingest);
     if (p->api)
         api_stop(p->api);
     http_server_free(p->server);
     api_free(p->api);
+    night_free(p->night);
     ingest_free(p->ingest);
     auth_free(p->auth);
     store_close(p->store);

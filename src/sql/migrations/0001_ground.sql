@@ -25,8 +25,10 @@ CREATE TABLE learners (
     share_anonymized_patterns {int} NOT NULL DEFAULT 0 CHECK (share_anonymized_patterns IN (0, 1)),
     share_peer_calibration_data {int} NOT NULL DEFAULT 0 CHECK (share_peer_calibration_data IN (0, 1)),
     medical_school {text},
-    graduation_year {int} CHECK (graduation_year BETWEEN 2000 AND 2100)
+    graduation_year {int} CHECK (graduation_year BETWEEN 2000 AND 2100),
+    night_at {int} NOT NULL DEFAULT 0 -- when the nightly analysis is next due
 ) {strict};
+CREATE INDEX learners_by_night ON learners (night_at);
 
 -- An address is one learner's, however it is capitalised.
 CREATE UNIQUE INDEX learners_by_email ON learners (lower(email));

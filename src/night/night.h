@@ -1,0 +1,64 @@
+/* night - what is worked out for each learner once a day, in the hours when nobody looks, and on
+ * demand: patterns, predictions, recommendations, tomorrow's mission, upkeep.
+ *
+ * A step reads sums (never history; at most three round trips), calls the twin's pure functions,
+ * and leaves rows to be written. The rows of all steps of one learner are written in one
+ * transaction on a writer thread, which the caches hear of. A step that finds nothing new writes
+ * nothing.
+ *
+ * The runner takes learners whose night has come (02:00 of their own zone by default) one after the
+ * other. Several processes share the work: a learner is claimed by moving the row's next night, in
+ * the transaction in which the results are written. */
+#pragma once
+#include "base/civil.h"
+#include "ingest/ingest.h"
+#include "store/store.h"
+
+enum { NIGHT_BULKS_MAX = 64, NIGHT_ARENA_MAX = 16 << 20 };
+
+/* One learner's work. What steps share is read before the first of them. */
+struct night_work {
+    struct store_conn *conn; /* a reader */
+    struct arena *arena;     /* lives until the rows are written */
+    int64_t deadline_us;     /* monotonic */
+    int64_t learner_id;
+    struct str learner; /* external id */
+    const struct zone *zone;
+    int32_t today;  /* local day */
+    int64_t now_us; /* UTC */
+    uint64_t seed;  /* of this learner and day, for what draws lots */
+    bool analysis;  /* false: the learner has switched analysis off; steps are not run */
+    struct bulk bulks[NIGHT_BULKS_MAX]; /* to be written in this order */
+    int32_t bulk_count;
+};
+
+/* Adds rows to be written; values live in the arena. ERR_NOMEM: NIGHT_BULKS_MAX. */
+MUST_CHECK enum err night_put(struct night_work *w, enum stmt stmt, const struct value *values,
+                              int32_t rows, int32_t cols);
+
+struct night_step {
+    const char *name;
+    enum err (*run)(struct night_work *w); /* ERR_OK also when the data is too thin */
+};
+extern const struct night_step night_steps[]; /* in order; ends in a NULL name */
+
+/* Reads the learner (one round trip), then runs one step, or all with step NULL. ERR_NOT_FOUND: no
+ * such learner. Nothing is written: night_write() does that in a writer's transaction. */
+MUST_CHECK enum err night_compute(struct night_work *w, struct str learner,
+                                  enum err (*step)(struct night_work *w));
+MUST_CHECK enum err night_write(struct night_work *w, struct store_conn *writer);
+
+struct night_options {
+    struct store *store;   /* borrowed */
+    struct ingest *ingest; /* borrowed */
+    int32_t minute;        /* of the local day at which the night begins; 120 */
+};
+struct night_stats {
+    int64_t learners, failed, waiting_us; /* waiting: how far behind the runner is */
+    int64_t last_run_us;                  /* UTC; TIME_NONE */
+};
+struct night;
+MUST_CHECK enum err night_new(const struct night_options *options, struct night **ret);
+void night_stats(const struct night *n, struct night_stats *ret);
+void night_stop(struct night *n); /* ends the one at work; idempotent; before ingest_stop() */
+void night_free(struct night *n); /* stops first; NULL is fine */

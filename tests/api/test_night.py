@@ -1,0 +1,36 @@
+"""The nightly analysis: whose night comes when, and that each learner is taken once."""
+import datetime
+import time
+import zoneinfo
+
+from tests.api.harness import Server, both_engines, event
+
+
+@both_engines
+class Nights:
+    def night_at(self, learner):
+        rows = self.store.query("SELECT night_at FROM learners WHERE external_id = '%s'" % learner)
+        return int(rows[0][0])
+
+    def wait_for_night(self, learner, limit_s=60):
+        until = time.monotonic() + limit_s
+        while self.night_at(learner) <= time.time() * 1e6:
+            self.assertLess(time.monotonic(), until, "the night of %s never came" % learner)
+            time.sleep(0.02)
+        return datetime.datetime.fromtimestamp(self.night_at(learner) / 1e6, datetime.timezone.utc)
+
+    def test_the_next_night_is_local(self):
+        self.server.events([event("tokyo", "activity"), event("utc", "activity")])
+        reply = self.server.request("PATCH", "/api/user/profile", {"userId": "tokyo", "timeZone": "Asia/Tokyo"})
+        self.assertEqual(reply.status, 200, reply)
+        self.restart()
+        for learner, zone in (("tokyo", "Asia/Tokyo"), ("utc", "UTC")):
+            local = self.wait_for_night(learner).astimezone(zoneinfo.ZoneInfo(zone))
+            self.assertEqual((local.hour, local.minute), (2, 0), local)
+            self.assertLess(local - datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(hours=25))
+
+    def restart(self):
+        """A look comes at once when the server starts, else every half minute."""
+        cls = type(self)
+        self.assertEqual(cls.server.stop(), 0)
+        cls.server = Server(cls.store.url, *cls.flags, dev=cls.dev).start()
