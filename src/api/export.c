@@ -59,6 +59,13 @@ static const struct table tables[] = {
     {"totals", STMT_EXPORT_TOTALS,
      "version events untimed firstAt:t lastAt:t studyMs sessions completed answers correct reviews "
      "recalled latencyN latencyLogMicro latencyLogSqMicro loads loadMicro"},
+    {"calendars", STMT_EXPORT_CALENDARS,
+     "provider name push:b connectedAt:t syncedAt:t triedAt:t failure coversUntil:t cut:b"},
+    {"calendarFeeds", STMT_EXPORT_CALENDAR_FEEDS, "createdAt:t"},
+    {"busyTimes", STMT_EXPORT_BUSY_TIMES,
+     "startsAt:t endsAt:t provider event title allDay:b tentative:b"},
+    {"plannedSessions", STMT_EXPORT_PLANNED_SESSIONS,
+     "plan startsAt:t endsAt:t title state changedAt:t caldavHref caldavAt:t"},
 };
 static const struct table profile_table = {
     "profile", STMT_EXPORT_PROFILE,

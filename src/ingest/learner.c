@@ -92,7 +92,7 @@ enum err learner_put(struct store_conn *conn, struct str external_id, struct str
 static enum err do_erase(struct store_conn *conn, struct str external_id, bool whole,
                          int64_t *ret_rows)
 {
-    struct bulk bulks[20];
+    struct bulk bulks[28];
     struct arena arena;
     struct str zone;
     int64_t id = 0, rows = 0;
@@ -109,8 +109,15 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         const struct value *key;
         bool always;
     } more[] = {
-        {STMT_LEARNER_DROP_EVENTS, &by_id, true},    {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
-        {STMT_LEARNER_DROP_CONSENTS, &by_id, false}, {STMT_LEARNER_DROP_KEYS, &by_name, false},
+        {STMT_LEARNER_DROP_EVENTS, &by_id, true},
+        {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
+        {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},
+        {STMT_LEARNER_DROP_BUSY_TIMES, &by_id, false},
+        {STMT_LEARNER_DROP_CALENDARS, &by_id, false},
+        {STMT_LEARNER_DROP_CALENDAR_STATES, &by_id, false},
+        {STMT_LEARNER_DROP_CALENDAR_FEEDS, &by_id, false},
+        {STMT_LEARNER_DROP_CONSENTS, &by_id, false},
+        {STMT_LEARNER_DROP_KEYS, &by_name, false},
         {STMT_LEARNER_DROP_LEARNERS, &by_id, false},
     };
     for (const struct derived_table *t = derived_tables; t->name; t++)

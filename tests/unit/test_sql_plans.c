@@ -53,6 +53,14 @@ static const struct {
     {"api_keys", "key_id, secret_hash, scopes, name, created_at",
      "'k' || i, CAST('x' AS {blob}), 1, 'n', i"},
     {"imports", "import_key, position, summary, updated_at", "'k' || i, i, '{}', i"},
+    {"calendars", "learner_id, provider, name, connected_at", "i, 'ICAL', 'n', i"},
+    {"busy_times", "learner_id, starts_at, provider, event, ends_at, title, all_day, tentative",
+     "u, i, 'ICAL', 'e' || i, i + 1, 't', 0, 0"},
+    {"calendar_states", "learner_id, state_hash, sealed, expires_at",
+     "i, CAST('h' || i AS {blob}), CAST('x' AS {blob}), i"},
+    {"calendar_feeds", "learner_id, token_hash, created_at", "i, CAST('h' || i AS {blob}), i"},
+    {"planned_sessions", "learner_id, plan, starts_at, ends_at, title, state, changed_at",
+     "u, 'p' || i, i, i + 1, 't', 'PLANNED', i"},
 };
 
 static char detail[300];
@@ -70,10 +78,12 @@ static void fill_all(struct store_conn *c)
 
     script(c, "BEGIN");
     for (size_t i = 0; i < COUNT(fill); i++) {
-        const char *mark = strstr(fill[i].values, "{blob}");
-        snprintf(values, sizeof values, "%.*s%s%s",
-                 mark ? (int)(mark - fill[i].values) : (int)strlen(fill[i].values), fill[i].values,
-                 mark ? blob : "", mark ? mark + 6 : "");
+        const char *rest = fill[i].values, *mark;
+        int n = 0;
+        for (; (mark = strstr(rest, "{blob}")); rest = mark + strlen("{blob}"))
+            n += snprintf(values + n, sizeof values - (size_t)n, "%.*s%s", (int)(mark - rest), rest,
+                          blob);
+        snprintf(values + n, sizeof values - (size_t)n, "%s", rest);
         snprintf(sql, sizeof sql,
                  "WITH RECURSIVE s (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL "
                  "SELECT i + 1 FROM s WHERE i < %d), "

@@ -384,3 +384,65 @@ CREATE TABLE imports (
     summary {text} NOT NULL,
     updated_at {int} NOT NULL
 ) {clustered};
+
+-- A learner's calendars elsewhere, one of a provider. What opens them is sealed (calendar/seal.h).
+CREATE TABLE calendars (
+    learner_id {int} NOT NULL REFERENCES learners (learner_id) ON DELETE CASCADE,
+    provider {text} NOT NULL CHECK (provider IN ('GOOGLE', 'CALDAV', 'ICAL', 'UPLOAD')),
+    name {text} NOT NULL CHECK (length(name) <= 512), -- to be shown; holds no secret
+    sealed {blob},                   -- a JSON object: addresses, tokens, passwords
+    push {int} NOT NULL DEFAULT 0 CHECK (push IN (0, 1)), -- are planned sessions written there?
+    marker {text},                   -- ETag, CTag or sync token of what was read last
+    connected_at {int} NOT NULL,
+    synced_at {int},                 -- last success
+    tried_at {int},                  -- last attempt
+    failure {text},                  -- machine code of the last attempt, if it failed
+    covers_until {int},              -- busy times are known up to here
+    cut {int} NOT NULL DEFAULT 0 CHECK (cut IN (0, 1)), -- there was more than is kept
+    PRIMARY KEY (learner_id, provider)
+) {clustered};
+
+CREATE TABLE busy_times (
+    learner_id {int} NOT NULL,
+    starts_at {int} NOT NULL,
+    provider {text} NOT NULL,
+    event {text} NOT NULL,           -- the event's id there
+    ends_at {int} NOT NULL,
+    title {text} NOT NULL,
+    all_day {int} NOT NULL CHECK (all_day IN (0, 1)),
+    tentative {int} NOT NULL CHECK (tentative IN (0, 1)),
+    CHECK (ends_at > starts_at),
+    PRIMARY KEY (learner_id, starts_at, provider, event)
+) {by_learner};
+
+-- A connection that waits for the learner's consent at the provider; the newest attempt counts.
+CREATE TABLE calendar_states (
+    learner_id {int} NOT NULL PRIMARY KEY REFERENCES learners (learner_id) ON DELETE CASCADE,
+    state_hash {blob} NOT NULL UNIQUE, -- SHA-256
+    sealed {blob} NOT NULL,          -- the PKCE verifier
+    expires_at {int} NOT NULL
+) {clustered};
+
+-- The address under which a learner's planned sessions may be read; only a hash of its secret.
+CREATE TABLE calendar_feeds (
+    learner_id {int} NOT NULL PRIMARY KEY REFERENCES learners (learner_id) ON DELETE CASCADE,
+    token_hash {blob} NOT NULL UNIQUE, -- SHA-256 of 256 random bits
+    created_at {int} NOT NULL
+) {clustered};
+
+-- Study that was planned. A plan that is dropped becomes CANCELLED: calendars must be told.
+CREATE TABLE planned_sessions (
+    learner_id {int} NOT NULL,
+    plan {text} NOT NULL CHECK (length(plan) BETWEEN 1 AND 128),
+    starts_at {int} NOT NULL,
+    ends_at {int} NOT NULL,
+    title {text} NOT NULL CHECK (length(title) <= 200),
+    state {text} NOT NULL CHECK (state IN ('PLANNED', 'DONE', 'MISSED', 'CANCELLED')),
+    changed_at {int} NOT NULL,
+    caldav_href {text},              -- where it was written; NULL: nowhere
+    caldav_etag {text},              -- NULL with an href: changed there by the learner, left alone
+    caldav_at {int},                 -- changed_at of what was written
+    CHECK (ends_at > starts_at),
+    PRIMARY KEY (learner_id, plan)
+) {by_learner};
+CREATE INDEX planned_sessions_by_time ON planned_sessions (learner_id, starts_at);

@@ -113,3 +113,26 @@ SELECT version, events, untimed, first_at, last_at, study_ms, sessions, complete
        load_micro
   FROM totals WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY learner_id;
+
+-- name: export_calendars
+-- args: text
+SELECT provider, name, push, connected_at, synced_at, tried_at, failure, covers_until, cut
+  FROM calendars WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY provider;
+
+-- name: export_calendar_feeds
+-- args: text
+SELECT created_at
+  FROM calendar_feeds WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- name: export_busy_times
+-- args: text
+SELECT starts_at, ends_at, provider, event, title, all_day, tentative
+  FROM busy_times WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY starts_at, provider, event;
+
+-- name: export_planned_sessions
+-- args: text
+SELECT plan, starts_at, ends_at, title, state, changed_at, caldav_href, caldav_at
+  FROM planned_sessions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY starts_at, plan;

@@ -487,6 +487,26 @@ DELETE FROM totals WHERE learner_id = $1;
 -- args: int
 DELETE FROM events WHERE learner_id = $1;
 
+-- name: learner_drop_busy_times
+-- args: int
+DELETE FROM busy_times WHERE learner_id = $1;
+
+-- name: learner_drop_planned_sessions
+-- args: int
+DELETE FROM planned_sessions WHERE learner_id = $1;
+
+-- name: learner_drop_calendars
+-- args: int
+DELETE FROM calendars WHERE learner_id = $1;
+
+-- name: learner_drop_calendar_states
+-- args: int
+DELETE FROM calendar_states WHERE learner_id = $1;
+
+-- name: learner_drop_calendar_feeds
+-- args: int
+DELETE FROM calendar_feeds WHERE learner_id = $1;
+
 -- name: learner_drop_consents
 -- args: int
 DELETE FROM consents WHERE learner_id = $1;
