@@ -132,7 +132,7 @@ static const struct field ready_fields[] = {
     CHECK(store, "the database answers"),
     CHECK(schema, "its schema is the one this program needs"),
     CHECK(disk, "its disk has at least 1 % and 64 MiB left"),
-    CHECK(ingest, "the queue of events has room"),
+    CHECK(ingest, "the queue of events has room, and the disk takes what is written"),
     CHECK(draining, "the server is not about to stop"),
     FIELD(F_I64, struct ready_reply, checked_ms_ago, "checkedMsAgo",
           .doc = "age of the answers of store, schema and disk"),
@@ -177,13 +177,25 @@ static void health_print(struct api *a, const struct health *h, int64_t now_us, 
                                          : STR("the database is on another server");
 }
 
+static bool ingest_takes(const struct api *a, const struct ingest_stats *s)
+{
+    const struct config *cf = a->config;
+
+    return s->queued_events < cf->ingest_queue_events && s->queued_bytes < cf->ingest_queue_bytes &&
+           !s->disk_failed;
+}
+
 static void ingest_print(struct api *a, struct arena *arena, struct check_reply *r)
 {
     const struct config *cf = a->config;
     struct ingest_stats s;
 
     ingest_stats(a->options.ingest, &s);
-    r->ok = s.queued_events < cf->ingest_queue_events && s.queued_bytes < cf->ingest_queue_bytes;
+    r->ok = ingest_takes(a, &s);
+    if (s.disk_failed) {
+        r->detail = STR("the disk failed; nothing is stored until the server is restarted");
+        return;
+    }
     r->detail = arena_printf(arena, "%lld of %lld events wait", (long long)s.queued_events,
                              (long long)cf->ingest_queue_events);
 }
@@ -239,6 +251,8 @@ static void print_ingest(struct metrics_page *p, const struct ingest_stats *s)
     metrics_page_value(p, METRIC_INGEST_QUEUED, (double)s->queued_events);
     metrics_page_value(p, METRIC_INGEST_QUEUED_BYTES, (double)s->queued_bytes);
     metrics_page_value(p, METRIC_INGEST_COMMIT, (double)s->commit_us_total / 1e6);
+    metrics_page_value(p, METRIC_INGEST_SYNC, (double)s->sync_us_total / 1e6);
+    metrics_page_value(p, METRIC_INGEST_SYNCS, (double)s->syncs);
     metrics_page_value(p, METRIC_INGEST_GROUP_MAX, (double)s->group_events_max);
 }
 
@@ -248,7 +262,9 @@ static bool is_ready(struct api *a)
     pthread_mutex_lock(&h->lock);
     bool ok = h->store_ok && h->schema_ok && h->disk_ok;
     pthread_mutex_unlock(&h->lock);
-    return ok && !atomic_load(&a->draining);
+    struct ingest_stats s;
+    ingest_stats(a->options.ingest, &s);
+    return ok && ingest_takes(a, &s) && !atomic_load(&a->draining);
 }
 
 static enum err get_metrics(struct api_call *c)

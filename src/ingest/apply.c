@@ -477,7 +477,7 @@ static enum err transaction(struct applier *a, const struct apply_item *items, i
     e = run(a, items, count, now_us);
     int64_t start = clock_mono_us();
     if (e == ERR_OK)
-        e = store_commit(a->conn);
+        e = store_commit_unsynced(a->conn);
     if (e != ERR_OK)
         store_rollback(a->conn);
     else
@@ -506,5 +506,6 @@ enum err applier_apply(struct applier *a, const struct event *events, int32_t co
     for (int32_t i = 0; i < count; i++)
         items[i] = (struct apply_item){.event = &events[i], .result = &results[i]};
     int64_t commit_us;
-    return applier_run(a, items, count, now_us, &commit_us);
+    e = applier_run(a, items, count, now_us, &commit_us);
+    return e == ERR_OK ? store_sync(a->conn) : e;
 }

@@ -11,7 +11,7 @@ struct apply_item {
  * ones are marked so, and applier_run() leaves them alone. No store: any thread. ERR_NOMEM. */
 MUST_CHECK enum err apply_prepare(const struct event *events, int32_t count, int64_t now_us,
                                   struct arena *arena, struct ingest_result *results);
-/* In a transaction of its own. On error nothing is stored and the statuses mean nothing; the same
+/* In a transaction of its own; where commits are split, store_sync() is still to come. On error nothing is stored and the statuses mean nothing; the same
  * items may be run again. ret_commit_us: what the commit alone took. */
 MUST_CHECK enum err applier_run(struct applier *a, const struct apply_item *items, int32_t count,
                                 int64_t now_us, int64_t *ret_commit_us);

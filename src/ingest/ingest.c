@@ -2,13 +2,15 @@
  *
  * One mutex guards the queues and the counters; it is held for pushes and pops only. A batch whose
  * learners belong to several writers is split into parts and told when the last part has committed.
- * Checks and ids are made on the submitter's thread, so that a writer only writes. */
+ * Checks and ids are made on the submitter's thread, so that a writer only writes. On SQLite it
+ * does not even wait for the disk: it commits, hands what is to be told to `acks`, and goes on. */
 #include "ingest/ingest.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "ingest/acks.h"
 #include "ingest/apply.h"
 #include "ingest/rebuild.h"
 
@@ -33,12 +35,14 @@ struct part {
     struct part *next;
     struct ticket *ticket;
     struct ingest_task *task;
+    struct ack ack;       /* of the group that begins with this part */
     const int32_t *index; /* of the batch's events; NULL: all */
     int32_t count;
 };
 
 /* A batch or a task on its way. */
 struct ticket {
+    struct ingest *in;
     struct ingest_batch *batch;
     atomic_int pending, failed; /* parts */
     _Atomic(enum err) error;    /* of a part that failed */
@@ -54,6 +58,7 @@ struct writer {
     struct part *head, **tail; /* guarded by in->lock */
     struct store_conn *conn;
     struct applier *applier;
+    struct acks *acks;        /* NULL: a commit is on disk when it returns */
     struct apply_item *items; /* of one group */
     int32_t item_room;
     int64_t down_since; /* monotonic; 0: the store answers */
@@ -116,7 +121,7 @@ static void push(struct writer *w, struct part *p)
 }
 
 /* Each part's index list follows the parts, in one piece of memory. */
-static struct ticket *ticket_new(const struct ingest *in, struct ingest_batch *b,
+static struct ticket *ticket_new(struct ingest *in, struct ingest_batch *b,
                                  struct writer **ret_writers)
 {
     int32_t counts[WRITERS_MAX] = {0}, parts = 0;
@@ -132,13 +137,13 @@ static struct ticket *ticket_new(const struct ingest *in, struct ingest_batch *b
                               (split ? (size_t)b->count * sizeof(int32_t) : 0));
     if (!t)
         return NULL;
-    *t = (struct ticket){.batch = b, .pending = parts, .part_count = parts};
+    *t = (struct ticket){.in = in, .batch = b, .pending = parts, .part_count = parts};
     int32_t *index = (int32_t *)(void *)&t->parts[parts], *of_writer[WRITERS_MAX];
     for (int32_t k = 0, n = 0; k < in->writer_count; k++) {
         of_writer[k] = index;
         if (counts[k] == 0)
             continue;
-        ret_writers[n] = (struct writer *)&in->writers[k];
+        ret_writers[n] = &in->writers[k];
         t->parts[n++] =
             (struct part){.ticket = t, .index = split ? index : NULL, .count = counts[k]};
         index += split ? counts[k] : 0;
@@ -186,7 +191,7 @@ enum err ingest_submit_task(struct ingest *in, struct ingest_task *task)
         release(in, 1, 0);
         return ERR_NOMEM;
     }
-    *t = (struct ticket){.pending = 1, .part_count = 1};
+    *t = (struct ticket){.in = in, .pending = 1, .part_count = 1};
     t->parts[0] = (struct part){.ticket = t, .task = task};
     pthread_mutex_lock(&in->lock);
     bool stopping = in->stopping;
@@ -252,6 +257,46 @@ static void part_done(struct ingest *in, struct part *p, enum err e)
     count_results(in, b, told);
     free(t);
     b->done(b, told);
+}
+
+static void task_done(struct part *p, enum err e)
+{
+    struct ingest_task *t = p->task;
+    struct ticket *ticket = p->ticket;
+
+    release(ticket->in, 1, 0);
+    free(ticket);
+    t->done(t, e);
+}
+
+/* A task, or the parts of a group. */
+static void group_done(struct part *first, enum err e)
+{
+    if (first->task) {
+        task_done(first, e);
+        return;
+    }
+    for (struct part *p = first, *next; p; p = next) {
+        next = p->next; /* the part goes with its ticket */
+        part_done(p->ticket->in, p, e);
+    }
+}
+
+static void group_told(struct ack *a, enum err e)
+{
+    struct part *first = (struct part *)(void *)((char *)a - offsetof(struct part, ack));
+
+    group_done(first, e);
+}
+
+static void group_committed(struct writer *w, struct part *first)
+{
+    if (!w->acks) {
+        group_done(first, ERR_OK);
+        return;
+    }
+    first->ack.told = group_told;
+    acks_add(w->acks, &first->ack);
 }
 
 /* ---- writing ---- */
@@ -352,18 +397,18 @@ static void add_items(struct writer *w, const struct part *p, int32_t at)
 }
 
 /* The parts, linked, in one transaction, tried again where that may help. */
-static enum err commit_parts(struct writer *w, const struct part *first, const struct part *end)
+static enum err commit_parts(struct writer *w, const struct part *first)
 {
     int32_t count = 0;
     struct trial trial = {.since = clock_mono_us()};
     enum err e;
 
-    for (const struct part *p = first; p != end; p = p->next)
+    for (const struct part *p = first; p; p = p->next)
         count += p->count;
     if (!room_for(w, count))
         return ERR_NOMEM;
     count = 0;
-    for (const struct part *p = first; p != end; p = p->next) {
+    for (const struct part *p = first; p; p = p->next) {
         add_items(w, p, count);
         count += p->count;
     }
@@ -384,21 +429,33 @@ static enum err commit_parts(struct writer *w, const struct part *first, const s
 /* Would the group have gone through without one of its batches? */
 static bool may_be_one_batch(enum err e)
 {
-    return e != ERR_STORE_DOWN && e != ERR_STORAGE_FULL && e != ERR_IO && e != ERR_BUSY;
+    return e != ERR_STORE_DOWN && e != ERR_STORAGE_FULL && e != ERR_IO && e != ERR_BUSY &&
+           e != ERR_NOT_READY;
 }
 
 static void run_group(struct writer *w, struct part *first)
 {
-    enum err e = commit_parts(w, first, NULL);
-    bool one_by_one = e != ERR_OK && first->next && may_be_one_batch(e);
-
-    if (e != ERR_OK)
-        log_event(LOG_ERROR, "ingest.failed", LOG_C("code", err_code(e)),
-                  LOG_C("detail", store_conn_detail(w->conn)),
-                  LOG_C("next", one_by_one ? "batch by batch" : "none"));
+    enum err e = commit_parts(w, first);
+    if (e == ERR_OK) {
+        group_committed(w, first);
+        return;
+    }
+    bool one_by_one = first->next && may_be_one_batch(e);
+    log_event(LOG_ERROR, "ingest.failed", LOG_C("code", err_code(e)),
+              LOG_C("detail", store_conn_detail(w->conn)),
+              LOG_C("next", one_by_one ? "batch by batch" : "none"));
+    if (!one_by_one) {
+        group_done(first, e);
+        return;
+    }
     for (struct part *p = first, *next; p; p = next) {
-        next = p->next; /* the part goes with its ticket */
-        part_done(w->in, p, one_by_one ? commit_parts(w, p, next) : e);
+        next = p->next;
+        p->next = NULL; /* a group of its own */
+        e = commit_parts(w, p);
+        if (e == ERR_OK)
+            group_committed(w, p);
+        else
+            group_done(p, e);
     }
 }
 
@@ -426,7 +483,7 @@ static enum err attempt_task(struct writer *w, struct ingest_task *t, int64_t *r
         return e;
     e = t->run(t, w->conn);
     if (e == ERR_OK)
-        e = store_commit(w->conn);
+        e = store_commit_unsynced(w->conn);
     if (e != ERR_OK)
         store_rollback(w->conn);
     else if (named && *ret_id == 0)
@@ -446,15 +503,15 @@ static void run_task(struct writer *w, struct part *p)
     do
         e = attempt_task(w, t, &id);
     while ((e == ERR_BUSY || e == ERR_STORE_DOWN) && try_again(w, e, &trial));
-    if (e == ERR_OK) {
-        store_answers(w);
-        w->unsettled = true;
-        if (named)
-            in->options.on_commit(in->options.user, &id, &t->learner, 1);
+    if (e != ERR_OK) {
+        task_done(p, e);
+        return;
     }
-    free(p->ticket);
-    release(in, 1, 0);
-    t->done(t, e);
+    store_answers(w);
+    w->unsettled = true;
+    if (named)
+        in->options.on_commit(in->options.user, &id, &t->learner, 1);
+    group_committed(w, p);
 }
 
 /* ---- the thread ---- */
@@ -555,6 +612,7 @@ static void *writer_main(void *arg)
 static enum err writer_start(struct ingest *in, struct writer *w)
 {
     pthread_condattr_t attr;
+    bool split = false;
 
     w->in = in;
     w->tail = &w->head;
@@ -566,6 +624,10 @@ static enum err writer_start(struct ingest *in, struct writer *w)
     enum err e = store_connect(in->store, STORE_WRITER, &w->conn);
     if (e == ERR_OK)
         e = applier_new(w->conn, &w->applier);
+    if (e == ERR_OK)
+        e = store_split_commits(w->conn, &split);
+    if (e == ERR_OK && split)
+        e = acks_new(w->conn, &w->acks);
     if (e == ERR_OK && pthread_create(&w->thread, NULL, writer_main, w) != 0)
         e = ERR_NOMEM;
     w->started = e == ERR_OK;
@@ -601,6 +663,14 @@ void ingest_stats(const struct ingest *in, struct ingest_stats *ret)
     pthread_mutex_lock(lock);
     *ret = in->stats;
     pthread_mutex_unlock(lock);
+    for (int32_t i = 0; i < in->writer_count; i++) {
+        struct acks_stats acks = {0};
+        if (in->writers[i].acks)
+            acks_stats(in->writers[i].acks, &acks);
+        ret->syncs += acks.syncs;
+        ret->sync_us_total += acks.sync_us_total;
+        ret->disk_failed |= acks.failed;
+    }
 }
 
 void ingest_stop(struct ingest *in)
@@ -615,6 +685,8 @@ void ingest_stop(struct ingest *in)
         if (w->started)
             pthread_join(w->thread, NULL);
         w->started = false;
+        if (w->acks)
+            acks_stop(w->acks); /* after its last commit */
     }
 }
 
@@ -625,6 +697,7 @@ void ingest_free(struct ingest *in)
     ingest_stop(in);
     for (int32_t i = 0; i < in->writer_count; i++) {
         struct writer *w = &in->writers[i];
+        acks_free(w->acks);
         applier_free(w->applier);
         store_disconnect(w->conn);
         pthread_cond_destroy(&w->wake);

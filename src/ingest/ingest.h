@@ -4,7 +4,7 @@
  * group_wait_us for more) into one transaction, and tells each batch after the commit. SQLite has
  * one writer; PostgreSQL several, each owning a hash range of learners, so that one learner's
  * events are applied in order. Whatever is acknowledged is on disk, together with the sums it
- * changed.
+ * changed; SQLite's writer fills the next transaction while the disk takes the last.
  *
  * Applying is order-free: the rows after any order of arrival, with any duplicates, equal those of
  * ingest_rebuild(). docs/events.md has the rules. */
@@ -28,8 +28,9 @@ struct ingest_batch {
     int32_t count;
     struct ingest_result *results; /* `count` of them, filled before done() */
     size_t bytes;                  /* about how much memory it holds, for the queue's bound */
-    /* On a writer thread, after commit or failure. ERR_OK: see results. Otherwise nothing of the
-     * batch is stored (ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_DEADLINE, …). With several writers a
+    /* On a thread of ingest's, after the commit is on disk, or after failure. ERR_OK: see results.
+     * Otherwise nothing of the batch is stored (ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_DEADLINE, …;
+     * after ERR_NOT_READY it may be, as after a lost connection). With several writers a
      * batch of several learners may be stored in part: it is ERR_OK then, and each event that is
      * not stored is rejected with the failure's code. Sending an event again is always safe. */
     void (*done)(struct ingest_batch *b, enum err e);
@@ -44,6 +45,7 @@ struct ingest_options {
     int32_t group_events;  /* per transaction */
     int32_t group_wait_us; /* 0: take what is there */
     /* After each commit and before done(), on the writer thread: whose data changed. For caches.
+     * On SQLite readers see the commit already; the disk has it by the time of done().
      * learner_id 0: not known (a task's learner that is not there). May be NULL. */
     void (*on_commit)(void *user, const int64_t *learner_ids, const struct str *external_ids,
                       int32_t n);
@@ -54,6 +56,8 @@ struct ingest_stats {
     int64_t accepted, duplicates, rejected, batches, transactions, failed;
     int64_t queued_events, queued_bytes, refused;
     int64_t commit_us_total, group_events_max;
+    int64_t syncs, sync_us_total; /* of a log that is synced apart from the commits */
+    bool disk_failed; /* a sync failed: all is refused (ERR_NOT_READY) until the process restarts */
 };
 
 struct ingest;

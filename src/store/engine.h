@@ -65,6 +65,10 @@ struct engine_ops {
                           const struct value *keys, int32_t rows, int32_t cols, struct rows *ret);
     enum err (*begin)(struct store_conn *c);
     enum err (*commit)(struct store_conn *c);
+    /* NULL: a commit has no halves */
+    enum err (*split)(struct store_conn *c, bool *ret_split);
+    enum err (*commit_unsynced)(struct store_conn *c);
+    enum err (*sync)(struct store_conn *c, char *ret_detail); /* beside the connection's thread */
     void (*rollback)(struct store_conn *c);
     void (*checkpoint)(struct store_conn *c, bool truncate);
     enum err (*backup)(struct store *s, const char *path, char *ret_detail);

@@ -5,6 +5,7 @@
  * database in versions before 3.51.3). No memory map: measured, it gains nothing on warm pages, and
  * a read error would come as SIGBUS instead of an error code. */
 #include "store/engine.h"
+#include "store/sqlite_sync.h"
 
 #include "base/clock.h"
 
@@ -35,8 +36,9 @@ struct sqlite_conn {
     sqlite3_stmt **stmts; /* by enum stmt; prepared on first use */
     sqlite3_stmt *begin_read, *begin_write, *commit, *rollback;
     struct scratch scratch;
-    int64_t deadline_us; /* of the call that runs; 0: none */
-    int32_t wal_pages;   /* writer: in the log after the last commit */
+    int64_t deadline_us;     /* of the call that runs; 0: none */
+    int32_t wal_pages;       /* writer: in the log after the last commit */
+    struct sqlite_sync sync; /* writer with split commits */
     bool interrupted;
 };
 
@@ -156,6 +158,8 @@ static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
     struct sqlite_conn *c = user;
 
     c->wal_pages = pages;
+    if (sqlite_sync_failed(&c->sync))
+        return SQLITE_OK;
     if (pages >= c->base.store->options.sqlite_checkpoint_pages)
         sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return SQLITE_OK; /* a checkpoint that fails is tried again; the commit has happened */
@@ -176,8 +180,11 @@ static void sqlite_disconnect(struct store_conn *base)
     sqlite3_finalize(c->begin_write);
     sqlite3_finalize(c->commit);
     sqlite3_finalize(c->rollback);
+    if (sqlite_sync_failed(&c->sync))
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     int rc = sqlite3_close(c->db);
     ASSERT(rc == SQLITE_OK); /* otherwise a statement was left behind */
+    sqlite_sync_fini(&c->sync);
     free(c->stmts);
     free(c->scratch.v);
     free(c->scratch.text);
@@ -240,6 +247,7 @@ static enum err sqlite_connect(struct store *s, enum store_access access, struct
         return ERR_NOMEM;
     c->base.store = s;
     c->base.access = access;
+    sqlite_sync_init(&c->sync);
     c->stmts = calloc((size_t)s->catalog->stmt_count, sizeof(sqlite3_stmt *));
     if (!c->stmts) {
         free(c);
@@ -658,17 +666,65 @@ static enum err sqlite_write(struct store_conn *base, struct bulk *bulks, int32_
 
 /* Transactions */
 
-static enum err sqlite_begin(struct store_conn *base)
+static enum err sync_error(const struct sqlite_conn *c, char *detail)
 {
-    call_starts(of(base), 0);
-    return control(of(base), of(base)->begin_write);
+    store_detail_set(detail, "the write-ahead log could not be synced (%s); restart the server",
+                     strerror(sqlite_sync_failed(&c->sync)));
+    return ERR_NOT_READY;
 }
 
-static enum err sqlite_commit(struct store_conn *base)
+static enum err sqlite_begin(struct store_conn *base)
+{
+    struct sqlite_conn *c = of(base);
+
+    if (sqlite_sync_failed(&c->sync))
+        return sync_error(c, base->detail);
+    call_starts(c, 0);
+    return control(c, c->begin_write);
+}
+
+static enum err sqlite_commit_unsynced(struct store_conn *base)
 {
     base->counts.round_trips++;
     call_starts(of(base), 0);
     return control(of(base), of(base)->commit);
+}
+
+static enum err sqlite_sync(struct store_conn *base, char *ret_detail)
+{
+    struct sqlite_conn *c = of(base);
+
+    if (c->sync.fd < 0)
+        return ERR_OK; /* commits are whole */
+    return sqlite_sync_run(&c->sync) == ERR_OK ? ERR_OK : sync_error(c, ret_detail);
+}
+
+static enum err sqlite_commit(struct store_conn *base)
+{
+    enum err e = sqlite_commit_unsynced(base);
+
+    return e == ERR_OK ? sqlite_sync(base, base->detail) : e;
+}
+
+/* What a crashed process left in the log goes into the database first (sqlite_sync.c says why). */
+static enum err sqlite_split(struct store_conn *base, bool *ret_split)
+{
+    struct sqlite_conn *c = of(base);
+    int64_t version;
+
+    if (!base->store->options.sqlite_full_sync)
+        return ERR_OK;
+    enum err e = sqlite_scalar(base, "PRAGMA schema_version", &version); /* opens the log */
+    if (e != ERR_OK)
+        return e;
+    sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (sqlite_sync_open(&c->sync, c->db, base->store->options.sqlite_sync) != ERR_OK) {
+        store_detail_set(base->detail, "the write-ahead log: %s", strerror(errno));
+        return ERR_STORE_DOWN;
+    }
+    e = run(c, "PRAGMA synchronous=NORMAL");
+    *ret_split = e == ERR_OK;
+    return e;
 }
 
 static void sqlite_rollback(struct store_conn *base)
@@ -687,7 +743,7 @@ static void sqlite_checkpoint(struct store_conn *base, bool truncate)
 {
     struct sqlite_conn *c = of(base);
 
-    if (!truncate && c->wal_pages < IDLE_CHECKPOINT_PAGES)
+    if (sqlite_sync_failed(&c->sync) || (!truncate && c->wal_pages < IDLE_CHECKPOINT_PAGES))
         return;
     call_starts(c, 0);
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
@@ -811,6 +867,9 @@ const struct engine_ops store_sqlite_ops = {
     .read_bulk = sqlite_read_bulk,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
+    .split = sqlite_split,
+    .commit_unsynced = sqlite_commit_unsynced,
+    .sync = sqlite_sync,
     .rollback = sqlite_rollback,
     .checkpoint = sqlite_checkpoint,
     .backup = sqlite_backup,

@@ -72,7 +72,7 @@ static void log_slow(struct store *s, enum stmt stmt, int64_t rows, int64_t us)
  * small read on a loop gets two milliseconds, and then a worker. */
 static void log_failed(struct store *s, enum err e, const char *detail)
 {
-    bool own = e == ERR_STORE_DOWN || e == ERR_IO || e == ERR_STORAGE_FULL ||
+    bool own = e == ERR_STORE_DOWN || e == ERR_IO || e == ERR_STORAGE_FULL || e == ERR_NOT_READY ||
                (e == ERR_DEADLINE && s->engine == STORE_POSTGRES);
     int64_t left_out;
 
@@ -403,6 +403,36 @@ enum err store_commit(struct store_conn *c)
     if (e == ERR_OK)
         c->tx = TX_NONE;
     return settle(c, e);
+}
+
+enum err store_split_commits(struct store_conn *c, bool *ret_split)
+{
+    ASSERT(c->access == STORE_WRITER && c->tx == TX_NONE && !c->busy);
+    *ret_split = false;
+    enum err e = c->store->ops->split ? c->store->ops->split(c, ret_split) : ERR_OK;
+    log_failed(c->store, e, c->detail);
+    return e;
+}
+
+enum err store_commit_unsynced(struct store_conn *c)
+{
+    if (!c->store->ops->commit_unsynced)
+        return store_commit(c);
+    ASSERT(c->tx == TX_OPEN && !c->busy);
+    enum err e = c->store->ops->commit_unsynced(c);
+    if (e == ERR_OK)
+        c->tx = TX_NONE;
+    return settle(c, e);
+}
+
+/* Not on the connection's thread: of it, only what the engine says is touched. */
+enum err store_sync(struct store_conn *c)
+{
+    char detail[DETAIL_MAX] = "";
+
+    enum err e = c->store->ops->sync ? c->store->ops->sync(c, detail) : ERR_OK;
+    log_failed(c->store, e, detail);
+    return e;
 }
 
 void store_rollback(struct store_conn *c)

@@ -67,6 +67,7 @@ struct store_options {
     int32_t sqlite_cache_kib;    /* per connection */
     int32_t sqlite_checkpoint_pages;
     bool sqlite_full_sync;       /* synchronous=FULL; false: NORMAL (loses the last moment on power loss) */
+    int (*sqlite_sync)(int fd);  /* instead of fdatasync() after split commits, for tests; or NULL */
 };
 
 struct store;
@@ -150,6 +151,18 @@ MUST_CHECK enum err store_read_bulk(struct store_conn *c, struct arena *arena, e
  * ERR_STORAGE_FULL: the disk; the transaction is rolled back and nothing of it is stored. */
 MUST_CHECK enum err store_begin(struct store_conn *c);
 MUST_CHECK enum err store_commit(struct store_conn *c);
+/* Commits in two halves, for a writer that has better things to do than to wait for the disk.
+ * store_split_commits(), once, outside of a transaction, asks for them; where there is nothing to be
+ * gained (PostgreSQL, or no full sync) *ret_split is false, and the halves are a whole commit and
+ * nothing. store_commit() stays whole on such a connection.
+ * store_commit_unsynced(): as store_commit(), and readers see the transaction, but a power cut may
+ * take it away, until
+ * store_sync(), begun afterwards, has returned ERR_OK. Any thread, also while the connection is at
+ * work. ERR_NOT_READY: the disk failed, and everything since the last success may
+ * be lost; from then on this and store_begin() give ERR_NOT_READY until the process is restarted. */
+MUST_CHECK enum err store_split_commits(struct store_conn *c, bool *ret_split);
+MUST_CHECK enum err store_commit_unsynced(struct store_conn *c);
+MUST_CHECK enum err store_sync(struct store_conn *c);
 void store_rollback(struct store_conn *c);
 /* Is one open, or failed and not yet rolled back? For work that takes part in its caller's, or makes
  * one of its own. */

@@ -51,7 +51,9 @@ static inline void on_postgres(const char *sql)
     PQfinish(pg);
 }
 
-static inline void fixture_open(struct fixture *f, enum store_engine engine)
+/* sync: SQLite's log is synced after each commit, by this. NULL: never. */
+static inline void fixture_open_synced(struct fixture *f, enum store_engine engine,
+                                       int (*sync)(int fd))
 {
     static int made;
     char detail[300] = "", sql[100];
@@ -75,6 +77,8 @@ static inline void fixture_open(struct fixture *f, enum store_engine engine)
         .statement_timeout_ms = 20000,
         .sqlite_cache_kib = 4096,
         .sqlite_checkpoint_pages = 4000,
+        .sqlite_full_sync = sync != NULL,
+        .sqlite_sync = sync,
     };
     if (store_open(&options, &f->store, detail) != ERR_OK ||
         store_migrate(f->store, &from, &to, detail) != ERR_OK)
@@ -82,6 +86,11 @@ static inline void fixture_open(struct fixture *f, enum store_engine engine)
     OK(store_connect(f->store, STORE_WRITER, &f->conn));
     OK(applier_new(f->conn, &f->applier));
     arena_init(&f->arena, 256 << 20);
+}
+
+static inline void fixture_open(struct fixture *f, enum store_engine engine)
+{
+    fixture_open_synced(f, engine, NULL);
 }
 
 /* Gives the writer's connection free, for ingest_new(). */

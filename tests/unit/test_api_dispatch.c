@@ -8,11 +8,13 @@
 #include "json/reader.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,6 +333,15 @@ static void make_key(struct fixture *f, struct store_conn *conn, uint32_t scopes
     OK(store_commit(conn));
 }
 
+static atomic_bool disk_fails;
+
+static int disk_sync(int fd)
+{
+    (void)fd;
+    errno = EIO;
+    return atomic_load(&disk_fails) ? -1 : 0;
+}
+
 static void store_up(struct fixture *f)
 {
     int32_t from, to;
@@ -341,7 +352,9 @@ static void store_up(struct fixture *f)
                                           .connect_timeout_ms = 5000,
                                           .statement_timeout_ms = 5000,
                                           .sqlite_cache_kib = 1024,
-                                          .sqlite_checkpoint_pages = 1000},
+                                          .sqlite_checkpoint_pages = 1000,
+                                          .sqlite_full_sync = true,
+                                          .sqlite_sync = disk_sync},
                   &f->store, detail));
     OK(store_migrate(f->store, &from, &to, detail));
     OK(store_connect(f->store, STORE_WRITER, &conn));
@@ -1234,6 +1247,30 @@ static void readiness_follows_the_server(void **state)
     down(&f);
 }
 
+/* Nothing is acknowledged that may not be on disk, then or later, and the balancer hears of it. */
+static void a_failed_disk_is_told(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct reply r;
+
+    UP(&f, "dev", "true");
+    assert_int_equal(post(&f, "/api/events", NULL, EVENT("a", "ada")).status, 200);
+    assert_int_equal(get(&f, "/readyz", NULL, NULL).status, 200);
+    atomic_store(&disk_fails, true);
+    r = post(&f, "/api/events", NULL, EVENT("b", "ada"));
+    assert_problem(&f, r, 503, "NOT_READY");
+    assert_true(header(&r, "Retry-After").n > 0);
+    atomic_store(&disk_fails, false);
+    assert_problem(&f, post(&f, "/api/events", NULL, EVENT("c", "ada")), 503, "NOT_READY");
+    r = get(&f, "/readyz", NULL, NULL);
+    assert_problem(&f, r, 503, "NOT_READY");
+    assert_has(r, "\"ingest\":{\"ok\":false,\"detail\":\"the disk failed");
+    assert_has(get(&f, "/metrics", NULL, NULL), "doppel_ready 0\n");
+    assert_int_equal(get(&f, "/api/events/schema", NULL, NULL).status, 200);
+    down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1257,6 +1294,7 @@ int main(void)
         cmocka_unit_test(a_learners_key_writes_of_its_learner),
         cmocka_unit_test(refused_events_can_be_kept_and_replayed),
         cmocka_unit_test(readiness_follows_the_server),
+        cmocka_unit_test(a_failed_disk_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,12 @@
 #include "base/clock.h"
 #include "ingest_fixture.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 enum { BATCH = 10, THREADS = 4, BATCHES = 40 };
 
@@ -471,8 +473,207 @@ static void a_bad_batch_does_not_spoil_its_group(void **state)
     assert_verified(f);
 }
 
+/* A disk that takes its time, and that can fail. */
+static struct {
+    bool held, failing;
+    int begun, done;
+} disk;
+
+static int disk_sync(int fd)
+{
+    pthread_mutex_lock(&lock);
+    disk.begun++;
+    pthread_cond_broadcast(&changed);
+    while (disk.held)
+        pthread_cond_wait(&changed, &lock);
+    bool failing = disk.failing;
+    disk.done++;
+    pthread_mutex_unlock(&lock);
+    if (failing) {
+        errno = EIO;
+        return -1;
+    }
+    return fdatasync(fd);
+}
+
+static int setup_disk(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    memset(&disk, 0, sizeof disk);
+    fixture_open_synced(f, STORE_SQLITE, disk_sync);
+    fixture_release(f);
+    *state = f;
+    told_count = commit_calls = 0;
+    committed_learners = 0;
+    return 0;
+}
+
+static void disk_hold(bool held)
+{
+    pthread_mutex_lock(&lock);
+    disk.held = held;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void disk_begins(int count)
+{
+    pthread_mutex_lock(&lock);
+    while (disk.begun < count)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+/* How many events of "l0" a reader sees. */
+static int64_t events_seen(struct fixture *f)
+{
+    struct store_conn *reader;
+    struct value key = V_S(STR("l0"));
+    struct query q = {.stmt = STMT_LEARNER_LOCK, .args = &key, .arg_count = 1};
+    int64_t n = 0;
+
+    OK(store_connect(f->store, STORE_READER, &reader));
+    OK(store_read(reader, &f->arena, &q, 1, 0));
+    if (q.rows.count) {
+        struct value id = *row_at(&q.rows, 0);
+        struct query t = {.stmt = STMT_REBUILD_ROWS_TOTALS, .args = &id, .arg_count = 1};
+        OK(store_read(reader, &f->arena, &t, 1, 0));
+        n = value_i64(row_at(&t.rows, 0), 0);
+    }
+    store_disconnect(reader);
+    return n;
+}
+
+/* While the disk works, the writer commits what comes next; what is told, and when, follows the
+ * disk. A sync that began before a commit says nothing of it. */
+static void nothing_is_told_before_it_is_on_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_options o = usual();
+    struct box *first = box_new(0, 1), *second = box_new(BATCH, 1);
+    struct gate task = gate_make(true);
+    struct ingest_stats s;
+    struct ingest *in = start(f, &o);
+
+    task.task.user = &task;
+    disk_hold(true);
+    OK(ingest_submit(in, &first->batch));
+    disk_begins(1);
+    assert_int_equal(events_seen(f), BATCH); /* committed */
+    OK(ingest_submit(in, &second->batch));
+    do {
+        sched_yield();
+        ingest_stats(in, &s);
+    } while (s.transactions < 2);
+    OK(ingest_submit_task(in, &task.task));
+    gate_enter(&task);
+    assert_int_equal(events_seen(f), 2 * BATCH);
+    assert_int_equal(s.queued_events, 2 * BATCH);
+    assert_int_equal(told_count, 0);
+    assert_int_equal(disk.begun, 1);
+    disk_hold(false);
+    wait_for(3);
+    assert_int_equal(first->order, 1);
+    assert_int_equal(second->order, 2);
+    assert_int_equal(task.order, 3);
+    OK(first->err);
+    OK(second->err);
+    OK(task.err);
+    assert_true(disk.begun >= 2);
+    ingest_free(in);
+    box_free(first);
+    box_free(second);
+}
+
+static void ending_waits_for_the_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_options o = usual();
+    struct ingest *in = start(f, &o);
+    struct box *b[5];
+
+    for (int i = 0; i < 5; i++) {
+        b[i] = box_new(i * BATCH, 1);
+        OK(ingest_submit(in, &b[i]->batch));
+    }
+    ingest_free(in);
+    assert_true(disk.begun >= 1 && disk.begun == disk.done);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(b[i]->told, 1);
+        OK(b[i]->err);
+        box_free(b[i]);
+    }
+}
+
+/* Whatever waits for the disk fails with it, and so does all that comes later, although the disk
+ * would answer again; the log is left as it is for the next start, which reads it. */
+static void a_disk_that_failed_is_not_asked_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_options o = usual();
+    struct box *b[4];
+    struct gate task = gate_make(true);
+    struct ingest_stats s;
+    char log[100];
+    struct stat log_stat;
+    struct ingest *in = start(f, &o);
+
+    task.task.user = &task;
+    for (int i = 0; i < 4; i++)
+        b[i] = box_new(i * BATCH, 1);
+    OK(ingest_submit(in, &b[0]->batch));
+    wait_for(1);
+    OK(b[0]->err);
+    disk.failing = true; /* nobody syncs now */
+    disk_hold(true);
+    OK(ingest_submit(in, &b[1]->batch));
+    disk_begins(disk.done + 1);
+    OK(ingest_submit(in, &b[2]->batch)); /* committed, or not, while the disk is failing */
+    do {
+        sched_yield();
+        ingest_stats(in, &s);
+    } while (s.transactions < 3);
+    assert_false(s.disk_failed);
+    disk_hold(false);
+    wait_for(3);
+    assert_int_equal(b[1]->err, ERR_NOT_READY);
+    assert_int_equal(b[2]->err, ERR_NOT_READY);
+    disk.failing = false;
+    int begun = disk.begun;
+    OK(ingest_submit(in, &b[3]->batch));
+    OK(ingest_submit_task(in, &task.task));
+    wait_for(5);
+    assert_int_equal(b[3]->err, ERR_NOT_READY);
+    assert_int_equal(task.err, ERR_NOT_READY);
+    assert_int_equal(task.runs, 0);
+    assert_int_equal(disk.begun, begun);
+    ingest_stats(in, &s);
+    assert_true(s.disk_failed);
+    assert_int_equal(s.failed, 3);
+    ingest_free(in);
+    for (int i = 0; i < 4; i++)
+        box_free(b[i]);
+
+    snprintf(log, sizeof log, "%s/doppel.db-wal", f->dir);
+    assert_int_equal(stat(log, &log_stat), 0);
+    assert_true(log_stat.st_size > 0);
+    in = start(f, &o); /* as after a restart */
+    assert_true(events_seen(f) >= BATCH);
+    b[3] = box_new(3 * BATCH, 1);
+    OK(ingest_submit(in, &b[3]->batch));
+    wait_for(6);
+    OK(b[3]->err);
+    box_free(b[3]);
+    ingest_free(in);
+    assert_int_equal(stat(log, &log_stat), -1); /* all is in the file */
+    fixture_retake(f);
+    assert_verified(f);
+}
+
 int main(void)
 {
+#define ON_DISK(name) cmocka_unit_test_setup_teardown(name, setup_disk, teardown)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(waiting_batches_share_a_transaction),
@@ -486,6 +687,9 @@ int main(void)
                                         teardown),
         TEST(ending_finishes_what_is_queued),
         TEST(a_bad_batch_does_not_spoil_its_group),
+        ON_DISK(nothing_is_told_before_it_is_on_disk),
+        ON_DISK(ending_waits_for_the_disk),
+        ON_DISK(a_disk_that_failed_is_not_asked_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
