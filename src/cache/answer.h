@@ -35,19 +35,30 @@ struct answer;
 /* One reference, the caller's. ERR_NOMEM; ERR_TOO_LARGE: above ANSWER_BODY_MAX. */
 MUST_CHECK enum err answer_new(const struct answer_spec *spec, struct answer **ret);
 struct answer *answer_ref(struct answer *a);
-void answer_unref(
-    void *a); /* struct answer *; NULL is fine. The signature of http's body_release */
+/* struct answer *; NULL is fine. The signature of http's body_release. */
+void answer_unref(void *a);
 
 const struct answer_spec *answer_spec(const struct answer *a); /* spec->body lies in the answer */
 /* The best form that is in `accept` (bit set of 1 << form; identity is always allowed). May make
- * the form: up to a millisecond, once. Any thread. */
+ * the form, once: 0.1 ms for 8 KiB, some ms for the largest; callers that come meanwhile get
+ * another form and do not wait. Any thread. What it shows lives as long as the answer. */
 struct answer_view {
-    struct str head, body, etag; /* etag with its quotes */
+    struct str head, body;
+    struct str head_304; /* what of the head goes with a 304: the end of it */
+    struct str etag;     /* with its quotes; {NULL,0} unless the status is 2xx */
     enum answer_form form;
 };
 struct answer_view answer_view(struct answer *a, uint32_t accept);
 /* Bit set of forms from an Accept-Encoding header (RFC 9110 12.5.3: q=0 excludes, "*", weights are
  * honoured only as zero or not); {NULL,0}: identity only. */
 uint32_t answer_accepts(struct str accept_encoding);
-size_t
-answer_bytes(const struct answer *a); /* all memory it holds now, the allocator's share too */
+/* All memory it holds now, the allocator's share too. */
+size_t answer_bytes(const struct answer *a);
+
+/* For the cache alone: `grew` is called, with no lock held, when a form was made, before anybody
+ * sees it. NULL ends that. The home must outlive every answer that names it. */
+struct answer_home {
+    void (*grew)(struct answer_home *home, uint64_t hash, struct answer *a, enum answer_form form,
+                 size_t saved);
+};
+void answer_settle(struct answer *a, struct answer_home *home, uint64_t hash);

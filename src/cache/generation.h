@@ -23,15 +23,17 @@ struct tag tag_of(enum tag_kind kind, struct str name); /* TAG_ALL: the name is 
 
 enum { STAMP_TAGS_MAX = 4 };
 struct stamp {
-    uint32_t slots[STAMP_TAGS_MAX];
+    uint64_t all; /* TAG_EVERYTHING's number */
     uint64_t numbers[STAMP_TAGS_MAX];
+    uint32_t slots[STAMP_TAGS_MAX];
     int32_t n;
 };
 
 struct generations;
 MUST_CHECK enum err generations_new(struct generations **ret); /* 2 MiB, touched as it is used */
-void generations_free(struct generations *g);
-/* All of these: any thread, no lock. TAG_ALL belongs to every stamp and need not be named. */
+void generations_free(struct generations *g);                  /* NULL is fine */
+/* All of these: any thread, no lock. TAG_ALL belongs to every stamp and need not be named. A stamp
+ * that is taken, or found valid, after generation_raise() has returned knows of it. */
 void stamp_take(const struct generations *g, const struct tag *tags, int32_t n, struct stamp *ret);
 bool stamp_valid(const struct generations *g, const struct stamp *s);
 void generation_raise(struct generations *g, struct tag tag);

@@ -1,0 +1,225 @@
+#include "cache/answer.h"
+
+#include "base/assert.h"
+#include "cache/encode.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdatomic.h>
+#include <xxhash.h>
+
+enum {
+    HASH_TEXT = 32,
+    ETAG_MAX = HASH_TEXT + 6,
+    CACHE_CONTROL_MAX = 256,
+    HEAD_MAX = 128 + ETAG_MAX + CACHE_CONTROL_MAX,
+    GAIN_MIN = 64 /* a form must save more than its Content-Encoding line */
+};
+
+/* A form's block: this, the head, and for a coded form the bytes. */
+struct form {
+    struct str head, head_304, etag, body;
+};
+
+enum { FORM_NOT_MADE, FORM_MAKING, FORM_MADE, FORM_NOT_WORTH };
+
+struct answer {
+    _Atomic uint32_t refs;
+    _Atomic uint8_t states[FORM_COUNT];
+    struct answer_spec spec;
+    struct form *coded[FORM_COUNT]; /* read only when its state is FORM_MADE */
+    _Atomic size_t bytes;
+    _Atomic(struct answer_home *) home;
+    _Atomic uint64_t home_hash;
+    char hash[HASH_TEXT]; /* of the body; the entity tags' common part */
+    struct form identity; /* its head and body lie behind */
+};
+
+static size_t heap_bytes(void *p)
+{
+    return malloc_usable_size(p) + sizeof(size_t);
+}
+
+/* ---- heads ---- */
+
+static struct {
+    const char *coding, *tag_end;
+} const form_names[FORM_COUNT] = {
+    [FORM_IDENTITY] = {NULL, ""}, [FORM_GZIP] = {"gzip", "-gz"}, [FORM_BROTLI] = {"br", "-br"}};
+
+/* Writes the lines at `out` (HEAD_MAX) and points the form at them; its tag lies in its line. */
+static void write_head(const struct answer *a, enum answer_form form, char *out, struct form *f)
+{
+    int n = 0;
+    const char *coding = form_names[form].coding;
+
+    if (coding)
+        n += snprintf(out, HEAD_MAX, "Content-Encoding: %s\r\n", coding);
+    char *rest = out + n;
+
+    if (a->spec.status >= 200 && a->spec.status < 300) {
+        static const char name[] = "ETag: ";
+        int etag = snprintf(out + n, HEAD_MAX - (size_t)n, "%s\"%.*s%s\"\r\n", name, HASH_TEXT,
+                            a->hash, form_names[form].tag_end);
+
+        f->etag = (struct str){out + n + sizeof name - 1, (size_t)etag - (sizeof name - 1) - 2};
+        n += etag;
+    }
+    n += snprintf(out + n, HEAD_MAX - (size_t)n, "Cache-Control: %s\r\nVary: Accept-Encoding\r\n",
+                  a->spec.cache_control);
+    ASSERT(n < HEAD_MAX);
+    f->head = (struct str){out, (size_t)n};
+    f->head_304 = (struct str){rest, (size_t)(out + n - rest)};
+}
+
+/* The form's lines were written at `from` and now lie at `to`. */
+static void move_head(struct form *f, const char *from, char *to)
+{
+    memcpy(to, from, f->head.n);
+    f->head.p = to;
+    f->head_304.p = to + (f->head_304.p - from);
+    if (f->etag.p)
+        f->etag.p = to + (f->etag.p - from);
+}
+
+static void hash_body(struct answer *a)
+{
+    char text[HASH_TEXT + 1];
+    XXH128_hash_t h = XXH3_128bits(a->spec.body.p, a->spec.body.n);
+
+    snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, h.high64, h.low64);
+    memcpy(a->hash, text, HASH_TEXT);
+}
+
+/* ---- life ---- */
+
+enum err answer_new(const struct answer_spec *spec, struct answer **ret)
+{
+    ASSERT(spec->made_us <= spec->fresh_until_us && spec->fresh_until_us <= spec->stale_until_us);
+    ASSERT(spec->cache_control && strlen(spec->cache_control) <= CACHE_CONTROL_MAX);
+    if (spec->body.n > ANSWER_BODY_MAX)
+        return ERR_TOO_LARGE;
+    char head[HEAD_MAX];
+    struct answer draft = {.spec = *spec};
+
+    hash_body(&draft);
+    write_head(&draft, FORM_IDENTITY, head, &draft.identity);
+    size_t head_n = draft.identity.head.n;
+    struct answer *a = malloc(sizeof *a + head_n + spec->body.n);
+
+    if (!a)
+        return ERR_NOMEM;
+    char *text = (char *)(a + 1);
+
+    memcpy(a, &draft, sizeof *a);
+    move_head(&a->identity, head, text);
+    if (spec->body.n)
+        memcpy(text + head_n, spec->body.p, spec->body.n);
+    a->spec.body = a->identity.body = (struct str){text + head_n, spec->body.n};
+    atomic_init(&a->refs, 1);
+    atomic_init(&a->bytes, heap_bytes(a));
+    *ret = a;
+    return ERR_OK;
+}
+
+struct answer *answer_ref(struct answer *a)
+{
+    uint32_t before = atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+
+    ASSERT(before > 0 && before < UINT32_MAX);
+    return a;
+}
+
+void answer_unref(void *p)
+{
+    struct answer *a = p;
+
+    if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (int form = 0; form < FORM_COUNT; form++)
+        free(a->coded[form]);
+    free(a);
+}
+
+const struct answer_spec *answer_spec(const struct answer *a)
+{
+    return &a->spec;
+}
+
+size_t answer_bytes(const struct answer *a)
+{
+    return atomic_load(&a->bytes);
+}
+
+void answer_settle(struct answer *a, struct answer_home *home, uint64_t hash)
+{
+    atomic_store(&a->home_hash, hash);
+    atomic_store(&a->home, home);
+}
+
+/* ---- forms ---- */
+
+static struct form *form_new(const struct answer *a, enum answer_form form)
+{
+    char head[HEAD_MAX];
+    struct form draft = {.etag = {NULL, 0}};
+    size_t n;
+
+    write_head(a, form, head, &draft);
+    size_t front = sizeof(struct form) + draft.head.n;
+    char *block = encode_body(form, a->spec.body, front, GAIN_MIN, &n);
+
+    if (!block)
+        return NULL;
+    draft.body = (struct str){block + front, n};
+    move_head(&draft, head, block + sizeof(struct form));
+    return memcpy(block, &draft, sizeof draft);
+}
+
+/* By the one thread that moved the state to FORM_MAKING. The size is told before the home is asked
+ * for: a cache that takes the answer in at this moment sees one or is told of the other. */
+static void form_make(struct answer *a, enum answer_form form)
+{
+    struct form *f = form_new(a, form);
+
+    if (!f) {
+        atomic_store(&a->states[form], FORM_NOT_WORTH);
+        return;
+    }
+    a->coded[form] = f;
+    atomic_fetch_add(&a->bytes, heap_bytes(f));
+    struct answer_home *home = atomic_load(&a->home);
+
+    if (home)
+        home->grew(home, atomic_load(&a->home_hash), a, form, a->spec.body.n - f->body.n);
+    atomic_store_explicit(&a->states[form], FORM_MADE, memory_order_release);
+}
+
+static const struct form *form_of(struct answer *a, enum answer_form form)
+{
+    uint8_t state = atomic_load_explicit(&a->states[form], memory_order_acquire);
+
+    if (state == FORM_NOT_MADE &&
+        atomic_compare_exchange_strong(&a->states[form], &state, FORM_MAKING)) {
+        form_make(a, form);
+        state = atomic_load_explicit(&a->states[form], memory_order_relaxed);
+    }
+    return state == FORM_MADE ? a->coded[form] : NULL;
+}
+
+struct answer_view answer_view(struct answer *a, uint32_t accept)
+{
+    static const enum answer_form by_size[] = {FORM_BROTLI, FORM_GZIP};
+    const struct form *f = NULL;
+    enum answer_form form = FORM_IDENTITY;
+
+    if (a->spec.body.n >= ANSWER_ENCODE_MIN && a->spec.body.n <= ANSWER_ENCODE_MAX)
+        for (size_t i = 0; !f && i < COUNT(by_size); i++)
+            if (accept & 1u << (form = by_size[i]))
+                f = form_of(a, form);
+    if (!f) {
+        f = &a->identity;
+        form = FORM_IDENTITY;
+    }
+    return (struct answer_view){f->head, f->body, f->head_304, f->etag, form};
+}

@@ -1,0 +1,8 @@
+/* encode - the content codings of answers, one buffer in, one out. Room-internal. */
+#pragma once
+#include "cache/answer.h"
+
+/* Compresses `body` so that it is at least `gain` bytes smaller. Returns a heap block whose first
+ * `front` bytes are the caller's, the coded bytes behind them, their number in *ret_n; NULL: not
+ * that much smaller, or no memory. */
+void *encode_body(enum answer_form form, struct str body, size_t front, size_t gain, size_t *ret_n);
