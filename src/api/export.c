@@ -44,7 +44,10 @@ static const struct table tables[] = {
     {"missionObjectives", STMT_EXPORT_MISSION_OBJECTIVES,
      "mission objective position estimatedMinutes completedAt:t"},
     {"cards", STMT_EXPORT_CARDS,
-     "item reviews again hard good easy firstAt:t firstSession lastAt:t lastRating"},
+     "item reviews again hard good easy firstAt:t firstSession lastAt:t lastRating stabilityMicro "
+     "difficultyMicro memoryDay:d memoryReviews lapses"},
+    {"forecasts", STMT_EXPORT_AUDITS,
+     "slot outcomes remembered forecastMicro squareMicro brierMicro lossMicro"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

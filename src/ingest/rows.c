@@ -327,9 +327,12 @@ static const struct column mission_objective_columns[] = {
         type, (uint32_t)offsetof(struct card_row, member) \
     }
 static const struct column card_columns[] = {
-    S(INTEGER, reviews),    S(INTEGER, ratings[0]), S(INTEGER, ratings[1]),  S(INTEGER, ratings[2]),
-    S(INTEGER, ratings[3]), S(INTEGER, first_at),   S(TEXT, first_id),       S(TEXT, first_session),
-    S(INTEGER, last_at),    S(TEXT, last_id),       S(INTEGER, last_rating),
+    S(INTEGER, reviews),    S(INTEGER, ratings[0]),  S(INTEGER, ratings[1]),
+    S(INTEGER, ratings[2]), S(INTEGER, ratings[3]),  S(INTEGER, first_at),
+    S(TEXT, first_id),      S(TEXT, first_session),  S(INTEGER, last_at),
+    S(TEXT, last_id),       S(INTEGER, last_rating), S(NUMBER, stability),
+    S(INTEGER, difficulty), S(INTEGER, memory_day),  S(INTEGER, memory_reviews),
+    S(INTEGER, lapses),
 };
 #undef S
 

@@ -55,6 +55,10 @@ struct card_row {
     int64_t last_at;
     struct str last_id;
     int64_t last_rating;
+    /* What is left in memory is no sum: card_merge() keeps it, cards_remember() sets it. */
+    int64_t stability, difficulty; /* millionths; NUMBER_NONE: not computed */
+    int64_t memory_day, memory_reviews, lapses;
+    struct card_event *fresh; /* the group's reviews with a clock, as they came (cards.h) */
 };
 
 /* Fill all but the head, which is kept. */

@@ -1,8 +1,10 @@
 #include "ingest/sums.h"
 
 #include "base/assert.h"
+#include "ingest/cards.h"
 #include "ingest/details.h"
 #include "ingest/rows.h"
+#include "twin/audit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,6 +86,8 @@ enum {
     TOTAL_LAST,
     TOTAL_COLUMNS
 };
+enum { AUDIT_N, AUDIT_YES, AUDIT_P, AUDIT_SQUARE, AUDIT_BRIER, AUDIT_LOSS, AUDIT_COLUMNS };
+enum { AUDIT_SLOTS = 64 }; /* a model's */
 enum { SUM_COLUMNS_MAX = 17 };
 _Static_assert((int)DAY_COLUMNS <= (int)SUM_COLUMNS_MAX, "days");
 _Static_assert((int)TOTAL_COLUMNS <= (int)SUM_COLUMNS_MAX, "totals");
@@ -123,7 +127,7 @@ struct sums {
     struct sums_learner *learners;
     int32_t learner_count, learner_room;
     struct table by_id;
-    struct table days, hours, lengths, topics, totals;
+    struct table days, hours, lengths, topics, totals, audits;
     struct table sessions, session_objectives, missions, mission_objectives, cards;
     struct table session_topics, loads;
 };
@@ -160,6 +164,7 @@ void sums_begin(struct sums *s)
         {&s->lengths, sizeof(struct sum_row)},
         {&s->topics, sizeof(struct sum_row)},
         {&s->totals, sizeof(struct sum_row)},
+        {&s->audits, sizeof(struct sum_row)},
         {&s->sessions, sizeof(struct session_row)},
         {&s->session_objectives, sizeof(struct session_objective_row)},
         {&s->missions, sizeof(struct mission_row)},
@@ -280,7 +285,7 @@ struct folding {
     int64_t at, study_ms; /* study_ms: of this event itself, 0 for summaries */
     struct outcome o;
     struct event_details d;
-    int32_t day, slot; /* local; of timed events */
+    int32_t day, slot, second; /* local; of timed events. second: of the day */
 };
 
 static struct sum_row *sum_row(struct table *t, int32_t learner, int32_t num, struct str text)
@@ -556,6 +561,13 @@ static void fold_card(const struct folding *f)
     };
     one.ratings[f->e->rating - 1] = 1;
     card_merge(r, &one);
+    if (!f->e->untimed)
+        card_add(r, &f->s->arena,
+                 &(struct card_event){.at = f->at,
+                                      .id = f->id,
+                                      .day = card_day(f->day, f->second),
+                                      .grade = (enum memory_grade)f->e->rating},
+                 &f->s->failed);
 }
 
 static void session_objective_add(const struct folding *f, const struct session_objective_row *one,
@@ -729,6 +741,7 @@ void sums_event(struct sums *s, int32_t learner, const struct event *e, struct s
         struct civil c = civil_at(s->learners[learner].zone, at);
         f.day = c.epoch_day;
         f.slot = slot_of(&c);
+        f.second = (c.hour * 60 + c.minute) * 60 + c.second;
         fold_calendar(&f);
     }
     if (e->session.p)
@@ -930,6 +943,9 @@ static const struct sum_form topic_form = {STMT_INGEST_TOPICS_ADD, STMT_COUNT, T
 static const struct sum_form total_form = {STMT_INGEST_TOTALS_ADD, STMT_COUNT, TOTAL_COLUMNS, false,
                                            false};
 
+static const struct sum_form audit_form = {STMT_INGEST_AUDITS_ADD, STMT_INGEST_AUDITS_DROP,
+                                           AUDIT_COLUMNS, true, false};
+
 static bool any(const struct sum_row *r, int32_t columns, bool below_zero)
 {
     for (int32_t i = 0; i < columns; i++)
@@ -1029,6 +1045,41 @@ static void count_session_topics(struct sums *s, const bool *applied)
     }
 }
 
+/* ---- what is remembered ---- */
+
+static void add_audit(void *user, int32_t learner, double p, bool remembered, int sign)
+{
+    struct audit_bin one = audit_outcome(p, remembered);
+    int64_t *v = sum_row(&((struct sums *)user)->audits, learner,
+                         AUDIT_RECALL * AUDIT_SLOTS + audit_bin_of(p), no_text)
+                     ->v;
+
+    v[AUDIT_N] += sign * one.n;
+    v[AUDIT_YES] += sign * one.yes;
+    v[AUDIT_P] += sign * one.p_micro;
+    v[AUDIT_SQUARE] += sign * one.square_micro;
+    v[AUDIT_BRIER] += sign * one.brier_micro;
+    v[AUDIT_LOSS] += sign * one.loss_micro;
+}
+
+static struct card_owner card_owner(void *user, int32_t learner)
+{
+    const struct sums_learner *l = &((const struct sums *)user)->learners[learner];
+
+    return (struct card_owner){l->id, l->zone};
+}
+
+static enum err remember_cards(struct sums *s, struct store_conn *conn)
+{
+    const struct card_work work = {.conn = conn,
+                                   .arena = &s->arena,
+                                   .cards = &s->cards,
+                                   .user = s,
+                                   .owner = card_owner,
+                                   .forecast = add_audit};
+    return s->cards.count ? cards_remember(&work) : ERR_OK;
+}
+
 /* Everything that the group is known to touch, in one round trip; then the sessions that late
  * reviews took new cards from, which hardly ever are others. */
 static enum err read_and_merge(struct sums *s, struct store_conn *conn, const struct bulk *first)
@@ -1069,6 +1120,8 @@ enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *
     struct writing w = {.s = s};
 
     enum err e = read_and_merge(s, conn, first);
+    if (e == ERR_OK)
+        e = remember_cards(s, conn);
     if (e != ERR_OK)
         return e;
     contribute_all(s);
@@ -1083,5 +1136,6 @@ enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *
     write_sums(&w, &s->lengths, &length_form);
     write_sums(&w, &s->topics, &topic_form);
     write_sums(&w, &s->totals, &total_form);
+    write_sums(&w, &s->audits, &audit_form);
     return s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
 }

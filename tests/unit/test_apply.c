@@ -197,12 +197,12 @@ static void a_late_first_review_takes_the_new_card_along(void **state)
     apply(f, &second, 1, NULL);
     assert_string_equal(rows_of(f, "cards"),
                         " \"card\" 1 1 0 0 0 1741082400000000 \"b\" \"s2\" 1741082400000000 \"b\" "
-                        "1\n");
+                        "1 212000 6413300 20151 1 0\n");
     assert_non_null(strstr(rows_of(f, "sessions"), "1 0 0 1 0 1 1 0")); /* … new_cards 1 */
     apply(f, &first, 1, NULL);
     assert_string_equal(rows_of(f, "cards"),
                         " \"card\" 2 1 0 1 0 1740996000000000 \"a\" \"s1\" 1741082400000000 \"b\" "
-                        "1\n");
+                        "1 571299 7394503 20151 2 1\n");
     const char *sessions = rows_of(f, "sessions");
     assert_non_null(strstr(sessions, " \"s1\""));
     assert_non_null(strstr(sessions, "1 0 0 1 1 3 1 0")); /* s1: a review, remembered, good, new */

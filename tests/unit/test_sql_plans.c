@@ -42,6 +42,7 @@ static const struct {
     {"mission_objectives", "learner_id, mission, objective, position", "u, 'm' || i, 'o' || i, 1"},
     {"cards", "learner_id, item, first_at, first_id, last_at, last_id, last_rating",
      "u, 'i' || i, i, 'e', i, 'e', 3"},
+    {"audits", "learner_id, slot, n", "i, i % 512, 1"},
     {"loads", "learner_id, at, id, score, indicators", "u, i, 'e' || i, 50, '[]'"},
     {"days", "learner_id, day", "u, i"},
     {"hours", "learner_id, slot", "i, i % 168"},

@@ -67,9 +67,16 @@ SELECT mission, objective, position, estimated_minutes, completed_at
 
 -- name: export_cards
 -- args: text
-SELECT item, reviews, again, hard, good, easy, first_at, first_session, last_at, last_rating
+SELECT item, reviews, again, hard, good, easy, first_at, first_session, last_at, last_rating,
+       stability_micro, difficulty_micro, memory_day, memory_reviews, lapses
   FROM cards WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY item;
+
+-- name: export_audits
+-- args: text
+SELECT slot, n, yes, p_micro, square_micro, brier_micro, loss_micro
+  FROM audits WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY slot;
 
 -- name: export_loads
 -- args: text

@@ -181,26 +181,59 @@ INSERT INTO mission_objectives (learner_id, mission, objective, position, estima
 -- engine: sqlite
 WITH k (learner_id, item) AS (VALUES ($1, $2))
 SELECT t.learner_id, t.item, t.reviews, t.again, t.hard, t.good, t.easy, t.first_at,
-       t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating
+       t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating, t.stability_micro,
+       t.difficulty_micro, t.memory_day, t.memory_reviews, t.lapses
   FROM k JOIN cards t ON t.learner_id = k.learner_id AND t.item = k.item;
 -- engine: postgres
 SELECT t.learner_id, t.item, t.reviews, t.again, t.hard, t.good, t.easy, t.first_at,
-       t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating
+       t.first_id, t.first_session, t.last_at, t.last_id, t.last_rating, t.stability_micro,
+       t.difficulty_micro, t.memory_day, t.memory_reviews, t.lapses
   FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, item)
  CROSS JOIN LATERAL (SELECT * FROM cards r WHERE r.learner_id = k.learner_id AND r.item = k.item LIMIT 1) t;
 
 -- name: ingest_cards_put
--- args: int, text, int, int, int, int, int, int, text, text, int, text, int
+-- args: int, text, int, int, int, int, int, int, text, text, int, text, int, int, int, int, int, int
 -- bulk
 INSERT INTO cards (learner_id, item, reviews, again, hard, good, easy, first_at, first_id,
-        first_session, last_at, last_id, last_rating)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        first_session, last_at, last_id, last_rating, stability_micro, difficulty_micro,
+        memory_day, memory_reviews, lapses)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
     ON CONFLICT (learner_id, item) DO UPDATE SET
         reviews = excluded.reviews, again = excluded.again, hard = excluded.hard,
         good = excluded.good, easy = excluded.easy, first_at = excluded.first_at,
         first_id = excluded.first_id, first_session = excluded.first_session,
         last_at = excluded.last_at, last_id = excluded.last_id,
-        last_rating = excluded.last_rating;
+        last_rating = excluded.last_rating, stability_micro = excluded.stability_micro,
+        difficulty_micro = excluded.difficulty_micro, memory_day = excluded.memory_day,
+        memory_reviews = excluded.memory_reviews, lapses = excluded.lapses;
+
+-- The first so many reviews of cards, in order of time.
+-- name: ingest_card_reviews
+-- args: int, text, int
+-- bulk
+-- engine: sqlite
+SELECT learner_id, item, at, id, rating
+  FROM events WHERE learner_id = $1 AND item = $2 AND kind = 2 AND untimed = 0
+ ORDER BY at, id LIMIT $3;
+-- engine: postgres
+SELECT t.learner_id, t.item, t.at, t.id, t.rating
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS k (learner_id, item, most)
+ CROSS JOIN LATERAL (SELECT * FROM events r
+                      WHERE r.learner_id = k.learner_id AND r.item = k.item AND r.kind = 2
+                        AND r.untimed = 0
+                      ORDER BY r.at, r.id LIMIT k.most) t;
+
+-- name: ingest_audits_add
+-- args: int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO audits (learner_id, slot, n, yes, p_micro, square_micro, brier_micro, loss_micro)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (learner_id, slot) DO UPDATE SET
+        n = audits.n + excluded.n, yes = audits.yes + excluded.yes,
+        p_micro = audits.p_micro + excluded.p_micro,
+        square_micro = audits.square_micro + excluded.square_micro,
+        brier_micro = audits.brier_micro + excluded.brier_micro,
+        loss_micro = audits.loss_micro + excluded.loss_micro;
 
 -- name: ingest_session_topics_add
 -- args: int, text, int, text
@@ -350,6 +383,16 @@ DELETE FROM lengths WHERE learner_id = $1 AND bucket = $2
 DELETE FROM lengths WHERE learner_id = ANY ($1::bigint[]) AND bucket = ANY ($2::bigint[])
    AND sessions = 0;
 
+-- name: ingest_audits_drop
+-- args: int, int
+-- bulk
+-- engine: sqlite
+DELETE FROM audits WHERE learner_id = $1 AND slot = $2
+   AND n = 0;
+-- engine: postgres
+DELETE FROM audits WHERE learner_id = ANY ($1::bigint[]) AND slot = ANY ($2::bigint[])
+   AND n = 0;
+
 -- name: ingest_events_page
 -- args: int, int, text, int
 SELECT at, id, kind, untimed, session, item, skills, correct, score, rating, duration_ms,
@@ -395,8 +438,13 @@ SELECT mission, objective, position, estimated_minutes, completed_at
 -- name: rebuild_rows_cards
 -- args: int
 SELECT item, reviews, again, hard, good, easy, first_at, first_id, first_session, last_at,
-       last_id, last_rating
+       last_id, last_rating, stability_micro, difficulty_micro, memory_day, memory_reviews, lapses
   FROM cards WHERE learner_id = $1 ORDER BY item;
+
+-- name: rebuild_rows_audits
+-- args: int
+SELECT slot, n, yes, p_micro, square_micro, brier_micro, loss_micro
+  FROM audits WHERE learner_id = $1 ORDER BY slot;
 
 -- name: rebuild_rows_loads
 -- args: int
@@ -458,6 +506,10 @@ DELETE FROM mission_objectives WHERE learner_id = $1;
 -- name: learner_drop_cards
 -- args: int
 DELETE FROM cards WHERE learner_id = $1;
+
+-- name: learner_drop_audits
+-- args: int
+DELETE FROM audits WHERE learner_id = $1;
 
 -- name: learner_drop_loads
 -- args: int

@@ -1,0 +1,25 @@
+-- What is left of a card in memory, and how good the forecasts of it were.
+
+-- Whole numbers (src/twin/card.h). stability_micro NULL: not computed yet, as with cards older than
+-- this column; the card's next review, or a rebuild, does it. 0: no review with a clock.
+ALTER TABLE cards ADD COLUMN stability_micro {int} CHECK (stability_micro >= 0);
+ALTER TABLE cards ADD COLUMN difficulty_micro {int} NOT NULL DEFAULT 0;
+ALTER TABLE cards ADD COLUMN memory_day {int} NOT NULL DEFAULT 0;
+ALTER TABLE cards ADD COLUMN memory_reviews {int} NOT NULL DEFAULT 0;
+ALTER TABLE cards ADD COLUMN lapses {int} NOT NULL DEFAULT 0;
+
+-- A card's own reviews in order, for those that come late. Other events cost it nothing.
+CREATE INDEX events_by_card ON events (learner_id, item, at, id) WHERE kind = 2;
+
+-- Forecasts and their outcomes (src/twin/audit.h): sums, of the forecasts that would be made now.
+CREATE TABLE audits (
+    learner_id {int} NOT NULL,
+    slot {int} NOT NULL CHECK (slot BETWEEN 0 AND 1023), -- model * 64 + bin
+    n {int} NOT NULL DEFAULT 0,
+    yes {int} NOT NULL DEFAULT 0,
+    p_micro {int} NOT NULL DEFAULT 0,
+    square_micro {int} NOT NULL DEFAULT 0,
+    brier_micro {int} NOT NULL DEFAULT 0,
+    loss_micro {int} NOT NULL DEFAULT 0,
+    PRIMARY KEY (learner_id, slot)
+) {by_learner};
