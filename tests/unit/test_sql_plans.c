@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { ROWS = 12000, LEARNERS = 200, SCAN_ROWS_MAX = 1000 }; /* a partition holds 1,500 rows */
+enum { ROWS = 12000, LEARNERS = 200, SCAN_ROWS_MAX = 1000 }; /* a partition: 1,500 */
 
 /* i = 1 .. ROWS; u: one of LEARNERS learners, whose rows differ in i. */
 static const struct {

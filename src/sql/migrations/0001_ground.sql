@@ -173,7 +173,7 @@ CREATE TABLE sessions (
     notes_at {int},
     untimed {int} NOT NULL DEFAULT 0 CHECK (untimed IN (0, 1)),
     PRIMARY KEY (learner_id, session)
-) {by_learner};
+) {clustered};
 CREATE INDEX sessions_by_time ON sessions (learner_id, first_at);
 
 CREATE TABLE session_objectives (
@@ -189,7 +189,7 @@ CREATE TABLE session_objectives (
     clinical_ms {int},
     notes {text},
     PRIMARY KEY (learner_id, session, objective)
-) {by_learner};
+) {clustered};
 
 -- Which session touched which course, lecture, objective, skill, modality.
 CREATE TABLE session_topics (
@@ -198,7 +198,7 @@ CREATE TABLE session_topics (
     topic_kind {int} NOT NULL,
     topic {text} NOT NULL,
     PRIMARY KEY (learner_id, session, topic_kind, topic)
-) {by_learner};
+) {clustered};
 
 CREATE TABLE missions (
     learner_id {int} NOT NULL,
@@ -216,7 +216,7 @@ CREATE TABLE missions (
     new_content_count {int} NOT NULL DEFAULT 0,
     difficulty_rating {int} CHECK (difficulty_rating BETWEEN 1 AND 5),
     PRIMARY KEY (learner_id, mission)
-) {by_learner};
+) {clustered};
 CREATE INDEX missions_by_day ON missions (learner_id, day);
 
 CREATE TABLE mission_objectives (
@@ -227,7 +227,7 @@ CREATE TABLE mission_objectives (
     estimated_minutes {int} NOT NULL DEFAULT 0,
     completed_at {int},
     PRIMARY KEY (learner_id, mission, objective)
-) {by_learner};
+) {clustered};
 
 CREATE TABLE cards (
     learner_id {int} NOT NULL,
@@ -244,7 +244,7 @@ CREATE TABLE cards (
     last_id {text} NOT NULL,
     last_rating {int} NOT NULL CHECK (last_rating BETWEEN 1 AND 4),
     PRIMARY KEY (learner_id, item)
-) {by_learner};
+) {clustered};
 
 -- Cognitive load that was measured or reported, sample by sample.
 CREATE TABLE loads (
@@ -256,7 +256,7 @@ CREATE TABLE loads (
     confidence {real} CHECK (confidence BETWEEN 0 AND 1),
     indicators {text} NOT NULL,      -- a JSON array
     PRIMARY KEY (learner_id, at, id)
-) {by_learner};
+) {clustered};
 
 -- The sums. A local day, hour and weekday are those of the learner's zone.
 CREATE TABLE days (
@@ -280,7 +280,7 @@ CREATE TABLE days (
     load_max_micro {int} NOT NULL DEFAULT 0,
     events {int} NOT NULL DEFAULT 0,
     PRIMARY KEY (learner_id, day)
-) {by_learner};
+) {clustered};
 
 CREATE TABLE hours (
     learner_id {int} NOT NULL,
@@ -295,7 +295,7 @@ CREATE TABLE hours (
     assessment_n {int} NOT NULL DEFAULT 0,
     assessment_sum {int} NOT NULL DEFAULT 0,
     PRIMARY KEY (learner_id, slot)
-) {by_learner};
+) {clustered};
 
 -- Sessions by their length: minutes [0,10) [10,20) [20,30) [30,40) [40,50) [50,60) [60,90) [90,..).
 CREATE TABLE lengths (
@@ -311,7 +311,7 @@ CREATE TABLE lengths (
     planned {int} NOT NULL DEFAULT 0,        -- sessions with a plan of objectives
     plan_done_micro {int} NOT NULL DEFAULT 0, -- sum of the shares of their plans that were done
     PRIMARY KEY (learner_id, bucket)
-) {by_learner};
+) {clustered};
 
 CREATE TABLE topics (
     learner_id {int} NOT NULL,
@@ -328,7 +328,7 @@ CREATE TABLE topics (
     first_at {int} NOT NULL,
     last_at {int} NOT NULL,
     PRIMARY KEY (learner_id, topic_kind, topic)
-) {by_learner};
+) {clustered};
 
 CREATE TABLE totals (
     learner_id {int} NOT NULL,
@@ -350,7 +350,7 @@ CREATE TABLE totals (
     loads {int} NOT NULL DEFAULT 0,
     load_micro {int} NOT NULL DEFAULT 0,
     PRIMARY KEY (learner_id)
-) {by_learner};
+) {clustered};
 
 -- Events that were refused, with the reason, until replayed or dropped. Bounded by a setting.
 CREATE TABLE quarantine (
@@ -413,7 +413,7 @@ CREATE TABLE busy_times (
     tentative {int} NOT NULL CHECK (tentative IN (0, 1)),
     CHECK (ends_at > starts_at),
     PRIMARY KEY (learner_id, starts_at, provider, event)
-) {by_learner};
+) {clustered};
 
 -- A connection that waits for the learner's consent at the provider; the newest attempt counts.
 CREATE TABLE calendar_states (
@@ -444,5 +444,5 @@ CREATE TABLE planned_sessions (
     caldav_at {int},                 -- changed_at of what was written
     CHECK (ends_at > starts_at),
     PRIMARY KEY (learner_id, plan)
-) {by_learner};
+) {clustered};
 CREATE INDEX planned_sessions_by_time ON planned_sessions (learner_id, starts_at);
