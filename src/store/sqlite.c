@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,13 +289,22 @@ static enum err sqlite_scalar(struct store_conn *base, const char *sql, int64_t 
     return e;
 }
 
+/* SQLite's statistics of memory take a lock for each piece of it, several an event; nobody reads
+ * them. Refused, and no harm done, when SQLite was used before. */
+static void library_configure(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 /* Is it a database, and does it keep a write-ahead log? (A network file system may refuse.) */
 static enum err sqlite_probe(struct store *s, char *ret_detail)
 {
     struct store_conn *base = NULL;
     sqlite3_stmt *st = NULL;
-    enum err e = sqlite_connect(s, STORE_READER, &base, ret_detail);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+    pthread_once(&once, library_configure);
+    enum err e = sqlite_connect(s, STORE_READER, &base, ret_detail);
     if (e != ERR_OK)
         return e == ERR_NOMEM ? e : ERR_STORE_DOWN;
     struct sqlite_conn *c = of(base);
@@ -355,10 +365,20 @@ static int bind_one(sqlite3_stmt *st, int at, const struct value *v, enum value_
     return sqlite3_bind_null(st, at);
 }
 
+/* NULL or the same integer: about half of a log's columns, from one row to the next. */
+static bool is_bound(const struct value *v, const struct value *before)
+{
+    return v->type == before->type &&
+           (v->type == V_NULL || (v->type == V_INT && v->i == before->i));
+}
+
+/* before: what is bound, from the row before; or NULL. */
 static enum err bind(struct sqlite_conn *c, sqlite3_stmt *st, const struct stmt_def *def,
-                     const struct value *v)
+                     const struct value *v, const struct value *before)
 {
     for (int i = 0; i < def->arg_count; i++) {
+        if (before && is_bound(&v[i], &before[i]))
+            continue;
         int rc = bind_one(st, i + 1, &v[i], (enum value_type)def->args[i]);
         if (rc != SQLITE_OK)
             return fail(c, rc, def->name);
@@ -497,7 +517,7 @@ static enum err select_rows(struct sqlite_conn *c, struct arena *arena, enum stm
 
     enum err e = stmt_get(c, stmt, &st);
     for (int32_t i = 0; e == ERR_OK && i < sets && !r->more; i++) {
-        e = bind(c, st, def, i ? args + (size_t)i * def->arg_count : args);
+        e = bind(c, st, def, i ? args + (size_t)i * def->arg_count : args, NULL);
         if (e == ERR_OK)
             e = gather(c, st, arena, rows_max, r, def->name);
         sqlite3_reset(st);
@@ -613,7 +633,7 @@ static enum err sqlite_each(struct store_conn *base, enum stmt stmt, const struc
     call_starts(c, 0);
     enum err e = stmt_get(c, stmt, &st);
     if (e == ERR_OK)
-        e = bind(c, st, def, args);
+        e = bind(c, st, def, args, NULL);
     if (e == ERR_OK)
         e = each_row(c, st, def->name, fn, user, ret_rows);
     if (st)
@@ -629,7 +649,8 @@ static enum err write_bulk(struct sqlite_conn *c, struct bulk *b)
 
     enum err e = stmt_get(c, b->stmt, &st);
     for (int32_t row = 0; e == ERR_OK && row < b->rows; row++) {
-        e = bind(c, st, def, b->v + (size_t)row * (size_t)b->cols);
+        const struct value *v = b->v + (size_t)row * (size_t)b->cols;
+        e = bind(c, st, def, v, row ? v - b->cols : NULL);
         if (e != ERR_OK)
             break;
         while (sqlite3_step(st) == SQLITE_ROW)
