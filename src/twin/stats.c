@@ -1,6 +1,7 @@
 #include "twin/stats.h"
 
 #include "base/assert.h"
+#include "twin/dist.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,17 @@ struct interval stats_wilson(double k, double n, double z)
     double half = z / (1 + zz / n) * sqrt(fmax(0, p * (1 - p)) / n + zz / (4 * n * n));
     return (struct interval){k <= 0 ? 0 : fmax(0, centre - half),
                              k >= n ? 1 : fmin(1, centre + half)};
+}
+
+struct interval stats_jeffreys(double k, double n, double level)
+{
+    if (!(n > 0))
+        return (struct interval){0, 1};
+    ASSERT(k >= 0 && k <= n * (1 + 1e-12) && level > 0 && level < 1);
+
+    double a = k + 0.5, b = fmax(0, n - k) + 0.5, p = (1 - level) / 2;
+    return (struct interval){k <= 0 ? 0 : dist_beta_quantile(p, a, b),
+                             k >= n ? 1 : dist_beta_quantile(1 - p, a, b)};
 }
 
 /* Var(rate_i) = m(1-m)/n_i * (1 + (n_i - 1) * rho), rho = 1/(s + 1): the weighted sum of squares
@@ -67,19 +79,6 @@ struct interval stats_pooled_interval(const struct pool *p, struct share g)
     return stats_wilson(g.k + p->mean * p->strength, g.n + p->strength, STATS_Z95);
 }
 
-/* Quantile 0.975 of Student's t by the expansion of Fisher and Cornish (1960); exact where the
- * expansion is poor. */
-static double t975(int64_t df)
-{
-    static const double exact[] = {12.706205, 4.302653, 3.182446, 2.776445};
-    double z = STATS_Z95, d = (double)df, z3 = z * z * z, z5 = z3 * z * z;
-
-    if (df <= (int64_t)COUNT(exact))
-        return exact[df - 1];
-    return z + (z3 + z) / (4 * d) + (5 * z5 + 16 * z3 + 3 * z) / (96 * d * d) +
-           (3 * z5 * z * z + 19 * z5 + 17 * z3 - 15 * z) / (384 * d * d * d);
-}
-
 struct mean_estimate stats_mean(int64_t n, double sum, double sum_sq)
 {
     struct mean_estimate e = {NAN, NAN, {NAN, NAN}, n};
@@ -90,7 +89,7 @@ struct mean_estimate stats_mean(int64_t n, double sum, double sum_sq)
     if (n < 2)
         return e;
     e.sd = sqrt(fmax(0, (sum_sq - sum * e.mean) / (double)(n - 1)));
-    double half = t975(n - 1) * e.sd / sqrt((double)n);
+    double half = dist_t_quantile(0.975, (double)(n - 1)) * e.sd / sqrt((double)n);
     e.interval = (struct interval){e.mean - half, e.mean + half};
     return e;
 }

@@ -14,6 +14,10 @@ struct interval {
  * counts are welcome. 0 <= k <= n; n <= 0 gives [0, 1]. */
 struct interval stats_wilson(double k, double n, double z);
 
+/* Jeffreys interval: quantiles of Beta(k + 1/2, n - k + 1/2), 0 at k = 0 and 1 at k = n (Brown, Cai &
+ * DasGupta 2001). level: 0.95 for a 95 % interval. The same limits of k and n. */
+struct interval stats_jeffreys(double k, double n, double level);
+
 /* A group's successes among its trials. */
 struct share {
     double k, n;
@@ -35,8 +39,7 @@ struct pool stats_pool(const struct share *groups, int32_t count);
 double stats_pooled_rate(const struct pool *p, struct share group);
 struct interval stats_pooled_interval(const struct pool *p, struct share group);
 
-/* Mean with its 95 % interval by the normal law of the mean, Student's t quantile for small n
- * (Cornish-Fisher, error below 0.5 % from n = 5). n < 2: the interval is NaN..NaN. */
+/* Mean with its 95 % interval by Student's t. n < 2: the interval is NaN..NaN. */
 struct mean_estimate {
     double mean, sd;
     struct interval interval;
