@@ -4,6 +4,7 @@
 #include "base/civil.h"
 #include "base/hash.h"
 #include "eval/split.h"
+#include "twin/mastery.h"
 #include "twin/struggle.h"
 
 #include <math.h>
@@ -34,7 +35,8 @@ struct answers {
     int64_t skill_count, skill_cap;
 };
 
-static const char *const model_names[ANSWERS_MODEL_COUNT] = {"item-mean", "best-lr", "doppel"};
+static const char *const model_names[ANSWERS_MODEL_COUNT] = {"item-mean", "mastery", "best-lr",
+                                                             "doppel"};
 
 const char *answers_model_name(enum answers_model m)
 {
@@ -356,6 +358,54 @@ static enum err forecast_means(const struct answers *a, const int64_t *order, st
     return ERR_OK;
 }
 
+/* A learner's skills, and what people in general do on them. */
+struct skill_state {
+    struct mastery own;
+    uint32_t learner; /* + 1, whose it is */
+    int64_t right, answers;
+};
+
+static double take_mastery(struct skill_state *skills, const struct answers *a,
+                           const struct answer *r)
+{
+    double sum = 0;
+
+    for (int j = 0; j < r->skill_count; j++) {
+        struct skill_state *s = &skills[a->skill_ids[r->first_skill + (uint32_t)j]];
+        struct mastery_prior prior = mastery_prior_of(s->right, s->answers);
+
+        if (s->learner != r->learner + 1)
+            s->own = (struct mastery){0}, s->learner = r->learner + 1;
+        sum += mastery_probability(&s->own, &prior, r->at_s);
+        mastery_answer(&s->own, r->outcome, r->at_s);
+        s->right += r->outcome, s->answers++;
+    }
+    return r->skill_count ? sum / r->skill_count : mastery_prior_default.mean;
+}
+
+static enum err forecast_mastery(const struct answers *a, const int64_t *order, struct forecast *f,
+                                 int64_t *ret_n)
+{
+    struct skill_state *skills = calloc((size_t)a->skills.count + 1, sizeof *skills);
+    int64_t n = 0;
+
+    if (!skills)
+        return ERR_NOMEM;
+    for (int64_t i = 0; i < a->count; i++) {
+        const struct answer *r = &a->rows[order[i]];
+
+        if (r->outcome < 0)
+            continue;
+        double p = take_mastery(skills, a, r);
+
+        if (r->test)
+            f[n++] = (struct forecast){(float)p, (uint8_t)r->outcome, r->learner};
+    }
+    free(skills);
+    *ret_n = n;
+    return ERR_OK;
+}
+
 static enum err forecast_tracker(const struct answers *a, const int64_t *order, bool best_lr,
                                  struct forecast *f, int64_t *ret_n)
 {
@@ -392,6 +442,7 @@ enum err answers_forecast(const struct answers *a, enum answers_model m, struct 
 
     if (e == ERR_OK)
         e = m == ANSWERS_ITEM_MEAN ? forecast_means(a, order, f, ret_n)
+            : m == ANSWERS_MASTERY ? forecast_mastery(a, order, f, ret_n)
                                    : forecast_tracker(a, order, m == ANSWERS_BEST_LR, f, ret_n);
     free(order);
     if (e != ERR_OK)

@@ -11,6 +11,7 @@ enum { ANSWERS_MAX = 20000000, ANSWERS_LEARNERS_MAX = 1000000, ANSWERS_NAMES_BYT
 
 enum answers_model {
     ANSWERS_ITEM_MEAN, /* share of right answers to the item so far, drawn to the general one */
+    ANSWERS_MASTERY,   /* mastery of the skills alone, whichever the item; the mean of several */
     ANSWERS_BEST_LR,   /* the served model's machinery with best-LR's features only */
     ANSWERS_DOPPEL,    /* what is served */
     ANSWERS_MODEL_COUNT

@@ -1,13 +1,13 @@
 #include "twin/audit.h"
 
 #include "base/assert.h"
+#include "twin/dist.h"
 #include "twin/stats.h"
 
 #include <math.h>
 #include <string.h>
 
 static const double micro = 1e6;
-static const double z95 = 1.959963984540054;
 
 int32_t audit_bin_of(double p)
 {
@@ -65,7 +65,7 @@ static void rank(const struct audit_bin *bins, struct audit_report *r)
     }
     double a = r->auc = won / yes / no, q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
     double variance = (a * (1 - a) + (yes - 1) * (q1 - a * a) + (no - 1) * (q2 - a * a)) / yes / no;
-    double reach = z95 * sqrt(fmax(variance, 0));
+    double reach = STATS_Z95 * sqrt(fmax(variance, 0));
     r->auc_low = fmax(a - reach, 0);
     r->auc_high = fmin(a + reach, 1);
 }
@@ -74,7 +74,7 @@ static void close_bin(struct audit_report *r, const struct audit_bin *b)
 {
     struct audit_reliability *out = &r->bin[r->bins++];
     double n = (double)b->n;
-    struct interval i = stats_wilson((double)b->yes, n, z95);
+    struct interval i = stats_wilson((double)b->yes, n, STATS_Z95);
 
     *out = (struct audit_reliability){.n = b->n,
                                       .forecast = (double)b->p_micro / micro / n,
@@ -148,7 +148,7 @@ void audit_report_of(const struct audit_bin *bins, struct audit_report *ret)
     ret->brier_skill = 1 - ratio(ret->brier, ret->baseline_brier);
     ret->bias = p_sum / n - ret->share;
     double spread = sqrt(fmax(p_sum - (double)all.square_micro / micro, 1e-12));
-    ret->bias_p = erfc(fabs(ret->bias) * n / spread / sqrt(2));
+    ret->bias_p = dist_normal_two_sided(ret->bias * n / spread);
     rank(bins, ret);
     calibrate(bins, ret);
     decide(bins, ret);
