@@ -906,7 +906,7 @@ void conn_new(struct http_loop *l, int fd, const struct net_peer *peer, enum err
     if (c && !plain)
         c->tls = tls_conn_new(s->tls, fd);
     if (!c || (!plain && !c->tls) ||
-        timers_reserve(&l->timers, l->conn_count + l->stream_count + 2) ||
+        loop_reserve_timer(l) ||
         epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
         if (c)
             tls_conn_free(c->tls);

@@ -72,7 +72,7 @@ struct exchange {
     char id[32];
 };
 
-enum source_kind { SOURCE_CONN, SOURCE_LISTENER, SOURCE_MAILBOX };
+enum source_kind { SOURCE_CONN, SOURCE_LISTENER, SOURCE_MAILBOX, SOURCE_WATCH };
 struct source {
     enum source_kind kind; /* what an epoll event points to */
 };
@@ -141,7 +141,7 @@ struct http_loop {
     struct timer accept_timer;
     int64_t now_us, wall_s;
     struct http_conn *conns, *todo, *graves;
-    int32_t conn_count, lingering_count, stream_count;
+    int32_t conn_count, lingering_count, stream_count, watch_count;
     int32_t exchange_count; /* alive outside the pool */
     struct exchange *pool;
     int32_t pool_count;
@@ -213,6 +213,8 @@ void loop_listen(struct http_loop *l, int fd, bool is_unix); /* takes fd over; b
 void *loop_main(void *arg);
 void loop_run_mail(struct http_loop *l);
 void loop_tick(struct http_loop *l); /* reads the clocks */
+/* Room for the timers of all that the loop has, and of one more. */
+MUST_CHECK enum err loop_reserve_timer(struct http_loop *l);
 
 /* addresses.c */
 MUST_CHECK bool address_enter(struct http_server *s, const struct net_peer *peer);

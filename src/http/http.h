@@ -8,6 +8,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
+#include "net/timers.h"
 
 #include <netinet/in.h>
 #include <sys/un.h>
@@ -147,6 +148,29 @@ void http_send(struct http_exchange *x);
 /* Runs fn(arg) on the exchange's loop soon. Any thread. */
 void http_on_loop(struct http_exchange *x, void (*fn)(void *arg), void *arg);
 int32_t http_loop_index(const struct http_loop *loop); /* 0..loops-1 */
+int64_t http_loop_now_us(const struct http_loop *loop); /* monotonic, of this batch; its thread */
+
+/* A socket and a time of another module on a loop, embedded in its object and zeroed at first. All
+ * on the loop's thread. The callbacks may come once without cause; they run as long as the loop
+ * does, also while the server stops. When the loop has ended (http_server_stop()) it touches the
+ * watch no more, and the watch's functions may not be called any more. */
+struct http_watch {
+    uint32_t kind; /* the loop's own; first */
+    bool reads, writes, joined;
+    int fd; /* meaningless before it was joined; -1: none */
+    struct timer timer;
+    void (*ready)(struct http_watch *w); /* the socket can be read or written, or has failed */
+    void (*due)(struct http_watch *w);
+};
+/* Before the others; ready() and due() are set. ERR_NOMEM. */
+MUST_CHECK enum err http_watch_join(struct http_loop *loop, struct http_watch *w);
+/* Adds, changes or (with -1) removes the socket; level-triggered. ERR_IO: the kernel refuses. */
+MUST_CHECK enum err http_watch_fd(struct http_loop *loop, struct http_watch *w, int fd, bool reads,
+                                  bool writes);
+/* The socket was closed, which took it off the loop: forgets its number. */
+void http_watch_forget(struct http_watch *w);
+/* TIMER_NEVER: not. A time that has come calls due() before the loop next sleeps. */
+void http_watch_at(struct http_loop *loop, struct http_watch *w, int64_t at_us);
 
 /* A reply whose length is not known: head now, then pieces (chunked), then the end. From worker
  * threads only, never from a loop: write waits while more than STREAM_HIGH_WATER bytes are unsent,

@@ -198,6 +198,73 @@ static bool stop_step(struct http_loop *l)
     return true;
 }
 
+/* ---- watches ---- */
+
+enum err loop_reserve_timer(struct http_loop *l)
+{
+    /* Two are the loop's own: accepting, and the one to come. */
+    return timers_reserve(&l->timers, l->conn_count + l->stream_count + l->watch_count + 2);
+}
+
+static void watch_due(struct timer *t)
+{
+    struct http_watch *w = (struct http_watch *)((char *)t - offsetof(struct http_watch, timer));
+    w->due(w);
+}
+
+int64_t http_loop_now_us(const struct http_loop *loop)
+{
+    return loop->now_us;
+}
+
+enum err http_watch_join(struct http_loop *loop, struct http_watch *w)
+{
+    _Static_assert(sizeof(struct source) == sizeof w->kind, "a watch begins as a source does");
+    ASSERT(current_loop == loop && !w->joined && w->ready && w->due);
+    enum err e = loop_reserve_timer(loop);
+    if (e)
+        return e;
+    loop->watch_count++;
+    w->kind = SOURCE_WATCH;
+    w->fd = -1;
+    w->timer.fire = watch_due;
+    w->joined = true;
+    return ERR_OK;
+}
+
+enum err http_watch_fd(struct http_loop *loop, struct http_watch *w, int fd, bool reads,
+                       bool writes)
+{
+    ASSERT(current_loop == loop && w->joined);
+    if (fd == w->fd && reads == w->reads && writes == w->writes)
+        return ERR_OK;
+    if (w->fd >= 0 && fd != w->fd) {
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+        w->fd = -1;
+    }
+    if (fd < 0)
+        return ERR_OK;
+    struct epoll_event ev = {.events = (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u),
+                             .data.ptr = w};
+    if (epoll_ctl(loop->epoll_fd, w->fd < 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev) < 0)
+        return ERR_IO;
+    w->fd = fd;
+    w->reads = reads;
+    w->writes = writes;
+    return ERR_OK;
+}
+
+void http_watch_forget(struct http_watch *w)
+{
+    w->fd = -1;
+}
+
+void http_watch_at(struct http_loop *loop, struct http_watch *w, int64_t at_us)
+{
+    ASSERT(current_loop == loop && w->joined);
+    timer_set(&loop->timers, &w->timer, at_us);
+}
+
 /* ---- the loop ---- */
 
 void loop_run_mail(struct http_loop *l)
@@ -256,6 +323,10 @@ static void handle(struct http_loop *l, const struct epoll_event *ev)
         accept_some(l, ev->data.ptr, ACCEPTS_MAX);
         break;
     case SOURCE_MAILBOX: /* it has done its work: we are awake */
+        break;
+    case SOURCE_WATCH:
+        if (((struct http_watch *)ev->data.ptr)->fd >= 0)
+            ((struct http_watch *)ev->data.ptr)->ready(ev->data.ptr);
         break;
     }
 }

@@ -46,7 +46,7 @@ void sse_begin(struct sse *s)
     s->beat.fire = on_beat;
     /* Without memory for a heartbeat the stream works; the client may then reconnect more often. */
     if (s->options.heartbeat_ms > 0 &&
-        !timers_reserve(&l->timers, l->conn_count + l->stream_count + 2))
+        !loop_reserve_timer(l))
         timer_set(&l->timers, &s->beat, l->now_us + s->options.heartbeat_ms * INT64_C(1000));
 }
 
