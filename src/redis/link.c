@@ -522,6 +522,11 @@ enum redis_state redis_link_state(const struct redis_link *l)
     return l->state;
 }
 
+uint32_t redis_link_connection(const struct redis_link *l)
+{
+    return l->connection;
+}
+
 uint64_t redis_link_run(const struct redis_link *l)
 {
     return l->run;

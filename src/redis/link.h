@@ -46,6 +46,8 @@ MUST_CHECK enum err redis_link_connect(struct redis_link *l, int64_t now_us);
 void redis_link_close(struct redis_link *l, enum err why);
 
 enum redis_state redis_link_state(const struct redis_link *l);
+/* Raised when a connection ends: the socket may have the same number afterwards, and be another. */
+uint32_t redis_link_connection(const struct redis_link *l);
 /* Which server process this is: equal as long as it runs, another after a restart or a fail-over.
  * Not 0 once ready. */
 uint64_t redis_link_run(const struct redis_link *l);
