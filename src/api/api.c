@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include "api/calendar.h"
 #include "api/call.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -207,6 +208,8 @@ enum err api_new(const struct api_options *options, struct api **ret, char *ret_
     if (e == ERR_OK)
         e = rates_make(a);
     if (e == ERR_OK)
+        e = calendar_setup_init(&a->calendar, a->config, ret_detail);
+    if (e == ERR_OK)
         e = metrics_new(a->route_count + 1, &a->metrics);
     if (e == ERR_OK && a->config->access_log)
         e = access_new(&a->access);
@@ -252,6 +255,7 @@ void api_free(struct api *a)
     rate_free(a->by_address);
     router_free(a->router);
     health_fini(a);
+    calendar_setup_fini(&a->calendar);
     arena_fini(&a->arena);
     free(a);
 }

@@ -11,6 +11,7 @@
  *   submit.c events and changes by way of the writers */
 #pragma once
 #include "api/api.h"
+#include "calendar/sync.h"
 #include "cli/config.h"
 #include "http/router.h"
 #include "net/workers.h"
@@ -115,6 +116,7 @@ struct api {
     bool origin_any;
     struct str database_dir; /* "" when the database is elsewhere */
     struct health health;
+    struct calendar_setup calendar;
     struct arena arena; /* of all that lives as long as the api */
 };
 

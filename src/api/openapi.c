@@ -357,6 +357,7 @@ static void tags(struct json_writer *w)
         {"sessions", "Study sessions: start, pause, resume, complete."},
         {"analytics", "What the events say of a learner."},
         {"load", "Cognitive load and burnout risk."},
+        {"calendar", "A learner's calendars: busy times in, planned sessions out."},
         {"user", "A learner's profile, preferences, privacy and data."},
         {"operate", "For those who run the server."},
     };

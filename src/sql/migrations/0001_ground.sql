@@ -414,6 +414,7 @@ CREATE TABLE busy_times (
     CHECK (ends_at > starts_at),
     PRIMARY KEY (learner_id, starts_at, provider, event)
 ) {clustered};
+CREATE INDEX busy_times_by_event ON busy_times (learner_id, provider, event);
 
 -- A connection that waits for the learner's consent at the provider; the newest attempt counts.
 CREATE TABLE calendar_states (

@@ -46,10 +46,7 @@ DELETE FROM busy_times WHERE learner_id = $1 AND provider = $2;
 
 -- name: busy_drop_event
 -- args: int, text, text
--- bulk
-WITH k (learner_id, provider, event) AS (VALUES ($1, $2, $3))
-DELETE FROM busy_times
- WHERE (learner_id, provider, event) IN (SELECT learner_id, provider, event FROM k);
+DELETE FROM busy_times WHERE learner_id = $1 AND provider = $2 AND event = $3;
 
 -- name: busy_drop_past
 -- args: int, text, int
@@ -85,10 +82,8 @@ SELECT plan, starts_at, ends_at, title, state, changed_at, caldav_href, caldav_e
 
 -- name: planned_pushed
 -- args: int, text, text, text, int
--- bulk
-WITH k (learner_id, plan, href, etag, at) AS (VALUES ($1, $2, $3, $4, $5))
-UPDATE planned_sessions SET caldav_href = k.href, caldav_etag = k.etag, caldav_at = k.at FROM k
- WHERE planned_sessions.learner_id = k.learner_id AND planned_sessions.plan = k.plan;
+UPDATE planned_sessions SET caldav_href = $3, caldav_etag = $4, caldav_at = $5
+ WHERE learner_id = $1 AND plan = $2;
 
 -- name: planned_unlink
 -- args: int
