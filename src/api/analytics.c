@@ -1,5 +1,6 @@
 /* analytics - when, how long and on what a learner studies: answers from the sums alone. */
 #include "api/learner.h"
+#include "api/performance.h"
 #include "api/profile.h"
 #include "twin/study.h"
 
@@ -600,5 +601,9 @@ const struct endpoint endpoints_analytics[] = {
      .summary = "How a learner studies: times, lengths, modalities, each with its certainty",
      .reply = learning_profile_fields, .cache = {.fresh_s = 300, .stale_s = 1800},
      .handler = get_learning_profile},
+    {ANALYTICS, .path = "/api/analytics/model-performance", .id = "get_model_performance",
+     .summary = "How good the server's own forecasts for the learner were",
+     .reply = performance_fields, .cache = {.fresh_s = 300, .stale_s = 1800},
+     .handler = get_model_performance},
     {.path = NULL},
 };

@@ -77,6 +77,7 @@ int cmd_doctor(const struct command_call *call);
 int cmd_export(const struct command_call *call);
 int cmd_erase(const struct command_call *call);
 int cmd_backup(const struct command_call *call);
+int cmd_audit(const struct command_call *call);
 int cmd_evaluate(const struct command_call *call);
 int cmd_openapi(const struct command_call *call);
 int cmd_completion(const struct command_call *call);

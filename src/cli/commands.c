@@ -154,6 +154,13 @@ static const struct command commands[] = {
      .about = "FOLDER holds one set, or folders that do; the layout is known by the files. Prints "
               "tab-separated lines: set split model metric value low high n. docs/models.md says "
               "what they mean."},
+    {.name = "audit",
+     .operands = "",
+     .settings = true,
+     .run = cmd_audit,
+     .summary = "Say how good this server's own forecasts were",
+     .about = "Over all learners; each forecast was made before its outcome was known. Prints lines "
+              "like those of evaluate, with a plain share as the model to beat."},
     {.name = "openapi",
      .operands = "",
      .run = cmd_openapi,

@@ -1,10 +1,10 @@
 #include "ingest/sums.h"
 
 #include "base/assert.h"
+#include "ingest/audits.h"
 #include "ingest/cards.h"
 #include "ingest/details.h"
 #include "ingest/rows.h"
-#include "twin/audit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -87,7 +87,6 @@ enum {
     TOTAL_COLUMNS
 };
 enum { AUDIT_N, AUDIT_YES, AUDIT_P, AUDIT_SQUARE, AUDIT_BRIER, AUDIT_LOSS, AUDIT_COLUMNS };
-enum { AUDIT_SLOTS = 64 }; /* a model's */
 enum { SUM_COLUMNS_MAX = 17 };
 _Static_assert((int)DAY_COLUMNS <= (int)SUM_COLUMNS_MAX, "days");
 _Static_assert((int)TOTAL_COLUMNS <= (int)SUM_COLUMNS_MAX, "totals");

@@ -36,7 +36,7 @@ def session(learner, name, start, minutes, answers=0, right=0, complete=True, **
 
 
 ANALYTICS = ["/api/analytics/study-time", "/api/analytics/study-time-heatmap", "/api/analytics/time-per-topic",
-             "/api/analytics/learning-profile", "/api/analytics/burnout-risk", "/api/analytics/cognitive-load/current",
+             "/api/analytics/learning-profile", "/api/analytics/model-performance", "/api/analytics/burnout-risk", "/api/analytics/cognitive-load/current",
              "/api/analytics/cognitive-load/history", "/api/analytics/sessions", "/api/learning/sessions",
              "/api/user/profile", "/api/user/privacy", "/api/user/preferences", "/api/analytics/export"]
 

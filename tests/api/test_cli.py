@@ -53,7 +53,7 @@ class Help(CommandCase):
                 names.add(match[1])
         for name in ("serve", "import csv", "import anki", "import supermemo", "import events", "simulate",
                      "rebuild", "migrate", "key create", "key list", "key revoke", "config", "doctor",
-                     "export", "erase", "backup", "evaluate", "openapi", "version"):
+                     "export", "erase", "backup", "evaluate", "audit", "openapi", "version"):
             self.assertIn(name, names)
         man = self.ok("man")
         self.assertTrue(man.isascii(), "formatters differ about other bytes")
