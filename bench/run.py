@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The figures of docs/performance.md: starts servers on private ports and measures them.
 
-    bench/run.py ingest  [--postgres URL] [--events N]
-    bench/run.py answers [--postgres URL] [--events N] [--rate R]
+    bench/run.py ingest  [--postgres URL] [--events N] [--server OPTION]
+    bench/run.py answers [--postgres URL] [--events N] [--rate R] [--server OPTION]
     bench/run.py memory
 
 Programs come from build/ (or $BUILD). Every figure of the server stands beside one of a bare program on
@@ -148,12 +148,12 @@ def ingest(options, folder):
             # the same with the server's own, larger write-ahead log: what is left is the server's work
             tuned = floor if postgres else figures(run(program("insert_floor"), source, str(len(lines)), target,
                                                        "16384"))["rows_per_second"]
-            with Server(folder, fresh_database(postgres, folder, "ingest")) as server:
+            with Server(folder, fresh_database(postgres, folder, "ingest"), *options.server) as server:
                 got = server.load(batches, "-c", "16", "-n", "-1")
             rate = got["rate"] * 100
             say(f"ingest {engine} batches of 100, 16 connections", events_per_second=round(rate), floor=round(floor),
                 ratio=rate / floor, floor_large_log=round(tuned), ratio_large_log=rate / tuned, p99_ms=got["p99_ms"], failed=int(got["4xx"] + got["5xx"] + got["lost"]))
-            with Server(folder, fresh_database(postgres, folder, "singles")) as server:
+            with Server(folder, fresh_database(postgres, folder, "singles"), *options.server) as server:
                 got = server.load(singles, "-c", "64", "-n", "-1")
             say(f"ingest {engine} single posts, 64 connections", events_per_second=round(got["rate"]),
                 p50_ms=got["p50_ms"], p99_ms=got["p99_ms"], failed=int(got["4xx"] + got["5xx"] + got["lost"]))
@@ -175,38 +175,53 @@ ANSWERS = [
 ]
 
 
+SMALL = 100_000
+
+
+def imported(folder, engine, postgres, name, size):
+    """A database with about that many events, and the requests for its learners, by answer."""
+    path, learners = simulate(folder, size)
+    database = fresh_database(postgres, folder, name)
+    begin = time.monotonic()
+    run(DOPPEL, "import", "events", path, "--database", database)
+    say(f"import {engine}", events=size, seconds=time.monotonic() - begin)
+    os.remove(path)
+    requests = {}
+    for answer, target in ANSWERS:
+        requests[answer] = os.path.join(folder, f"{name}-{answer}")
+        write_requests(requests[answer], [request("GET", target.format(x)) for x in learners])
+    return database, requests
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2]
+
+
 def answers(options, folder):
-    """Uncached answers at a small and a large history, one endpoint after another."""
-    costs, rates = {}, {}
-
-    def slowness(engine, name, rate):
-        return rates.setdefault((engine, name), rate) / rate
-
+    """Uncached answers, one endpoint after another, at a small and a large history in turn: what the
+    machine does besides meets both alike."""
     for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
         if engine == "postgresql" and not postgres or options.engine not in ("both", engine):
             continue
-        for size in (100_000, options.events):
-            path, learners = simulate(folder, size)
-            database = fresh_database(postgres, folder, "answers")
-            begin = time.monotonic()
-            run(DOPPEL, "import", "events", path, "--database", database)
-            say(f"import {engine}", events=size, seconds=time.monotonic() - begin)
-            with Server(folder, database) as server:
-                for name, path_ in ANSWERS:
-                    requests = os.path.join(folder, "requests")
-                    write_requests(requests, [request("GET", path_.format(x)) for x in learners])
-                    server.load(requests, "-c", "64", "-n", "2000")
-                    most = server.load(requests, "-c", "64", "-t", "1.5")
-                    rate = options.rate or most["rate"] * options.share
-                    got = server.load(requests, "-c", "64", "-t", "2", "-r", str(rate))
-                    cost = most["server_cpu_us"]
-                    costs.setdefault((engine, name), cost)
-                    say(f"answer {engine} {name}", events=size, most_per_second=round(most["rate"]),
-                        at_rate=round(rate), p50_ms=got["p50_ms"], p95_ms=got["p95_ms"], p99_ms=got["p99_ms"],
-                        server_cpu_us=cost, cost_to_small=cost / costs[engine, name],
-                        time_to_small=slowness(engine, name, most["rate"]),
-                        failed=int(got["4xx"] + got["5xx"] + got["lost"]))
-            os.remove(path)
+        small, small_requests = imported(folder, engine, postgres, "small", SMALL)
+        large, large_requests = imported(folder, engine, postgres, "large", options.events)
+        with Server(folder, small, *options.server) as one, Server(folder, large, *options.server) as two:
+            for name, _ in ANSWERS:
+                pair = ((one, small_requests[name]), (two, large_requests[name]))
+                for server, requests in pair:
+                    server.load(requests, "-c", "64", "-n", "3000")
+                rounds = [[server.load(requests, "-c", "64", "-t", "0.7") for server, requests in pair]
+                          for _ in range(options.rounds)]
+                most = middle([b["rate"] for _, b in rounds])
+                rate = options.rate or most * options.share
+                got = two.load(large_requests[name], "-c", "64", "-t", "2", "-r", str(rate))
+                say(f"answer {engine} {name}", events=options.events, most_per_second=round(most),
+                    at_rate=round(rate), p50_ms=got["p50_ms"], p95_ms=got["p95_ms"], p99_ms=got["p99_ms"],
+                    server_cpu_us=middle([b["server_cpu_us"] for _, b in rounds]),
+                    cost_to_small=middle([b["server_cpu_us"] / a["server_cpu_us"] for a, b in rounds]),
+                    time_to_small=middle([a["rate"] / b["rate"] for a, b in rounds]),
+                    failed=int(got["4xx"] + got["5xx"] + got["lost"]))
+            say(f"resident {engine}", small_mib=one.rss_mib(), large_mib=two.rss_mib())
 
 
 def memory(_, folder):
@@ -241,6 +256,8 @@ def main():
     parser.add_argument("--share", type=float, default=0.25, help="of the most that a closed loop gets, as the rate")
     parser.add_argument("--engine", choices=["both", "sqlite", "postgresql"], default="both")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--server", action="append", default=[], metavar="OPTION",
+                        help="handed to the servers, such as --server=--sqlite-cache=64MiB; may be repeated")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="doppel-bench-")
     try:
