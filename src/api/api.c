@@ -215,6 +215,8 @@ enum err api_new(const struct api_options *options, struct api **ret, char *ret_
         e = access_new(&a->access);
     if (e == ERR_OK)
         e = workers_make(a, ret_detail);
+    if (e == ERR_OK)
+        e = health_start(a);
     if (e != ERR_OK) {
         api_free(a);
         return e;
@@ -240,6 +242,7 @@ void api_drain(struct api *a)
 void api_stop(struct api *a)
 {
     workers_stop(a->workers);
+    health_stop(a);
 }
 
 void api_free(struct api *a)

@@ -82,17 +82,27 @@ struct worker_context {
     struct store_conn *conn;
 };
 
-/* readyz: the last answer, and who is making the next. */
-struct health {
-    pthread_mutex_t lock; /* guards all below */
-    int64_t checked_us;   /* monotonic; 0 never */
-    bool running;
-    bool queued; /* `work` is in a worker's queue: it must not be touched */
-    int64_t running_since_us;
-    bool store_ok, schema_ok, disk_ok;
+/* A look that takes longer has failed. */
+enum { HEALTH_STUCK_US = 3000000 };
+
+struct health_seen {
+    int64_t at_us; /* monotonic */
+    bool store_ok, schema_ok, disk_ok, stuck;
     int32_t schema_have, schema_want;
-    int64_t store_us, disk_free, disk_total; /* disk: -1 not checked (the database is elsewhere) */
-    struct work work;
+    int64_t store_us, disk_free, disk_total; /* disk: -1 not known, or the database is elsewhere */
+};
+
+/* See health.c. */
+struct health {
+    pthread_t thread;
+    bool started;
+    struct store_conn *conn; /* the thread's */
+    int32_t looks;           /* the thread's */
+    pthread_mutex_t lock;    /* guards what follows */
+    pthread_cond_t wake;
+    bool stopping;
+    int64_t looking_since_us; /* 0: resting */
+    struct health_seen seen;
 };
 
 struct api {
@@ -146,5 +156,9 @@ void submit_pending(struct call *c);
 
 /* operate.c */
 void health_init(struct api *a);
-void health_fini(struct api *a);
-void health_check(struct api *a, struct store_conn *conn);
+/* Looks once, then begins the thread. ERR_NOMEM. */
+MUST_CHECK enum err health_start(struct api *a);
+void health_stop(struct api *a); /* idempotent */
+void health_fini(struct api *a); /* stops first */
+/* What was seen last, a second ago or so. Any thread, at once. */
+struct health_seen health_seen(struct api *a);

@@ -7,93 +7,6 @@
 #include "base/log.h"
 
 #include <stdio.h>
-#include <sys/statvfs.h>
-
-enum {
-    HEALTH_FRESH_US = 1000000, /* an answer of readyz is good for a second */
-    HEALTH_STALE_US = 5000000, /* older ones are not told any more */
-    HEALTH_STUCK_US = 3000000, /* a check that runs longer has failed */
-    DISK_FREE_MIN = 64 << 20,  /* bytes */
-    DISK_FREE_SHARE = 100,     /* and a hundredth of the disk */
-};
-
-void health_init(struct api *a)
-{
-    pthread_mutex_init(&a->health.lock, NULL);
-}
-
-void health_fini(struct api *a)
-{
-    pthread_mutex_destroy(&a->health.lock);
-}
-
-static bool check_disk(const struct api *a, int64_t *ret_free, int64_t *ret_total)
-{
-    struct statvfs fs;
-
-    *ret_free = *ret_total = -1;
-    if (a->database_dir.n == 0)
-        return true;
-    if (statvfs(a->database_dir.p, &fs) != 0)
-        return false;
-    *ret_free = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-    *ret_total = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
-    return *ret_free >= DISK_FREE_MIN && *ret_free >= *ret_total / DISK_FREE_SHARE;
-}
-
-static bool ping(struct store_conn *conn, int64_t *ret_us)
-{
-    struct query q = {.stmt = STMT_STORE_PING, .rows_max = 1};
-    struct arena arena;
-    int64_t from = clock_mono_us();
-
-    arena_init(&arena, 64 * 1024);
-    enum err e = store_read(conn, &arena, &q, 1, from + HEALTH_STUCK_US);
-    arena_fini(&arena);
-    *ret_us = clock_mono_us() - from;
-    return e == ERR_OK;
-}
-
-/* On a worker, with its connection. May block; health.lock is not held meanwhile. */
-void health_check(struct api *a, struct store_conn *conn)
-{
-    struct health *h = &a->health;
-    int64_t us, disk_free, disk_total;
-    int32_t have = 0, want = 0;
-    bool store_ok = ping(conn, &us);
-    bool schema_ok =
-        store_ok && store_schema(a->options.store, &have, &want) == ERR_OK && have == want;
-    bool disk_ok = check_disk(a, &disk_free, &disk_total);
-
-    pthread_mutex_lock(&h->lock);
-    if (h->checked_us && (h->store_ok != store_ok || h->disk_ok != disk_ok))
-        log_event(store_ok && disk_ok ? LOG_INFO : LOG_WARN, "health.changed",
-                  LOG_C("store", store_ok ? "ok" : "failed"),
-                  LOG_C("disk", disk_ok ? "ok" : "full"));
-    h->store_ok = store_ok;
-    h->store_us = us;
-    h->schema_ok = schema_ok;
-    h->schema_have = have;
-    h->schema_want = want;
-    h->disk_ok = disk_ok;
-    h->disk_free = disk_free;
-    h->disk_total = disk_total;
-    h->checked_us = clock_mono_us();
-    h->running = false;
-    pthread_mutex_unlock(&h->lock);
-}
-
-static void health_work(struct work *w, void *context)
-{
-    struct health *h = (struct health *)((char *)w - offsetof(struct health, work));
-    struct api *a = (struct api *)((char *)h - offsetof(struct api, health));
-    const struct worker_context *ctx = context;
-
-    pthread_mutex_lock(&h->lock);
-    h->queued = false;
-    pthread_mutex_unlock(&h->lock);
-    health_check(a, ctx->conn);
-}
 
 struct alive_reply {
     struct str status;
@@ -139,40 +52,22 @@ static const struct field ready_fields[] = {
     FIELD_END,
 };
 
-/* Begins a check when one is due; false: the last one is too old to be told. */
-static bool health_fresh(struct api *a, struct health *h, int64_t now_us)
+static void health_print(struct api *a, struct arena *arena, struct ready_reply *r)
 {
-    int64_t age = h->checked_us ? now_us - h->checked_us : INT64_MAX;
+    struct health_seen h = health_seen(a);
 
-    if (h->running || h->queued)
-        return h->checked_us != 0;
-    if (age <= HEALTH_FRESH_US)
-        return true;
-    if (age > HEALTH_STALE_US)
-        return false;
-    h->work = (struct work){.fn = health_work};
-    h->running = h->queued = workers_submit(a->workers, LANE_FAST, &h->work) == ERR_OK;
-    h->running_since_us = now_us;
-    return true;
-}
-
-static void health_print(struct api *a, const struct health *h, int64_t now_us, struct arena *arena,
-                         struct ready_reply *r)
-{
-    bool stuck = h->running && now_us - h->running_since_us > HEALTH_STUCK_US;
-
-    r->checked_ms_ago = h->checked_us ? (now_us - h->checked_us) / US_PER_MS : -1;
-    r->store.ok = h->store_ok && !stuck;
-    r->store.detail = stuck ? STR("does not answer")
-                      : h->store_ok
-                          ? arena_printf(arena, "answers in %.1f ms", (double)h->store_us / 1000.0)
+    r->checked_ms_ago = (clock_mono_us() - h.at_us) / US_PER_MS;
+    r->store.ok = h.store_ok;
+    r->store.detail = h.stuck ? STR("does not answer")
+                      : h.store_ok
+                          ? arena_printf(arena, "answers in %.1f ms", (double)h.store_us / 1000.0)
                           : STR("cannot be reached");
-    r->schema.ok = h->schema_ok;
-    r->schema.detail = arena_printf(arena, "version %d, needed %d", h->schema_have, h->schema_want);
-    r->disk.ok = h->disk_ok;
-    r->disk.detail = h->disk_free >= 0   ? arena_printf(arena, "%lld of %lld MiB free",
-                                                        (long long)(h->disk_free >> 20),
-                                                        (long long)(h->disk_total >> 20))
+    r->schema.ok = h.schema_ok;
+    r->schema.detail = arena_printf(arena, "version %d, needed %d", h.schema_have, h.schema_want);
+    r->disk.ok = h.disk_ok;
+    r->disk.detail = h.disk_free >= 0    ? arena_printf(arena, "%lld of %lld MiB free",
+                                                        (long long)(h.disk_free >> 20),
+                                                        (long long)(h.disk_total >> 20))
                      : a->database_dir.n ? STR("cannot be read")
                                          : STR("the database is on another server");
 }
@@ -200,33 +95,15 @@ static void ingest_print(struct api *a, struct arena *arena, struct check_reply 
                              (long long)cf->ingest_queue_events);
 }
 
-/* On the loop from what is known; on a worker (where ERR_DEADLINE sends it) with a check of its own
- * when nobody asked for so long that nothing is known. */
+/* From what is known: it never waits. */
 static enum err get_readyz(struct api_call *c)
 {
     struct api *a = c->api;
-    struct health *h = &a->health;
     struct ready_reply *r = arena_new(c->arena, struct ready_reply, 1);
-    bool on_worker = call_of(c)->moved;
-    int64_t now_us = clock_mono_us();
 
     if (!r)
         return ERR_NOMEM;
-    pthread_mutex_lock(&h->lock);
-    bool fresh = health_fresh(a, h, now_us);
-    if (!fresh && on_worker) {
-        h->running = true;
-        h->running_since_us = now_us;
-    }
-    pthread_mutex_unlock(&h->lock);
-    if (!fresh && !on_worker)
-        return ERR_DEADLINE;
-    if (!fresh)
-        health_check(a, c->conn);
-    now_us = clock_mono_us();
-    pthread_mutex_lock(&h->lock);
-    health_print(a, h, now_us, c->arena, r);
-    pthread_mutex_unlock(&h->lock);
+    health_print(a, c->arena, r);
     ingest_print(a, c->arena, &r->ingest);
     r->draining.ok = !atomic_load(&a->draining);
     r->draining.detail = r->draining.ok ? STR("no") : STR("the server is stopping");
@@ -258,13 +135,12 @@ static void print_ingest(struct metrics_page *p, const struct ingest_stats *s)
 
 static bool is_ready(struct api *a)
 {
-    struct health *h = &a->health;
-    pthread_mutex_lock(&h->lock);
-    bool ok = h->store_ok && h->schema_ok && h->disk_ok;
-    pthread_mutex_unlock(&h->lock);
+    struct health_seen h = health_seen(a);
     struct ingest_stats s;
+
     ingest_stats(a->options.ingest, &s);
-    return ok && ingest_takes(a, &s) && !atomic_load(&a->draining);
+    return h.store_ok && h.schema_ok && h.disk_ok && ingest_takes(a, &s) &&
+           !atomic_load(&a->draining);
 }
 
 static enum err get_metrics(struct api_call *c)
@@ -442,8 +318,7 @@ const struct endpoint endpoints_operate[] = {
      .summary = "Is it ready to answer? 200 or 503, with the state of each check",
      .reply = ready_fields,
      .run = RUN_LOOP,
-     .round_trips = 1,
-     .arena_max = 256 * 1024,
+     .arena_max = 64 * 1024,
      .cache = ALWAYS_NOW,
      .handler = get_readyz},
     {.method = HTTP_GET,

@@ -937,6 +937,7 @@ static void full_queues_refuse_at_once(void **state)
     struct reply r = get(&f, "/t/worker", NULL, NULL);
     assert_problem(&f, r, 503, "BUSY");
     assert_header(r, "Retry-After", "1");
+    assert_int_equal(get(&f, "/readyz", NULL, NULL).status, 200); /* that waits for nobody */
     sem_post(&leave);
     sem_post(&leave);
     assert_int_equal(read_reply(&f, fds[0]).status, 200);
