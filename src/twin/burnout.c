@@ -1,6 +1,7 @@
 #include "twin/burnout.h"
 
 #include "base/assert.h"
+#include "twin/meta.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -271,4 +272,77 @@ int32_t burnout_advice(const struct burnout_result *r, const char *ret[BURNOUT_A
         if (r->factors[i].score >= 75)
             ret[n++] = by_factor[i];
     return n;
+}
+
+/* ---- trends ---- */
+
+const char *const burnout_series_names[] = {"load", "success", "study", NULL};
+
+/* NaN: the day does not have the measure. */
+static double day_value(const struct burnout_input *in, enum burnout_series s, int32_t day)
+{
+    const struct burnout_day *d = &in->days[day];
+
+    switch (s) {
+    case BURNOUT_SERIES_LOAD:
+        return d->load_n > 0 ? d->load_mean : (double)NAN;
+    case BURNOUT_SERIES_SUCCESS:
+        return d->graded > 0 ? (double)d->succeeded / (double)d->graded : (double)NAN;
+    default:
+        return day < LAST || in->last_is_over ? (double)d->study_ms / 60000 : (double)NAN;
+    }
+}
+
+static enum err fit_series(struct arena *scratch, const struct burnout_input *in,
+                           enum burnout_series s, bool any_active, struct burnout_trend *ret)
+{
+    static const char *const reasons[] = {"too few days with a measured load",
+                                          "too few days with graded work",
+                                          "too few days with study"};
+    double t[BURNOUT_DAYS], y[BURNOUT_DAYS];
+
+    *ret = (struct burnout_trend){.p_adjusted = (double)NAN};
+    for (int32_t day = 0; day < BURNOUT_DAYS; day++) {
+        double v = day_value(in, s, day);
+
+        if (isnan(v) || (s == BURNOUT_SERIES_STUDY && !any_active))
+            continue;
+        t[ret->days] = day;
+        y[ret->days++] = v;
+    }
+    if (ret->days < BURNOUT_TREND_NEEDED) {
+        ret->needed = BURNOUT_TREND_NEEDED - ret->days;
+        ret->reason = reasons[s];
+        return ERR_OK;
+    }
+    return trend_fit(scratch, t, y, ret->days, true, 0.95, &ret->trend);
+}
+
+enum err burnout_trends(struct arena *scratch, const struct burnout_input *in,
+                        struct burnout_trend ret[BURNOUT_SERIES_COUNT])
+{
+    double p[BURNOUT_SERIES_COUNT];
+    int32_t order[BURNOUT_SERIES_COUNT];
+    bool any_active = false;
+
+    for (int32_t day = 0; day < BURNOUT_DAYS; day++)
+        any_active = any_active || is_active(&in->days[day]);
+    for (int s = 0; s < BURNOUT_SERIES_COUNT; s++) {
+        enum err e = fit_series(scratch, in, (enum burnout_series)s, any_active, &ret[s]);
+
+        if (e != ERR_OK)
+            return e;
+        p[s] = ret[s].reason ? (double)NAN : ret[s].trend.p;
+    }
+    meta_benjamini_hochberg(p, BURNOUT_SERIES_COUNT, p, order);
+    for (int s = 0; s < BURNOUT_SERIES_COUNT; s++) {
+        struct burnout_trend *r = &ret[s];
+
+        r->p_adjusted = p[s];
+        /* tau's sign: the median slope can be 0 where many days are equal */
+        if (p[s] < 0.05)
+            r->direction = (r->trend.s > 0) - (r->trend.s < 0);
+        r->worse = s == BURNOUT_SERIES_SUCCESS ? r->direction < 0 : r->direction > 0;
+    }
+    return ERR_OK;
 }

@@ -17,6 +17,9 @@
  * studies of overtraining and workload, not from an inventory: this is no diagnosis. Without any
  * data every factor is 0, no signal is raised, and `sufficient` is false. Pure. */
 #pragma once
+#include "base/arena.h"
+#include "twin/trend.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -97,6 +100,29 @@ enum { BURNOUT_SESSIONS_NEEDED = 5, BURNOUT_DAYS_NEEDED = 3, BURNOUT_LOADS_NEEDE
 
 void burnout_assess(const struct burnout_input *in, struct burnout_result *ret);
 enum burnout_level burnout_level_of(double score);
+
+/* Where the days are heading: Theil-Sen slope and Mann-Kendall test over the days of the window
+ * that have the measure, corrected for autocorrelation; the three tests are judged together
+ * (Benjamini & Hochberg). The staircases above say how much there is, these whether it grows. */
+enum burnout_series {
+    BURNOUT_SERIES_LOAD,    /* mean load of the day */
+    BURNOUT_SERIES_SUCCESS, /* share of graded work that went right */
+    BURNOUT_SERIES_STUDY,   /* minutes; a day that is over without study is 0 */
+    BURNOUT_SERIES_COUNT
+};
+extern const char *const burnout_series_names[]; /* "load" .., NULL */
+enum { BURNOUT_TREND_NEEDED = 7 /* days with the measure */ };
+struct burnout_trend {
+    struct trend trend; /* slope for each day; read only when reason is NULL */
+    double p_adjusted;
+    int direction;      /* +1, -1: p_adjusted < 0.05; else 0 */
+    bool worse;         /* that direction is the strained one */
+    const char *reason; /* why there is none, static text; NULL: there is one */
+    int32_t days, needed;
+};
+/* ERR_NOMEM: the arena is at its cap (4 KiB are enough). */
+MUST_CHECK enum err burnout_trends(struct arena *scratch, const struct burnout_input *in,
+                                   struct burnout_trend ret[BURNOUT_SERIES_COUNT]);
 
 /* From an earlier assessment to the present: (before - now) / before within 0..1, NaN when before
  * is 0. Recovered: level LOW. */

@@ -1,16 +1,9 @@
 /* Burnout risk: the vectors, its signals, and that strain never lowers it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
 
-#include <cmocka.h>
-
-#include "base/assert.h"
 #include "base/rng.h"
 #include "twin/burnout.h"
 
-#include <math.h>
 #include <string.h>
 
 struct fixture {
@@ -279,6 +272,45 @@ static void strain_never_lowers_the_risk(void **state)
     }
 }
 
+static void trends_need_days_and_say_so(void **state)
+{
+    (void)state;
+    struct burnout_input in = {.last_is_over = true};
+    struct burnout_trend t[BURNOUT_SERIES_COUNT];
+    static const double jitter[5] = {0, .4, -.3, .2, -.5};
+    struct arena scratch;
+
+    arena_init(&scratch, 64 << 10);
+    assert_int_equal(burnout_trends(&scratch, &in, t), ERR_OK);
+    for (int s = 0; s < BURNOUT_SERIES_COUNT; s++)
+        assert_true(t[s].reason && t[s].needed == BURNOUT_TREND_NEEDED && t[s].direction == 0 &&
+                    !t[s].worse);
+    for (int i = 0; i < BURNOUT_DAYS; i++)
+        in.days[i] = (struct burnout_day){.study_ms = 60 * 60000,
+                                          .sessions = 1,
+                                          .load_n = 5,
+                                          .load_mean = 40 + 2 * i + jitter[i % 5],
+                                          .graded = 200,
+                                          .succeeded = 180 - 10 * i + (int)(10 * jitter[i % 5])};
+    in.days[3].load_n = 0; /* a gap is left out, not counted as rest */
+    assert_int_equal(burnout_trends(&scratch, &in, t), ERR_OK);
+    assert_null(t[BURNOUT_SERIES_LOAD].reason);
+    assert_int_equal(t[BURNOUT_SERIES_LOAD].days, 13);
+    assert_near(t[BURNOUT_SERIES_LOAD].trend.slope, 2, .1);
+    assert_true(t[BURNOUT_SERIES_LOAD].worse && t[BURNOUT_SERIES_LOAD].direction == 1);
+    assert_near(t[BURNOUT_SERIES_SUCCESS].trend.slope, -.05, .01);
+    assert_true(t[BURNOUT_SERIES_SUCCESS].worse && t[BURNOUT_SERIES_SUCCESS].direction == -1);
+    assert_true(t[BURNOUT_SERIES_STUDY].direction == 0 && !t[BURNOUT_SERIES_STUDY].worse);
+    for (int i = 6; i < BURNOUT_DAYS; i++)
+        in.days[i].load_n = 0;
+    assert_int_equal(burnout_trends(&scratch, &in, t), ERR_OK);
+    assert_true(t[BURNOUT_SERIES_LOAD].reason && t[BURNOUT_SERIES_LOAD].needed == 2);
+    arena_fini(&scratch);
+    arena_init(&scratch, 0);
+    assert_int_equal(burnout_trends(&scratch, &in, t), ERR_NOMEM);
+    arena_fini(&scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +324,7 @@ int main(void)
         cmocka_unit_test(signals_alone),
         cmocka_unit_test(weights_and_shares_add_up),
         cmocka_unit_test(strain_never_lowers_the_risk),
+        cmocka_unit_test(trends_need_days_and_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
