@@ -34,6 +34,7 @@ static const struct args_option export_options[] = {
 };
 static const struct args_option evaluate_options[] = {
     {"resamples", "N", "Bootstrap resamples for the intervals (default 200; 0 for none)."},
+    {"weights", NULL, "Print the weights fitted on a set of coursework, as C, instead."},
     {NULL, NULL, NULL},
 };
 static const struct args_option erase_options[] = {

@@ -15,9 +15,10 @@ int cmd_evaluate(const struct command_call *call)
                       n > SCORE_RESAMPLES_MAX))
         return command_misused(call->command, "--resamples \"%.40s\": 0, or 2 to %d", resamples,
                                SCORE_RESAMPLES_MAX);
-    const struct sets_options options = {.resamples = (int32_t)n, .out = stdout};
+    const struct sets_options options = {.resamples = (int32_t)n, .out = stdout, .weights = command_option(call, "weights") != NULL};
 
-    fputs("set\tsplit\tmodel\tmetric\tvalue\tlow\thigh\tn\n", stdout);
+    if (!options.weights)
+        fputs("set\tsplit\tmodel\tmetric\tvalue\tlow\thigh\tn\n", stdout);
     enum err e = sets_evaluate(call->args.operands[0], &options, detail);
 
     if (e != ERR_OK)

@@ -4,6 +4,7 @@
 #include "base/civil.h"
 #include "base/hash.h"
 #include "eval/answers.h"
+#include "eval/courses.h"
 #include "eval/reviews.h"
 #include "import/import.h"
 #include "import/source.h"
@@ -450,6 +451,28 @@ static enum err evaluate_supermemo(const struct place *p)
     return e;
 }
 
+/* ---- courses ---- */
+
+static struct courses_options courses_of(const struct place *p)
+{
+    return (struct courses_options){p->folder, p->set, p->options->resamples, p->options->out,
+                                    p->detail};
+}
+
+static enum err evaluate_coursework(const struct place *p)
+{
+    const struct courses_options o = courses_of(p);
+
+    return p->options->weights ? courses_print_weights(&o) : courses_evaluate_coursework(&o);
+}
+
+static enum err evaluate_visits(const struct place *p)
+{
+    const struct courses_options o = courses_of(p);
+
+    return courses_evaluate_visits(&o);
+}
+
 /* ---- folders ---- */
 
 /* The first layout whose files are there. */
@@ -461,6 +484,8 @@ static const struct layout {
     {{"train.txt.gz", "test.txt.gz"}, evaluate_dkvmn},
     {{"rows.tsv.gz"}, evaluate_cloze},
     {{"review_logs.csv.gz"}, evaluate_anki},
+    {{"assessment.csv.gz", "student.csv.gz", "student_assessment.csv.gz"}, evaluate_coursework},
+    {{"events.tsv.gz", "results.tsv.gz"}, evaluate_visits},
 };
 
 /* SuperMemo's text has no fixed name: its first line tells it. */

@@ -5,15 +5,20 @@
  * train.txt.gz, test.txt.gz                       answers, three lines a learner
  * rows.tsv.gz                                     cloze practice with times; a fifth is drawn
  * review_logs.csv.gz                              one person's Anki reviews
+ * assessment, student, student_assessment, student_registration, each .csv.gz
+ *                                                 coursework: who fails or leaves
+ * events.tsv.gz, results.tsv.gz                   a course's log, and its grades
  * NAME.txt.gz                                     SuperMemo repetitions, a file a person */
 #pragma once
 #include "base/args.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct sets_options {
     int32_t resamples; /* for the intervals; 0: none */
     FILE *out;
+    bool weights; /* of a set of coursework: print the fitted weights instead, as C rows */
 };
 
 /* Evaluates the folder, or each folder in it that is recognised. ERR_NOT_FOUND: nothing is.

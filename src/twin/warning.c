@@ -1,0 +1,432 @@
+#include "twin/warning.h"
+
+#include "base/assert.h"
+#include "base/civil.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *const warning_reason_names[] = {"base", "missed", "late", "scores", "start", NULL};
+
+static const uint8_t reason_of[WARNING_INPUTS] = {
+    [WARNING_IN_ONE] = WARNING_BASE,
+    [WARNING_IN_MISSED_SHARE] = WARNING_MISSED,
+    [WARNING_IN_MISSED_ANY] = WARNING_MISSED,
+    [WARNING_IN_MISSED] = WARNING_MISSED,
+    [WARNING_IN_MISSED_ALONE] = WARNING_MISSED,
+    [WARNING_IN_MISSED_LAST] = WARNING_MISSED,
+    [WARNING_IN_NOTHING] = WARNING_MISSED,
+    [WARNING_IN_AHEAD] = WARNING_LATE,
+    [WARNING_IN_AHEAD_ANY] = WARNING_LATE,
+    [WARNING_IN_CARRIED] = WARNING_START,
+    [WARNING_IN_CARRIED_ONLY] = WARNING_START,
+    [WARNING_IN_SILENT_DAYS] = WARNING_MISSED,
+    [WARNING_IN_LATE_SHARE] = WARNING_LATE,
+    [WARNING_IN_LATENESS] = WARNING_LATE,
+    [WARNING_IN_LATENESS_LAST] = WARNING_LATE,
+    [WARNING_IN_STANDING] = WARNING_SCORES,
+    [WARNING_IN_STANDING_LOW] = WARNING_SCORES,
+    [WARNING_IN_STANDING_POOR] = WARNING_SCORES,
+    [WARNING_IN_STANDING_LAST] = WARNING_SCORES,
+    [WARNING_IN_STANDING_LEAST] = WARNING_SCORES,
+    [WARNING_IN_STANDING_CHANGE] = WARNING_SCORES,
+    [WARNING_IN_SCORE] = WARNING_SCORES,
+    [WARNING_IN_SCORE_LOW] = WARNING_SCORES,
+    [WARNING_IN_SCORE_HIGH] = WARNING_SCORES,
+    [WARNING_IN_SCORE_LAST_POOR] = WARNING_SCORES,
+    [WARNING_IN_REGISTERED] = WARNING_START,
+    [WARNING_IN_REGISTERED_LATE] = WARNING_START,
+    [WARNING_IN_REGISTERED_AFTER] = WARNING_START,
+    [WARNING_IN_REGISTERED_EARLY] = WARNING_START,
+    [WARNING_IN_ATTEMPTS] = WARNING_START,
+    [WARNING_IN_REPEATS] = WARNING_START,
+    [WARNING_IN_CREDITS] = WARNING_START,
+    [WARNING_IN_CREDITS_MANY] = WARNING_START,
+    [WARNING_IN_CREDITS_FEW] = WARNING_START,
+};
+
+static double clamp(double v, double low, double high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+/* ---- set work ---- */
+
+/* Of the pieces that share a day, all count: the worst, or the mean, never the first in a list. */
+struct tally {
+    int32_t due, missed, handed, late, ahead, carried, scored, counted;
+    double alone, lateness, standings, scores;
+    double least, first_standing, last_standing, last_score; /* means over the day's pieces */
+    int32_t last_due, last_missed, last_handed_n, first_scored_n, last_scored_n, last_score_n;
+    int32_t last_handed, first_scored, last_scored, last_scored_counting;
+    double last_lateness;
+};
+
+/* The mean of what falls on the earliest or latest day. */
+static void at_edge(bool later, int32_t day, double v, int32_t *edge, int32_t *n, double *mean)
+{
+    if (*n == 0 || (later ? day > *edge : day < *edge)) {
+        *edge = day;
+        *n = 0;
+        *mean = 0;
+    }
+    if (day == *edge)
+        *mean += (v - *mean) / ++*n;
+}
+
+static void tally_score(struct tally *t, const struct warning_task *task)
+{
+    double z = clamp(task->standing, -3, 3);
+
+    if (!isnan(task->standing)) {
+        t->standings += z;
+        t->least = t->scored++ ? fmin(t->least, z) : z;
+        at_edge(false, task->due_day, z, &t->first_scored, &t->first_scored_n, &t->first_standing);
+        at_edge(true, task->due_day, z, &t->last_scored, &t->last_scored_n, &t->last_standing);
+    }
+    if (!isnan(task->score) && task->counts) {
+        t->scores += task->score;
+        t->counted++;
+        at_edge(true, task->due_day, task->score, &t->last_scored_counting, &t->last_score_n,
+                &t->last_score);
+    }
+}
+
+static void tally_task(struct tally *t, const struct warning_task *task, int32_t day)
+{
+    bool handed = task->handed_day <= day, due = task->due_day <= day;
+    double behind = handed && !task->carried ? (double)task->handed_day - task->due_day : 0;
+
+    if (due) {
+        t->due++;
+        t->missed += !handed;
+        if (t->due == 1 || task->due_day > t->last_due)
+            t->last_missed = 0, t->last_due = task->due_day;
+        if (task->due_day == t->last_due)
+            t->last_missed += !handed;
+    }
+    if (!handed) {
+        t->alone += due || task->share > 0.05 ? task->share : 0;
+        return;
+    }
+    t->handed++;
+    t->ahead += !due;
+    t->carried += task->carried;
+    t->late += behind > 0;
+    t->lateness += clamp(behind, -20, 30);
+    at_edge(true, task->due_day, clamp(behind, -20, 30), &t->last_handed, &t->last_handed_n,
+            &t->last_lateness);
+    tally_score(t, task);
+}
+
+static bool task_ok(const struct warning_task *t)
+{
+    return (isnan(t->score) || (t->score >= 0 && t->score <= 100)) && !isinf(t->standing) &&
+           t->share >= 0 && t->share <= 1;
+}
+
+static void read_scores(const struct tally *t, double *x)
+{
+    double n = t->scored, mean = n > 0 ? t->standings / n : 0;
+    double score = t->counted ? t->scores / t->counted : 75;
+
+    x[WARNING_IN_STANDING] = n > 0 ? t->standings / (n + 0.5) : 0;
+    x[WARNING_IN_STANDING_LOW] = fmin(0, n > 0 ? mean + 0.5 : 0);
+    x[WARNING_IN_STANDING_POOR] = fmin(0, n > 0 ? mean + 1.5 : 0);
+    x[WARNING_IN_STANDING_LAST] = n > 0 ? t->last_standing : 0;
+    x[WARNING_IN_STANDING_LEAST] = n > 0 ? t->least : 0;
+    x[WARNING_IN_STANDING_CHANGE] = n > 0 ? t->last_standing - t->first_standing : 0;
+    /* who has no score yet stands low, as those who fail do; who only has what does not count
+     * stands in the middle */
+    x[WARNING_IN_SCORE] = t->counted || n > 0 ? score / 100 : 0.5;
+    x[WARNING_IN_SCORE_LOW] = t->counted ? fmax(0, 60 - score) / 40 : 0;
+    x[WARNING_IN_SCORE_HIGH] = t->counted ? fmax(0, score - 85) / 15 : 0;
+    x[WARNING_IN_SCORE_LAST_POOR] = t->last_score_n ? fmax(0, 40 - t->last_score) / 40 : 0;
+}
+
+static void read_start(const struct warning_learner *l, double *x)
+{
+    bool known = l->registered_day != WARNING_NEVER;
+    double day = known ? clamp(l->registered_day, -200, 30) : 0;
+
+    x[WARNING_IN_REGISTERED] = day / 100;
+    x[WARNING_IN_REGISTERED_LATE] = known && day > -20;
+    x[WARNING_IN_REGISTERED_AFTER] = known && day > 0;
+    x[WARNING_IN_REGISTERED_EARLY] = fmax(0, -100 - day) / 100;
+    x[WARNING_IN_ATTEMPTS] = clamp(l->attempts, 0, 3);
+    x[WARNING_IN_REPEATS] = l->attempts > 0;
+    x[WARNING_IN_CREDITS] = l->credits > 0 ? fmin(l->credits, 4) : 1;
+    x[WARNING_IN_CREDITS_MANY] = l->credits > 1;
+    x[WARNING_IN_CREDITS_FEW] = l->credits > 0 && l->credits <= 0.5;
+}
+
+enum err warning_read(const struct warning_learner *l, int32_t day, double ret[WARNING_INPUTS])
+{
+    struct tally t = {0};
+    int32_t newest = INT32_MIN;
+
+    if (l->task_count < 0 || l->task_count > WARNING_TASKS_MAX || l->attempts < 0 ||
+        isnan(l->credits) || day < 0)
+        return ERR_RANGE;
+    for (int32_t i = 0; i < l->task_count; i++) {
+        const struct warning_task *task = &l->tasks[i];
+
+        if (!task_ok(task))
+            return ERR_RANGE;
+        tally_task(&t, task, day);
+        if (task->handed_day <= day && task->handed_day > newest)
+            newest = task->handed_day;
+    }
+
+    memset(ret, 0, WARNING_INPUTS * sizeof *ret);
+    ret[WARNING_IN_ONE] = 1;
+    ret[WARNING_IN_MISSED_SHARE] = t.due ? (double)t.missed / t.due : 0;
+    ret[WARNING_IN_MISSED_ANY] = t.missed > 0;
+    ret[WARNING_IN_MISSED] = fmin(t.missed, 12);
+    ret[WARNING_IN_MISSED_ALONE] = fmin(t.alone, 12);
+    ret[WARNING_IN_MISSED_LAST] = t.last_missed > 0;
+    ret[WARNING_IN_NOTHING] = t.handed == 0;
+    ret[WARNING_IN_AHEAD] = fmin(t.ahead, 12);
+    ret[WARNING_IN_AHEAD_ANY] = t.ahead > 0;
+    ret[WARNING_IN_CARRIED] = t.carried > 0;
+    ret[WARNING_IN_CARRIED_ONLY] = t.carried > 0 && t.carried == t.handed;
+    ret[WARNING_IN_SILENT_DAYS] =
+        t.handed ? clamp((double)day - newest, 0, 60) / 30 : 2; /* as after sixty days */
+    ret[WARNING_IN_LATE_SHARE] = t.handed ? (double)t.late / t.handed : 0;
+    ret[WARNING_IN_LATENESS] = t.handed ? t.lateness / t.handed / 10 : 0;
+    ret[WARNING_IN_LATENESS_LAST] = t.last_lateness / 10;
+    read_scores(&t, ret);
+    read_start(l, ret);
+    return ERR_OK;
+}
+
+/* ---- forecast ---- */
+
+enum err warning_forecast(const struct warning_model *m, const double inputs[WARNING_INPUTS],
+                          int32_t day, struct warning_forecast *ret)
+{
+    int32_t i = 0;
+
+    ASSERT(m->landmark_count > 0 && m->landmark_count <= WARNING_LANDMARKS_MAX);
+    if (day < m->landmarks[0].day)
+        return ERR_RANGE;
+    while (i + 1 < m->landmark_count && m->landmarks[i + 1].day <= day)
+        i++;
+    const struct warning_landmark *a = &m->landmarks[i], *b = i + 1 < m->landmark_count ? a + 1 : a;
+    double part = b > a ? (double)(day - a->day) / (b->day - a->day) : 0, sum = 0;
+
+    *ret = (struct warning_forecast){.strongest = WARNING_BASE};
+    for (int j = 0; j < WARNING_INPUTS; j++) {
+        double w = a->weights[j] + part * (b->weights[j] - a->weights[j]);
+
+        ASSERT(isfinite(inputs[j]));
+        ret->reasons[reason_of[j]] += w * inputs[j];
+    }
+    for (int r = 0; r < WARNING_REASONS; r++) {
+        double best = ret->strongest == WARNING_BASE ? 0 : ret->reasons[ret->strongest];
+
+        sum += ret->reasons[r];
+        if (r != WARNING_BASE && ret->reasons[r] > best)
+            ret->strongest = (enum warning_reason)r;
+    }
+    ret->risk = 1 / (1 + exp(-sum));
+    return ERR_OK;
+}
+
+bool warning_absent(int64_t last_visit_us, int64_t now_us)
+{
+    /* as unsigned: instants far apart must not overflow */
+    return now_us > last_visit_us &&
+           (uint64_t)now_us - (uint64_t)last_visit_us >= (uint64_t)WARNING_ABSENT_DAYS * US_PER_DAY;
+}
+
+/* ---- visits ---- */
+
+void warning_visits_read(const struct warning_visit *v, int32_t n, int64_t from, int64_t to,
+                         double ret[WARNING_VISIT_INPUTS])
+{
+    static const int64_t pause_us = 30 * US_PER_MINUTE; /* a longer one begins a new session */
+    int64_t last = from, silence = 0, last_day = -1;
+    int32_t days = 0, sessions = 0, actions = 0, posts = 0, handed = 0;
+
+    ASSERT(from < to && n >= 0);
+    for (int32_t i = 0; i < n; i++) {
+        if (v[i].at < from || v[i].at >= to)
+            continue;
+        int64_t gap = v[i].at - last, day = (v[i].at - from) / US_PER_DAY;
+
+        silence = gap > silence ? gap : silence;
+        sessions += actions++ == 0 || gap > pause_us;
+        days += day != last_day;
+        last_day = day;
+        posts += v[i].post;
+        handed += v[i].handed;
+        last = v[i].at;
+    }
+    if (to - last > silence)
+        silence = to - last;
+    ret[WARNING_VISIT_ONE] = 1;
+    ret[WARNING_VISIT_SILENCE] = clamp((double)silence / (double)(to - from), 0, 1);
+    ret[WARNING_VISIT_DAYS] = clamp(days * (double)US_PER_DAY / (double)(to - from), 0, 1);
+    ret[WARNING_VISIT_SESSIONS] = log1p(sessions);
+    ret[WARNING_VISIT_ACTIONS] = log1p(actions);
+    ret[WARNING_VISIT_POSTS] = log1p(posts);
+    ret[WARNING_VISIT_HANDED] = log1p(handed);
+}
+
+/* ---- fitting ---- */
+
+struct fit {
+    const double *x;
+    const uint8_t *y;
+    int32_t rows, inputs;
+    double *penalty, *prior; /* of each input */
+    double *hessian;         /* inputs * inputs, then its Cholesky factor */
+    double *step, *trial;
+};
+
+static double dot(const double *a, const double *b, int32_t n)
+{
+    double sum = 0;
+
+    for (int32_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* log(1 + e^v) without overflow */
+static double soft(double v)
+{
+    return v > 0 ? v + log1p(exp(-v)) : log1p(exp(v));
+}
+
+/* What is minimised. */
+static double cost_of(const struct fit *f, const double *w)
+{
+    double sum = 0;
+
+    for (int32_t i = 0; i < f->rows; i++) {
+        double odds = dot(f->x + (size_t)i * f->inputs, w, f->inputs);
+
+        sum += soft(f->y[i] ? -odds : odds);
+    }
+    for (int32_t j = 0; j < f->inputs; j++)
+        sum += f->penalty[j] * (w[j] - f->prior[j]) * (w[j] - f->prior[j]) / 2;
+    return sum;
+}
+
+/* step = -H^-1 g at w */
+static void newton(struct fit *f, const double *w)
+{
+    int32_t k = f->inputs;
+    double *h = f->hessian, *g = f->step;
+
+    memset(h, 0, (size_t)k * k * sizeof *h);
+    for (int32_t j = 0; j < k; j++)
+        g[j] = -f->penalty[j] * (w[j] - f->prior[j]);
+    for (int32_t i = 0; i < f->rows; i++) {
+        const double *x = f->x + (size_t)i * k;
+        double p = 1 / (1 + exp(-dot(x, w, k))), curve = p * (1 - p);
+
+        for (int32_t j = 0; j < k; j++) {
+            if (x[j] > 0 || x[j] < 0) {
+                g[j] += x[j] * (f->y[i] - p);
+                for (int32_t l = 0; l <= j; l++)
+                    h[j * k + l] += curve * x[j] * x[l];
+            }
+        }
+    }
+    for (int32_t j = 0; j < k; j++) /* Cholesky, in place, lower */
+        for (int32_t l = 0; l <= j; l++) {
+            double v = h[j * k + l] + (l == j ? f->penalty[j] : 0) -
+                       dot(h + (size_t)j * k, h + (size_t)l * k, l);
+
+            h[j * k + l] = l == j ? sqrt(fmax(v, 1e-12)) : v / h[l * k + l];
+        }
+    for (int32_t j = 0; j < k; j++)
+        g[j] = (g[j] - dot(h + (size_t)j * k, g, j)) / h[j * k + j];
+    for (int32_t j = k; j-- > 0;) {
+        for (int32_t l = j + 1; l < k; l++)
+            g[j] -= h[l * k + j] * g[l];
+        g[j] /= h[j * k + j];
+    }
+}
+
+/* ERR_RANGE: a value is not finite, or there is only one outcome. */
+static enum err weigh(struct fit *f, double ridge)
+{
+    bool seen[2] = {false, false};
+
+    for (int32_t i = 0; i < f->rows; i++)
+        seen[f->y[i] != 0] = true;
+    for (int32_t j = 0; j < f->inputs; j++) {
+        double mean = 0, squares = 0;
+
+        for (int32_t i = 0; i < f->rows; i++) {
+            double v = f->x[(size_t)i * f->inputs + j], off = v - mean;
+
+            mean += off / (i + 1);
+            squares += off * (v - mean);
+        }
+        if (!isfinite(squares))
+            return ERR_RANGE;
+        f->penalty[j] = j == 0 ? 1e-9 : ridge * fmax(squares / f->rows, WARNING_SPREAD_MIN);
+    }
+    return seen[0] && seen[1] ? ERR_OK : ERR_RANGE;
+}
+
+static void descend(struct fit *f, double *w)
+{
+    enum { STEPS = 50, HALVINGS = 20 };
+    double cost = cost_of(f, w);
+
+    for (int step = 0; step < STEPS; step++) {
+        double gain = 0, by = 1;
+
+        newton(f, w);
+        for (int half = 0; half < HALVINGS && gain <= 0; half++, by /= 2) {
+            for (int32_t j = 0; j < f->inputs; j++)
+                f->trial[j] = w[j] + by * f->step[j];
+            gain = cost - cost_of(f, f->trial);
+        }
+        if (!(gain > 0))
+            return;
+        memcpy(w, f->trial, (size_t)f->inputs * sizeof *w);
+        cost -= gain;
+        if (gain < 1e-9 * (1 + cost))
+            return;
+    }
+}
+
+enum err warning_fit(struct arena *scratch, const double *x, const uint8_t *y, int32_t rows,
+                     int32_t inputs, double ridge, const double *prior, double *ret_weights)
+{
+    ASSERT(inputs > 0 && inputs <= WARNING_FIT_INPUTS_MAX && ridge > 0);
+    if (rows <= 0)
+        return ERR_RANGE;
+
+    size_t k = (size_t)inputs;
+    double *room = arena_new(scratch, double, k *k + 5 * k);
+    if (!room)
+        return ERR_NOMEM;
+    double *w = room + k * k + 4 * k;
+    struct fit f = {.x = x,
+                    .y = y,
+                    .rows = rows,
+                    .inputs = inputs,
+                    .hessian = room,
+                    .penalty = room + k * k,
+                    .prior = room + k * k + k,
+                    .step = room + k * k + 2 * k,
+                    .trial = room + k * k + 3 * k};
+    enum err e = weigh(&f, ridge);
+
+    if (e != ERR_OK)
+        return e;
+    if (prior)
+        memcpy(f.prior, prior, k * sizeof *prior);
+    memcpy(w, f.prior, k * sizeof *w);
+    descend(&f, w);
+    memcpy(ret_weights, w, k * sizeof *w);
+    return ERR_OK;
+}

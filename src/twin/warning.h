@@ -1,0 +1,148 @@
+/* warning - the risk that a learner fails or leaves a course, from what is known by a day.
+ *
+ * Landmarking (van Houwelingen 2007): at each of some days of the course a logistic regression with
+ * a ridge was fitted on those who were still there; between two of them the log odds are mixed by
+ * the days. The inputs are conduct only: set work missed, late and how well it went against the
+ * cohort, and how one came to the course. Nothing of the person's origin, sex, age, health or means
+ * is asked, though a model that has those forecasts somewhat better in the first weeks.
+ *
+ * Log odds are a sum, so a forecast splits exactly into reasons. Weights are a plain table: a
+ * server begins with warning_default and, when courses of its own have ended, moves it by
+ * warning_fit() with the old weights as prior, which a few rows hardly change and thousands
+ * replace. Pure. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { WARNING_TASKS_MAX = 128, WARNING_LANDMARKS_MAX = 8, WARNING_FIT_INPUTS_MAX = 96 };
+#define WARNING_NEVER INT32_MAX
+
+/* One piece of set work that has a day on which it is due. */
+struct warning_task {
+    int32_t due_day;    /* of the course: 0 is its first */
+    int32_t handed_day; /* WARNING_NEVER: not yet */
+    bool counts;        /* towards the final mark */
+    bool carried;       /* over from an earlier attempt: says nothing of timeliness */
+    double score;       /* 0..100; NaN: none (yet) */
+    double standing;    /* (score - the cohort's mean) / its sd; NaN */
+    double share;       /* of the cohort that has handed it in by now, 0..1 */
+};
+
+struct warning_learner {
+    const struct warning_task *tasks; /* in any order */
+    int32_t task_count;               /* <= WARNING_TASKS_MAX */
+    int32_t registered_day;           /* before 0: ahead of the start; WARNING_NEVER: not known */
+    int32_t attempts;                 /* earlier ones of this course, >= 0 */
+    double credits; /* taken at a time, in units of a full-time year's sixty; <= 0: not known */
+};
+
+enum warning_reason {
+    WARNING_BASE,   /* what holds for everybody */
+    WARNING_MISSED, /* work that was due and did not come */
+    WARNING_LATE,
+    WARNING_SCORES,
+    WARNING_START, /* when one registered, earlier attempts, credits */
+    WARNING_REASONS
+};
+extern const char *const warning_reason_names[]; /* "base" .., NULL */
+
+enum warning_input {
+    WARNING_IN_ONE, /* constant */
+    WARNING_IN_MISSED_SHARE,
+    WARNING_IN_MISSED_ANY,
+    WARNING_IN_MISSED,
+    WARNING_IN_MISSED_ALONE, /* misses, each weighed by the share of the cohort that did it */
+    WARNING_IN_MISSED_LAST,
+    WARNING_IN_NOTHING,
+    WARNING_IN_AHEAD, /* pieces handed in that are not due yet */
+    WARNING_IN_AHEAD_ANY,
+    WARNING_IN_CARRIED,
+    WARNING_IN_CARRIED_ONLY,
+    WARNING_IN_SILENT_DAYS, /* since something was handed in */
+    WARNING_IN_LATE_SHARE,
+    WARNING_IN_LATENESS,
+    WARNING_IN_LATENESS_LAST,
+    WARNING_IN_STANDING,
+    WARNING_IN_STANDING_LOW,
+    WARNING_IN_STANDING_POOR,
+    WARNING_IN_STANDING_LAST,
+    WARNING_IN_STANDING_LEAST,
+    WARNING_IN_STANDING_CHANGE,
+    WARNING_IN_SCORE,
+    WARNING_IN_SCORE_LOW,
+    WARNING_IN_SCORE_HIGH,
+    WARNING_IN_SCORE_LAST_POOR,
+    WARNING_IN_REGISTERED,
+    WARNING_IN_REGISTERED_LATE,
+    WARNING_IN_REGISTERED_AFTER,
+    WARNING_IN_REGISTERED_EARLY,
+    WARNING_IN_ATTEMPTS,
+    WARNING_IN_REPEATS,
+    WARNING_IN_CREDITS,
+    WARNING_IN_CREDITS_MANY,
+    WARNING_IN_CREDITS_FEW,
+    WARNING_INPUTS
+};
+
+/* Only what had happened by the end of `day` is read; a score counts from the day of its work.
+ * Every input is finite and bounded, and the order of tasks does not matter. ERR_RANGE: too many
+ * tasks, a negative count, or a score, standing or share that is infinite or out of range. */
+MUST_CHECK enum err warning_read(const struct warning_learner *l, int32_t day,
+                                 double ret[WARNING_INPUTS]);
+
+struct warning_model {
+    int32_t landmark_count;
+    struct warning_landmark {
+        int32_t day;
+        int32_t rows; /* learners it was fitted on */
+        double weights[WARNING_INPUTS];
+    } landmarks[WARNING_LANDMARKS_MAX]; /* ascending days */
+};
+/* Fitted on the 2013 presentations of the Open University's data set (warning_table.c). */
+extern const struct warning_model warning_default;
+
+struct warning_forecast {
+    double risk;                     /* 0..1 */
+    double reasons[WARNING_REASONS]; /* log odds; they sum to those of the risk */
+    enum warning_reason strongest;   /* raises the risk most; WARNING_BASE: none does */
+};
+/* Before the first landmark: ERR_RANGE, too early to say. After the last: as on the last. */
+MUST_CHECK enum err warning_forecast(const struct warning_model *m,
+                                     const double inputs[WARNING_INPUTS], int32_t day,
+                                     struct warning_forecast *ret);
+
+/* The rule to beat: nothing seen of the learner for seven days. */
+enum { WARNING_ABSENT_DAYS = 7 };
+bool warning_absent(int64_t last_visit_us, int64_t now_us);
+
+/* What the visits of a course's first days say, where nothing has been due yet. */
+enum warning_visit_input {
+    WARNING_VISIT_ONE,
+    WARNING_VISIT_SILENCE, /* longest gap between visits, share of the window; its ends count */
+    WARNING_VISIT_DAYS,    /* share of days with a visit */
+    WARNING_VISIT_SESSIONS,
+    WARNING_VISIT_ACTIONS,
+    WARNING_VISIT_POSTS, /* log(1 + n) of these */
+    WARNING_VISIT_HANDED,
+    WARNING_VISIT_INPUTS
+};
+struct warning_visit {
+    int64_t at; /* UTC microseconds, ascending */
+    bool post, handed;
+};
+/* Visits outside [from, to) are passed over. from < to. */
+void warning_visits_read(const struct warning_visit *v, int32_t n, int64_t from, int64_t to,
+                         double ret[WARNING_VISIT_INPUTS]);
+
+/* Logistic regression: maximises the likelihood less ridge/2 * sum of v_j * (w_j - prior_j)^2 over
+ * the inputs but the first, the constant, with v_j the input's variance in these rows (at least
+ * WARNING_SPREAD_MIN, so that an input that hardly ever varies is not believed). Newton steps with
+ * halving. prior NULL: zeros. x: `rows` runs of `inputs` <= WARNING_FIT_INPUTS_MAX; y: 0 or 1.
+ * ridge > 0. ERR_RANGE: no rows, a value that is not finite, or only one outcome. ERR_NOMEM. */
+#define WARNING_SPREAD_MIN 0.05
+MUST_CHECK enum err warning_fit(struct arena *scratch, const double *x, const uint8_t *y,
+                                int32_t rows, int32_t inputs, double ridge, const double *prior,
+                                double *ret_weights);
