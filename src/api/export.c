@@ -48,6 +48,8 @@ static const struct table tables[] = {
      "difficultyMicro memoryDay:d memoryReviews lapses"},
     {"forecasts", STMT_EXPORT_AUDITS,
      "slot outcomes remembered forecastMicro squareMicro brierMicro lossMicro"},
+    {"memory", STMT_EXPORT_MEMORY_FITS,
+     "fittedAt:t reviews judged logLossBefore logLoss weights:j initial decay cards"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

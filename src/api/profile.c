@@ -1,6 +1,7 @@
 #include "api/profile.h"
 
 #include "api/learner.h"
+#include "twin/memory_fit.h"
 #include "twin/study.h"
 
 #include <math.h>
@@ -71,6 +72,21 @@ static const struct field estimate_fields[] = {
     FIELD_END,
 };
 
+/* What older clients read. */
+struct curve {
+    double initial, decay, half_life;
+    int64_t fitted_at;
+};
+static const struct field curve_fields[] = {
+    FIELD(F_F64, struct curve, initial, "initialRetention", .min = 0.5, .max = 1,
+          .doc = "recall on the day of a review, by the exponential curve"),
+    FIELD(F_F64, struct curve, decay, "decayRate", .doc = "a day"),
+    FIELD(F_F64, struct curve, half_life, "stabilityFactor",
+          .doc = "half-life in days: ln 2 / decayRate"),
+    FIELD(F_TIME, struct curve, fitted_at, "fittedAt", .doc = "when it was worked out"),
+    FIELD_END,
+};
+
 struct estimates {
     struct estimate average, optimal, times, curve, style;
 };
@@ -89,7 +105,8 @@ static const struct field estimates_fields[] = {
 struct profile {
     struct list times, preferences, modalities;
     double average, optimal, quality;
-    struct str style, curve; /* always null so far; see the estimates */
+    struct str style; /* always null; see the estimates */
+    const struct curve *curve;
     int64_t analyzed_at;
     struct str quality_formula;
     struct estimates estimates;
@@ -108,8 +125,11 @@ static const struct field profile_fields[] = {
           .size = sizeof(struct modality), .doc = "use and success by modality"),
     FIELD(F_JSON, struct profile, style, "learningStyleProfile", .flags = FIELD_NULLABLE,
           .doc = "null: see estimates.learningStyleProfile.reason"),
-    FIELD(F_JSON, struct profile, curve, "personalizedForgettingCurve", .flags = FIELD_NULLABLE,
-          .doc = "null: see estimates.personalizedForgettingCurve.reason"),
+    FIELD(F_OBJECT, struct profile, curve, "personalizedForgettingCurve",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = curve_fields,
+          .size = sizeof(struct curve),
+          .doc = "an exponential in place of FSRS's curve, mean of the learner's cards; null: see "
+                 "estimates.personalizedForgettingCurve.reason"),
     FIELD(F_TIME, struct profile, analyzed_at, "lastAnalyzedAt",
           .doc = "the profile is made anew by every call"),
     FIELD(F_F64, struct profile, quality, "dataQualityScore", .min = 0, .max = 1,
@@ -278,8 +298,45 @@ static enum err fill_modalities(struct api_call *c, const struct rows *rows, str
     return ERR_OK;
 }
 
+static enum err fill_curve(struct api_call *c, const struct rows *rows, int64_t reviews,
+                           struct profile *p)
+{
+    struct needed needed = NEEDED_NONE;
+
+    p->estimates.curve = (struct estimate){
+        .value = NAN,
+        .method = STR("FSRS-6 fitted to the learner; least squares through its cards' mean recall"),
+    };
+    if (rows->count == 0) {
+        needed.graded = MEMORY_FIT_JUDGED_MIN - reviews;
+        p->estimates.curve.reason =
+            needed.graded > 0
+                ? STR("Too few cards were reviewed.")
+                : STR("It is worked out at night, from cards that were reviewed again "
+                      "a day or more after their last review.");
+        if (needed.graded > 0)
+            p->estimates.curve.needed = needed_new(c->arena, needed);
+        return ERR_OK;
+    }
+    struct columns v = columns_of(rows, 0);
+    struct curve *curve = arena_new(c->arena, struct curve, 1);
+    if (!curve)
+        return ERR_NOMEM;
+    curve->fitted_at = column_i64(&v, 0);
+    p->estimates.curve.n = column_i64(&v, 0);
+    column_f64(&v); /* losses */
+    column_f64(&v);
+    curve->initial = round_to(column_f64(&v), 4);
+    double decay = column_f64(&v);
+    curve->decay = round_to(decay, 6);
+    curve->half_life = round_to(log(2) / decay, 2);
+    p->estimates.curve.value = curve->half_life;
+    p->curve = curve;
+    return ERR_OK;
+}
+
 static enum err fill_profile(struct api_call *c, const struct query *q, double quality,
-                             struct learning_profile *r)
+                             const struct learner *l, struct learning_profile *r)
 {
     struct profile *p = arena_new(c->arena, struct profile, 1);
 
@@ -288,11 +345,6 @@ static enum err fill_profile(struct api_call *c, const struct query *q, double q
     p->analyzed_at = c->now_us;
     p->quality = round_to(quality, 4);
     p->quality_formula = STR("mean of min(1, weeks/6), min(1, sessions/50), min(1, graded/200)");
-    p->estimates.curve = (struct estimate){
-        .value = NAN,
-        .method = STR("none yet"),
-        .reason = STR("Memory is not modelled by this server's version."),
-    };
     p->estimates.style = (struct estimate){
         .value = NAN,
         .method = STR("none"),
@@ -303,23 +355,27 @@ static enum err fill_profile(struct api_call *c, const struct query *q, double q
     if (e != ERR_OK)
         return e;
     fill_lengths(c, &q[2].rows, p);
+    e = fill_curve(c, &q[4].rows, l->reviews, p);
+    if (e != ERR_OK)
+        return e;
     return fill_modalities(c, &q[3].rows, p);
 }
 
 enum err get_learning_profile(struct api_call *c)
 {
     const struct value args[] = {V_S(c->learner), V_I(MODALITIES_MAX)};
-    struct query q[4] = {
+    struct query q[5] = {
         [1] = {.stmt = STMT_STUDY_HOURS, .args = args, .arg_count = 1},
         [2] = {.stmt = STMT_STUDY_LENGTHS, .args = args, .arg_count = 1},
         [3] = {.stmt = STMT_TOPIC_MODALITIES, .args = args, .arg_count = 2},
+        [4] = {.stmt = STMT_MEMORY_FIT_OF_LEARNER, .args = args, .arg_count = 1},
     };
     struct learning_profile *r = arena_new(c->arena, struct learning_profile, 1);
     struct learner l;
 
     if (!r)
         return ERR_NOMEM;
-    enum err e = learner_read(c, q, 4, &l);
+    enum err e = learner_read(c, q, 5, &l);
     if (e != ERR_OK)
         return e;
     struct study_gate g = study_gate(l.first_at, c->now_us, l.sessions, learner_graded(&l));
@@ -331,7 +387,7 @@ enum err get_learning_profile(struct api_call *c)
         r->reason = reason_disabled;
         return ERR_OK;
     }
-    return fill_profile(c, q, g.quality, r);
+    return fill_profile(c, q, g.quality, &l, r);
 }
 
 enum err learning_profile_print(struct api_call *c, struct str *ret)

@@ -110,6 +110,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         bool always;
     } more[] = {
         {STMT_LEARNER_DROP_EVENTS, &by_id, true},
+        {STMT_LEARNER_DROP_MEMORY_FITS, &by_id, true},
         {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
         {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},
         {STMT_LEARNER_DROP_BUSY_TIMES, &by_id, false},

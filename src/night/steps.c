@@ -1,6 +1,7 @@
 /* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
-#include "night/night.h"
+#include "night/memory.h"
 
 const struct night_step night_steps[] = {
+    {"memory", night_memory},
     {.name = NULL},
 };

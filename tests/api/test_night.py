@@ -29,6 +29,31 @@ class Nights:
             self.assertEqual((local.hour, local.minute), (2, 0), local)
             self.assertLess(local - datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(hours=25))
 
+    def test_memory_is_fitted(self):
+        reviews = [event("ann", "review", at="2025-03-%02dT12:%02d:00Z" % (1 + 3 * k, i), item="card%d" % i,
+                         rating=1 if k and (i + k) % 3 == 0 else 3) for i in range(40) for k in range(4)]
+        self.server.events(reviews + [event("new", "review", item="card", rating=3)])
+        before = self.profile("ann")
+        self.assertIsNone(before["personalizedForgettingCurve"])
+        self.assertIn("night", before["estimates"]["personalizedForgettingCurve"]["reason"])
+        self.restart()
+        self.wait_for_night("ann")
+        self.wait_for_night("new")
+        profile = self.profile("ann")
+        curve, estimate = profile["personalizedForgettingCurve"], profile["estimates"]["personalizedForgettingCurve"]
+        self.assertEqual(estimate["n"], 120)
+        self.assertIsNone(estimate["reason"])
+        self.assertAlmostEqual(curve["stabilityFactor"] * curve["decayRate"], 0.6931, places=2)
+        self.assertGreater(curve["initialRetention"], 0.5)
+        thin = self.profile("new")
+        self.assertIsNone(thin["personalizedForgettingCurve"])
+        self.assertEqual(thin["estimates"]["personalizedForgettingCurve"]["needed"]["graded"], 31)
+
+    def profile(self, learner):
+        reply = self.server.get("/api/analytics/learning-profile", query={"userId": learner})
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json["data"]["profile"]
+
     def restart(self):
         """A look comes at once when the server starts, else every half minute."""
         cls = type(self)

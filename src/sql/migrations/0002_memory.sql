@@ -23,3 +23,18 @@ CREATE TABLE audits (
     loss_micro {int} NOT NULL DEFAULT 0,
     PRIMARY KEY (learner_id, slot)
 ) {by_learner};
+
+-- FSRS's weights as they suit a learner best (src/twin/memory_fit.h), and the curve that they give.
+-- Made at night, from all reviews at that time.
+CREATE TABLE memory_fits (
+    learner_id {int} NOT NULL PRIMARY KEY,
+    fitted_at {int} NOT NULL,
+    reviews {int} NOT NULL,          -- of the learner then, as in totals
+    judged {int} NOT NULL,           -- a day or more after the card's last one
+    loss_before {real} NOT NULL,     -- mean log loss of these by the published weights
+    loss {real} NOT NULL,            -- and by the fitted ones
+    weights {text} NOT NULL,         -- a JSON array of 21 numbers
+    initial {real} NOT NULL,         -- recall = initial * e^(-decay * days), in the place of FSRS's curve
+    decay {real} NOT NULL,
+    cards {int} NOT NULL             -- that the curve is the mean of
+) {by_learner};

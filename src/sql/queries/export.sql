@@ -78,6 +78,11 @@ SELECT slot, n, yes, p_micro, square_micro, brier_micro, loss_micro
   FROM audits WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY slot;
 
+-- name: export_memory_fits
+-- args: text
+SELECT fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards
+  FROM memory_fits WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
 -- name: export_loads
 -- args: text
 SELECT at, id, session, score, confidence, indicators

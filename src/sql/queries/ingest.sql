@@ -535,6 +535,10 @@ DELETE FROM topics WHERE learner_id = $1;
 -- args: int
 DELETE FROM totals WHERE learner_id = $1;
 
+-- name: learner_drop_memory_fits
+-- args: int
+DELETE FROM memory_fits WHERE learner_id = $1;
+
 -- name: learner_drop_events
 -- args: int
 DELETE FROM events WHERE learner_id = $1;
