@@ -63,7 +63,6 @@ struct connect_reply {
     bool connected;
     struct str provider, authorization_url, state, calendar_id, feed_url;
     int64_t synced, skipped;
-    bool *truncated;
 };
 const struct field calendar_connect_reply[] = {
     FIELD(F_BOOL, struct connect_reply, connected, "connected",

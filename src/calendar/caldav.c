@@ -182,7 +182,7 @@ static enum err read_calendar(struct sync *s, struct str url, const struct ical_
                               struct ical_reader *reader)
 {
     char from[32], to[32];
-    struct answer a;
+    struct answer a = {.count = 0};
 
     utc_print(w->from, from);
     utc_print(w->to, to);

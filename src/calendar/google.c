@@ -221,6 +221,11 @@ static const struct field page_fields[] = {
     FIELD_END,
 };
 
+/* Nothing more than this is asked for. */
+#define PAGE_FIELDS                                                                              \
+    "summary,timeZone,nextPageToken,nextSyncToken,items(id,iCalUID,status,summary,transparency," \
+    "start,end,attendees(self,responseStatus))"
+
 static bool declined(const struct item *it)
 {
     const struct attendee *a = it->attendees.p;
@@ -278,6 +283,7 @@ static struct str page_url(const struct sync *s, const struct ical_window *w, st
     buf_str(&b, STR("/calendars/primary/events?"));
     parameter(&b, "singleEvents", STR("true"));
     parameter(&b, "maxResults", STR("250"));
+    parameter(&b, "fields", STR(PAGE_FIELDS));
     if (s->partial) {
         parameter(&b, "syncToken", s->marker);
     } else {

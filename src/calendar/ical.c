@@ -845,6 +845,7 @@ static void library_init(void)
 {
     icalerror_set_errors_are_fatal(0);
     ical_set_unknown_token_handling_setting(ICAL_ASSUME_IANA_TOKEN);
+    icaltimezone_get_utc_timezone(); /* makes its tables now, before threads ask for them */
 }
 
 enum err ical_add(struct ical_reader *r, struct str text)

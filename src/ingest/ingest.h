@@ -101,10 +101,10 @@ MUST_CHECK enum err quarantine_put(struct store_conn *conn, const struct quarant
                                    int32_t n, int32_t rows_max);
 
 /* Takes everything of a learner out, in one transaction: log, sums, profile, consents,
- * keys, refused events that name the learner. ERR_NOT_FOUND. ret_rows: how many rows went. */
+ * keys, calendars, planned sessions, refused events that name the learner. ERR_NOT_FOUND. ret_rows: how many rows went. */
 MUST_CHECK enum err learner_erase(struct store_conn *conn, struct str external_id,
                                   int64_t *ret_rows);
-/* The same but for the learner's settings, consents and keys: what is left when the learner
+/* The same but for the learner's settings, consents, keys and calendars: what is left when the learner
  * withdraws from analysis. */
 MUST_CHECK enum err learner_forget(struct store_conn *conn, struct str external_id,
                                    int64_t *ret_rows);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -94,6 +95,14 @@ static void single_events(void **state)
         "2025-10-21T09:00 60 Longer, and  more\n");
 }
 
+#define OWN_ZONE                                                                      \
+    "BEGIN:VTIMEZONE\r\nTZID:Our Own\r\n"                                             \
+    "BEGIN:STANDARD\r\nDTSTART:19701025T030000\r\nTZOFFSETFROM:+0330\r\n"             \
+    "TZOFFSETTO:+0230\r\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nEND:STANDARD\r\n" \
+    "BEGIN:DAYLIGHT\r\nDTSTART:19700329T020000\r\nTZOFFSETFROM:+0230\r\n"             \
+    "TZOFFSETTO:+0330\r\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nEND:DAYLIGHT\r\n"  \
+    "END:VTIMEZONE\r\n"
+
 static void zones(void **state)
 {
     (void)state;
@@ -114,14 +123,8 @@ static void zones(void **state)
                           "RRULE:FREQ=DAILY;COUNT=3\r\n")),
            "2025-10-25T07:00 60 x\n2025-10-26T08:00 60 x\n2025-10-27T08:00 60 x\n");
     /* a zone that only the calendar knows, with summer time of its own */
-    expect(CALENDAR(
-               "BEGIN:VTIMEZONE\r\nTZID:Our Own\r\n"
-               "BEGIN:STANDARD\r\nDTSTART:19701025T030000\r\nTZOFFSETFROM:+0330\r\n"
-               "TZOFFSETTO:+0230\r\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nEND:STANDARD\r\n"
-               "BEGIN:DAYLIGHT\r\nDTSTART:19700329T020000\r\nTZOFFSETFROM:+0230\r\n"
-               "TZOFFSETTO:+0330\r\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nEND:DAYLIGHT\r\n"
-               "END:VTIMEZONE\r\n" EVENT("DTSTART;TZID=Our Own:20251025T090000\r\nDURATION:PT1H\r\n"
-                                         "RRULE:FREQ=DAILY;COUNT=3\r\n")),
+    expect(CALENDAR(OWN_ZONE EVENT("DTSTART;TZID=Our Own:20251025T090000\r\nDURATION:PT1H\r\n"
+                                   "RRULE:FREQ=DAILY;COUNT=3\r\n")),
            "2025-10-25T05:30 60 x\n2025-10-26T06:30 60 x\n2025-10-27T06:30 60 x\n");
 }
 
@@ -402,6 +405,43 @@ static void disguised_values(void **state)
     }
 }
 
+/* Servers do this on several workers at once. */
+static void *expand_often(void *failed)
+{
+    const struct ical_window w = {.from = INT64_C(1760918400) * US_PER_S,
+                                  .to = INT64_C(1763596800) * US_PER_S,
+                                  .zone = zone_utc()};
+    for (int i = 0; i < 50; i++) {
+        struct ical_reader r;
+        struct busy_list l;
+        struct arena arena;
+        arena_init(&arena, 1 << 20);
+        ical_begin(&r, &w, &arena);
+        enum err e = ical_add(
+            &r, STR(CALENDAR(OWN_ZONE EVENT("DTSTART;TZID=Our Own:20251025T090000\r\n"
+                                            "DURATION:PT1H\r\nRRULE:FREQ=DAILY;COUNT=3\r\n"))));
+        ical_end(&r, &l);
+        if (e != ERR_OK || l.count != 3)
+            *(bool *)failed = true;
+        arena_fini(&arena);
+    }
+    return NULL;
+}
+
+static void many_at_once(void **state)
+{
+    pthread_t threads[4];
+    bool failed[4] = {false};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, expand_often, &failed[i]), 0);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        assert_false(failed[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +456,7 @@ int main(void)
         cmocka_unit_test(hostile_rules),
         cmocka_unit_test(the_budget),
         cmocka_unit_test(disguised_values),
+        cmocka_unit_test(many_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
