@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "eval/split.h"
 #include "twin/mastery.h"
-#include "twin/struggle.h"
+#include "twin/mind.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -236,86 +236,51 @@ static enum err row_order(const struct answers *a, int64_t **ret)
     return ERR_OK;
 }
 
-/* What is kept of one learner at a time: counts by item and skill, and the latest answers. */
+/* One learner at a time, with the memory that a server has for one. */
 struct tracker {
     struct struggle_model *model;
-    struct struggle_count all, *items, *skills;
-    struct struggle_question q;
+    struct mind *mind;
     uint32_t learner;
 };
 
 static void tracker_fini(struct tracker *t)
 {
     struggle_model_free(t->model);
-    free(t->items);
-    free(t->skills);
+    mind_free(t->mind);
 }
 
-static enum err tracker_init(struct tracker *t, const struct answers *a, bool best_lr)
+static enum err tracker_init(struct tracker *t, bool best_lr)
 {
-    *t = (struct tracker){.learner = UINT32_MAX,
-                          .items = calloc((size_t)a->items.count + 1, sizeof *t->items),
-                          .skills = calloc((size_t)a->skills.count + 1, sizeof *t->skills)};
-    enum err e = t->items && t->skills
-                     ? struggle_model_new(STRUGGLE_BITS_DEFAULT,
-                                          best_lr ? STRUGGLE_BEST_LR : STRUGGLE_FULL, &t->model)
-                     : ERR_NOMEM;
+    *t = (struct tracker){.learner = UINT32_MAX};
+    enum err e = mind_new(&t->mind);
 
+    if (e == ERR_OK)
+        e = struggle_model_new(STRUGGLE_BITS_DEFAULT, best_lr ? STRUGGLE_BEST_LR : STRUGGLE_FULL,
+                               &t->model);
     if (e != ERR_OK)
         tracker_fini(t);
     return e;
 }
 
-/* Only what this learner touched is cleared, so that a learner costs no more than his answers. */
-static void tracker_leave(struct tracker *t, const struct answers *a, const int64_t *order,
-                          int64_t first, int64_t end)
-{
-    const struct struggle_count nothing = {0};
-
-    for (int64_t i = first; i < end; i++) {
-        const struct answer *r = &a->rows[order[i]];
-
-        t->items[r->item] = nothing;
-        for (int j = 0; j < r->skill_count; j++)
-            t->skills[a->skill_ids[r->first_skill + (uint32_t)j]] = nothing;
-    }
-    t->all = nothing;
-    t->q = (struct struggle_question){0};
-}
-
 static double track(struct tracker *t, const struct answers *a, const struct answer *r)
 {
-    const uint32_t *skills = r->skill_count ? a->skill_ids + r->first_skill : NULL;
-    struct struggle_question *q = &t->q;
+    uint64_t skills[STRUGGLE_SKILLS_MAX];
+    struct struggle_question q;
     double p = (double)NAN;
 
-    q->item = r->item + UINT64_C(1);
-    q->skill_count = r->skill_count;
-    q->all = &t->all;
-    q->on_item = &t->items[r->item];
-    q->now_s = r->at_s;
-    for (int j = 0; j < r->skill_count; j++) {
-        q->skills[j] = skills[j] + UINT64_C(1);
-        q->on_skill[j] = &t->skills[skills[j]];
-    }
+    for (int j = 0; j < r->skill_count; j++)
+        skills[j] = a->skill_ids[r->first_skill + (uint32_t)j] + UINT64_C(1);
+    mind_question(t->mind, r->item + UINT64_C(1), skills, r->skill_count, r->at_s, &q);
     if (r->outcome >= 0) {
         struct struggle_features f;
         struct struggle_prediction prediction;
 
-        struggle_read(t->model, q, &f);
+        struggle_read(t->model, &q, &f);
         struggle_predict(t->model, &f, &prediction);
         struggle_learn(t->model, &f, &prediction, r->outcome);
         p = prediction.probability;
     }
-    /* what was shown counts as seen and known */
-    bool right = r->outcome != 0;
-    double latency_s = r->outcome < 0 ? -1 : (double)r->latency_s;
-
-    struggle_count_add(&t->all, right, latency_s, r->at_s, q->index);
-    struggle_count_add(&t->items[r->item], right, latency_s, r->at_s, q->index);
-    for (int j = 0; j < r->skill_count; j++)
-        struggle_count_add(&t->skills[skills[j]], right, latency_s, r->at_s, q->index);
-    struggle_question_after(q, r->outcome == 1);
+    mind_answer(t->mind, &q, r->outcome == 1, r->outcome < 0, (double)r->latency_s);
     return p;
 }
 
@@ -410,8 +375,8 @@ static enum err forecast_tracker(const struct answers *a, const int64_t *order, 
                                  struct forecast *f, int64_t *ret_n)
 {
     struct tracker t;
-    int64_t n = 0, first = 0;
-    enum err e = tracker_init(&t, a, best_lr);
+    int64_t n = 0;
+    enum err e = tracker_init(&t, best_lr);
 
     if (e != ERR_OK)
         return e;
@@ -419,9 +384,8 @@ static enum err forecast_tracker(const struct answers *a, const int64_t *order, 
         const struct answer *r = &a->rows[order[i]];
 
         if (r->learner != t.learner) {
-            tracker_leave(&t, a, order, first, i);
+            mind_clear(t.mind);
             t.learner = r->learner;
-            first = i;
         }
         double p = track(&t, a, r);
 
