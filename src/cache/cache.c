@@ -1,0 +1,718 @@
+#include "cache/cache.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "cache/shelf.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    FLIGHT_CHAINS = 64,
+    CALLED_AT_ONCE = 64,   /* waiters taken off a flight under one hold of the lock */
+    BUCKETS_AT_ONCE = 256, /* looked through under one hold */
+    CACHE_LINE = 64
+};
+
+struct flight {
+    struct flight *chain;
+    uint64_t hash;
+    struct stamp stamp;
+    struct waiter *first, *last;
+    bool listed;  /* in its chain: can be joined */
+    bool dropped; /* its key was invalidated meanwhile: the answer is not kept */
+    uint16_t key_n;
+    char key[];
+};
+
+/* All of it is guarded by the lock. */
+struct shard {
+    _Alignas(CACHE_LINE) pthread_mutex_t lock;
+    struct shelf shelf;
+    struct flight *flights[FLIGHT_CHAINS];
+    uint32_t sweep_bucket;
+    struct cache_stats counts; /* what it counts itself: from hits on, but for `dropped` */
+};
+
+struct cache {
+    struct answer_home home; /* first: what answers know of the cache */
+    struct shard *shards;
+    uint32_t shard_count;
+    size_t bytes_max;
+    const struct generations *generations;
+    int32_t waiters_max;
+    _Atomic int32_t waiters;
+    _Atomic uint32_t sweep_shard;
+};
+
+/* ---- life ---- */
+
+struct cache_key cache_key_of(struct str text)
+{
+    ASSERT(text.n >= 1 && text.n <= CACHE_KEY_MAX);
+    return (struct cache_key){text, hash_str(text)};
+}
+
+static struct shard *shard_of(const struct cache *c, uint64_t hash)
+{
+    return &c->shards[(hash >> 58) & (c->shard_count - 1)];
+}
+
+static uint32_t shards_for(size_t bytes_max)
+{
+    uint32_t n = CACHE_SHARDS;
+
+    while (n > 1 && bytes_max > 0 && bytes_max / n < CACHE_SHARD_MIN)
+        n /= 2;
+    return n;
+}
+
+static void form_was_made(struct answer_home *home, uint64_t hash, struct answer *a,
+                          enum answer_form form, size_t saved);
+
+/* Waiting threads spin a little first: the lock is held for less than a switch costs. */
+static void lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+enum err cache_new(const struct cache_options *options, struct cache **ret)
+{
+    uint32_t shards = shards_for(options->bytes_max);
+    size_t fixed = sizeof(struct cache) + shards * sizeof(struct shard);
+    size_t budget = options->bytes_max > fixed ? (options->bytes_max - fixed) / shards : 0;
+    struct cache *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return ERR_NOMEM;
+    c->shards = aligned_alloc(CACHE_LINE, shards * sizeof(struct shard));
+    if (!c->shards) {
+        free(c);
+        return ERR_NOMEM;
+    }
+    memset(c->shards, 0, shards * sizeof(struct shard));
+    c->home.grew = form_was_made;
+    c->bytes_max = options->bytes_max;
+    c->generations = options->generations;
+    c->waiters_max = options->waiters_max;
+    for (uint32_t i = 0; i < shards; i++) {
+        if (shelf_init(&c->shards[i].shelf, budget, options->generations) != ERR_OK) {
+            cache_free(c);
+            return ERR_NOMEM;
+        }
+        lock_init(&c->shards[i].lock);
+        c->shard_count++;
+    }
+    *ret = c;
+    return ERR_OK;
+}
+
+void cache_free(struct cache *c)
+{
+    if (!c)
+        return;
+    for (uint32_t i = 0; i < c->shard_count; i++) {
+        struct shard *s = &c->shards[i];
+
+        for (int k = 0; k < FLIGHT_CHAINS; k++)
+            ASSERT(!s->flights[k]);
+        shelf_fini(&s->shelf);
+        pthread_mutex_destroy(&s->lock);
+    }
+    free(c->shards);
+    free(c);
+}
+
+/* Gives the lock back, and frees what went meanwhile. */
+static void shard_unlock(struct shard *s)
+{
+    struct entry *gone = shelf_take_gone(&s->shelf);
+
+    pthread_mutex_unlock(&s->lock);
+    entries_free(gone);
+}
+
+/* ---- keeping ---- */
+
+static void let_go(struct shard *s, struct entry *e)
+{
+    e->chain = s->shelf.gone;
+    s->shelf.gone = e;
+}
+
+static bool is_worth_keeping(const struct shard *s, const struct answer *a, const struct entry *old)
+{
+    if (!stamp_valid(s->shelf.generations, &answer_spec(a)->stamp))
+        return false;
+    if (!old || shelf_fault(&s->shelf, old, s->shelf.now_us) != DROP_COUNT)
+        return true;
+    return old->answer != a && answer_spec(old->answer)->made_us <= answer_spec(a)->made_us;
+}
+
+/* In its place: what the key has earned stays. */
+static void replace(struct shard *s, struct entry *old, struct entry *e)
+{
+    struct answer *a = e->answer;
+
+    e->answer = old->answer;
+    answer_settle(e->answer, NULL, 0);
+    let_go(s, e);
+    old->answer = a;
+    old->retry_us = 0;
+    s->shelf.dropped[DROP_REPLACED]++;
+    shelf_recharge(&s->shelf, old);
+}
+
+/* The lock is held. Takes the entry over, whatever becomes of it. */
+static void do_keep(struct cache *c, struct shard *s, struct entry *e)
+{
+    struct cache_key key = {{e->key, e->key_n}, e->hash};
+    struct entry *old = shelf_find(&s->shelf, &key);
+
+    if (!is_worth_keeping(s, e->answer, old)) {
+        let_go(s, e);
+        return;
+    }
+    answer_settle(e->answer, &c->home, e->hash); /* before its bytes are counted */
+    if (entry_cost(e) > s->shelf.room) {
+        answer_settle(e->answer, NULL, 0);
+        s->counts.refused_too_large++;
+        let_go(s, e);
+        return;
+    }
+    s->counts.inserted++;
+    if (old)
+        replace(s, old, e);
+    else
+        shelf_add(&s->shelf, e);
+}
+
+/* NULL: nothing is kept here, or there is no memory. */
+static struct entry *entry_for(const struct shard *s, const struct cache_key *key, struct answer *a)
+{
+    struct entry *e = s->shelf.buckets ? entry_new(key, a) : NULL;
+
+    if (e)
+        answer_ref(a);
+    return e;
+}
+
+void cache_put(struct cache *c, const struct cache_key *key, struct answer *a)
+{
+    struct shard *s = shard_of(c, key->hash);
+    struct entry *e = entry_for(s, key, a);
+
+    if (!e)
+        return;
+    pthread_mutex_lock(&s->lock);
+    do_keep(c, s, e);
+    shard_unlock(s);
+}
+
+size_t cache_cost(const struct cache_key *key, const struct answer *a)
+{
+    struct entry *e = entry_new(key, (struct answer *)a); /* as large as the real one */
+    size_t cost = e ? entry_cost(e) : 0;
+
+    free(e);
+    return cost;
+}
+
+/* On the thread that made the form. The entry is looked for by the answer: it may have gone. */
+static void form_was_made(struct answer_home *home, uint64_t hash, struct answer *a,
+                          enum answer_form form, size_t saved)
+{
+    struct cache *c = (struct cache *)home;
+    struct shard *s = shard_of(c, hash);
+
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = shelf_find_answer(&s->shelf, hash, a);
+
+    if (e)
+        shelf_recharge(&s->shelf, e);
+    s->counts.encoded[form]++;
+    s->counts.encoded_bytes_saved += (int64_t)saved;
+    shard_unlock(s);
+}
+
+/* ---- flights ---- */
+
+static struct flight **chain_of(struct shard *s, uint64_t hash)
+{
+    return &s->flights[hash & (FLIGHT_CHAINS - 1)];
+}
+
+static struct flight *flight_new(const struct cache_key *key)
+{
+    struct flight *f = malloc(sizeof *f + key->text.n);
+
+    if (!f)
+        return NULL;
+    *f = (struct flight){.hash = key->hash, .key_n = (uint16_t)key->text.n};
+    memcpy(f->key, key->text.p, key->text.n);
+    return f;
+}
+
+static void unlist(struct shard *s, struct flight *f)
+{
+    struct flight **at = chain_of(s, f->hash);
+
+    if (!f->listed)
+        return;
+    while (*at != f)
+        at = &(*at)->chain;
+    *at = f->chain;
+    f->listed = false;
+}
+
+/* The flight to join. One that began before a tag was raised goes on for those who came before. */
+static struct flight *flight_of(struct shard *s, const struct cache_key *key)
+{
+    struct flight *f = *chain_of(s, key->hash);
+
+    while (f && !(f->hash == key->hash && str_eq(key->text, (struct str){f->key, f->key_n})))
+        f = f->chain;
+    if (f && !stamp_valid(s->shelf.generations, &f->stamp)) {
+        unlist(s, f);
+        return NULL;
+    }
+    return f;
+}
+
+static void join(const struct cache *c, struct shard *s, struct flight *f, struct waiter *w)
+{
+    w->flight = f;
+    w->shard = (uint64_t)(s - c->shards);
+    w->next = NULL;
+    w->prev = f->last;
+    if (f->last)
+        f->last->next = w;
+    else
+        f->first = w;
+    f->last = w;
+}
+
+static void leave(struct flight *f, struct waiter *w)
+{
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        f->first = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    else
+        f->last = w->prev;
+    w->flight = NULL;
+}
+
+bool flight_leave(struct cache *c, struct waiter *w)
+{
+    struct shard *s = &c->shards[w->shard];
+
+    pthread_mutex_lock(&s->lock);
+    bool waited = w->flight != NULL;
+
+    if (waited) {
+        leave(w->flight, w);
+        atomic_fetch_sub_explicit(&c->waiters, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return waited;
+}
+
+const struct stamp *flight_stamp(const struct flight *f)
+{
+    return &f->stamp;
+}
+
+/* The lock is held. The first of those who wait, off the flight; the last one's `next` is NULL. */
+static struct waiter *take_some(struct flight *f)
+{
+    struct waiter *first = f->first, *last = NULL;
+
+    for (int i = 0; i < CALLED_AT_ONCE && f->first; i++) {
+        last = f->first;
+        f->first = last->next;
+        last->flight = NULL;
+    }
+    if (last)
+        last->next = NULL;
+    if (f->first)
+        f->first->prev = NULL;
+    else
+        f->last = NULL;
+    return first;
+}
+
+static void call(struct cache *c, struct waiter *w, struct answer *a, enum err e)
+{
+    while (w) {
+        struct waiter *next = w->next; /* done() may be the end of w */
+
+        atomic_fetch_sub_explicit(&c->waiters, 1, memory_order_relaxed);
+        w->done(w, a ? answer_ref(a) : NULL, e);
+        w = next;
+    }
+}
+
+/* The lock is held. */
+static void note_end(struct shard *s, const struct flight *f, const struct answer *a)
+{
+    if (a) {
+        s->counts.fills++;
+        return;
+    }
+    s->counts.fill_failures++;
+    struct cache_key key = {{f->key, f->key_n}, f->hash};
+    struct entry *e = shelf_find(&s->shelf, &key);
+
+    if (e) /* what is stale serves on; not each reader of it tries again */
+        e->retry_us = s->shelf.now_us + CACHE_RETRY_US;
+}
+
+void flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, enum err e)
+{
+    ASSERT(a || e != ERR_OK);
+    if (!f)
+        return;
+    struct shard *s = shard_of(c, f->hash);
+    struct cache_key key = {{f->key, f->key_n}, f->hash};
+    struct entry *entry = a && keep ? entry_for(s, &key, a) : NULL;
+    struct waiter *some;
+
+    pthread_mutex_lock(&s->lock);
+    unlist(s, f);
+    note_end(s, f, a);
+    if (entry && !f->dropped)
+        do_keep(c, s, entry);
+    else if (entry)
+        let_go(s, entry);
+    while ((some = take_some(f))) {
+        shard_unlock(s);
+        call(c, some, a, a ? ERR_OK : e);
+        pthread_mutex_lock(&s->lock);
+    }
+    shard_unlock(s);
+    free(f);
+}
+
+/* ---- looking up ---- */
+
+struct find {
+    struct cache *c;
+    struct shard *s;
+    const struct cache_key *key;
+    const struct cache_lookup *how;
+    struct waiter *w;
+    struct flight *spare; /* made outside the lock, for when one is needed */
+    bool no_memory;       /* it could not be made */
+    struct answer *answer;
+    struct flight *flight;
+};
+enum { NEEDS_FLIGHT = -1 }; /* beside cache_result's: again, with a spare one */
+
+static void begin(struct find *f)
+{
+    struct flight **chain = chain_of(f->s, f->key->hash);
+
+    if (!f->spare)
+        return;
+    f->flight = f->spare;
+    f->spare = NULL;
+    stamp_take(f->s->shelf.generations, f->how->tags, f->how->tag_count, &f->flight->stamp);
+    f->flight->listed = true;
+    f->flight->chain = *chain;
+    *chain = f->flight;
+}
+
+/* -ln of any `early` that a generator of 53 bits gives is below 37: mostly there is no need to
+ * take it. */
+static bool is_early(const struct answer_spec *spec, const struct cache_lookup *how)
+{
+    int64_t left = spec->fresh_until_us - how->now_us;
+
+    if (spec->cost_us <= 0 || left / 37 >= spec->cost_us || !(how->early > 0 && how->early < 1))
+        return false;
+    return (double)spec->cost_us * -log(how->early) >= (double)left;
+}
+
+static int found(struct find *f, struct entry *e)
+{
+    const struct answer_spec *spec = answer_spec(e->answer);
+    const struct cache_lookup *how = f->how;
+    bool stale = how->now_us >= spec->fresh_until_us;
+
+    if (how->refresh && how->now_us >= e->retry_us && (stale || is_early(spec, how)) &&
+        !flight_of(f->s, f->key)) {
+        if (!f->spare && !f->no_memory)
+            return NEEDS_FLIGHT;
+        begin(f);
+    }
+    entry_touch(e);
+    f->answer = answer_ref(e->answer);
+    if (stale)
+        f->s->counts.stale_hits++;
+    else
+        f->s->counts.hits++;
+    if (!stale && f->flight)
+        f->s->counts.early_refreshes++;
+    return stale || f->flight ? CACHE_STALE : CACHE_HIT;
+}
+
+static int wait_for(struct find *f, struct flight *flight)
+{
+    struct cache *c = f->c;
+
+    if (atomic_fetch_add_explicit(&c->waiters, 1, memory_order_relaxed) >= c->waiters_max) {
+        atomic_fetch_sub_explicit(&c->waiters, 1, memory_order_relaxed);
+        f->s->counts.busy++;
+        return CACHE_BUSY;
+    }
+    join(c, f->s, flight, f->w);
+    f->s->counts.waits++;
+    return CACHE_WAIT;
+}
+
+static int missed(struct find *f)
+{
+    struct flight *flight = flight_of(f->s, f->key);
+
+    if (flight && f->w)
+        return wait_for(f, flight);
+    if (!flight && !f->spare && !f->no_memory)
+        return NEEDS_FLIGHT;
+    if (!flight)
+        begin(f);
+    f->s->counts.misses++;
+    return CACHE_FILL;
+}
+
+/* The lock is held. */
+static int do_find(struct find *f)
+{
+    struct shelf *shelf = &f->s->shelf;
+    int64_t now_us = f->how->now_us;
+    struct entry *e = shelf_find(shelf, f->key);
+
+    if (now_us > shelf->now_us)
+        shelf->now_us = now_us;
+    if (!e)
+        return missed(f);
+    enum cache_drop fault = shelf_fault(shelf, e, now_us);
+
+    if (fault != DROP_COUNT) {
+        shelf_remove(shelf, e, fault);
+        return missed(f);
+    }
+    if (now_us - answer_spec(e->answer)->made_us > f->how->age_max_us)
+        return missed(f);
+    return found(f, e);
+}
+
+enum cache_result cache_find(struct cache *c, const struct cache_key *key,
+                             const struct cache_lookup *how, struct waiter *w,
+                             struct answer **ret_answer, struct flight **ret_flight)
+{
+    struct find f = {.c = c, .s = shard_of(c, key->hash), .key = key, .how = how, .w = w};
+    int result;
+
+    ASSERT(key->text.n >= 1 && key->text.n <= CACHE_KEY_MAX);
+    for (;;) {
+        pthread_mutex_lock(&f.s->lock);
+        result = do_find(&f);
+        shard_unlock(f.s);
+        if (result != NEEDS_FLIGHT)
+            break;
+        f.spare = flight_new(key);
+        f.no_memory = !f.spare;
+    }
+    free(f.spare);
+    *ret_answer = f.answer;
+    *ret_flight = f.flight;
+    return (enum cache_result)result;
+}
+
+struct answer *cache_peek(struct cache *c, const struct cache_key *key, int64_t now_us)
+{
+    struct shard *s = shard_of(c, key->hash);
+    struct answer *a = NULL;
+
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = shelf_find(&s->shelf, key);
+
+    if (e && shelf_fault(&s->shelf, e, now_us) == DROP_COUNT)
+        a = answer_ref(e->answer);
+    pthread_mutex_unlock(&s->lock);
+    return a;
+}
+
+/* ---- administration ---- */
+
+int64_t cache_drop_key(struct cache *c, struct str text)
+{
+    if (text.n < 1 || text.n > CACHE_KEY_MAX)
+        return 0;
+    struct cache_key key = cache_key_of(text);
+    struct shard *s = shard_of(c, key.hash);
+
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = shelf_find(&s->shelf, &key);
+    struct flight *f = flight_of(s, &key);
+
+    if (e)
+        shelf_remove(&s->shelf, e, DROP_INVALIDATED);
+    if (f) {
+        f->dropped = true;
+        unlist(s, f);
+    }
+    shard_unlock(s);
+    return e != NULL;
+}
+
+/* '*' any run, '?' any byte. On a mismatch only the last '*' takes one more: an earlier one could
+ * not do better. */
+static bool matches(struct str pattern, struct str text)
+{
+    size_t p = 0, t = 0, star = SIZE_MAX, resume = 0;
+
+    while (t < text.n) {
+        if (p < pattern.n && pattern.p[p] == '*') {
+            star = ++p;
+            resume = t;
+        } else if (p < pattern.n && (pattern.p[p] == '?' || pattern.p[p] == text.p[t])) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star;
+            t = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.n && pattern.p[p] == '*')
+        p++;
+    return p == pattern.n;
+}
+
+static void drop_flights(struct shard *s, struct str pattern)
+{
+    for (int i = 0; i < FLIGHT_CHAINS; i++)
+        for (struct flight *f = s->flights[i], *next; f; f = next) {
+            next = f->chain;
+            if (matches(pattern, (struct str){f->key, f->key_n})) {
+                f->dropped = true;
+                unlist(s, f);
+            }
+        }
+}
+
+static int64_t drop_entries(struct shelf *shelf, uint32_t bucket, struct str pattern)
+{
+    int64_t n = 0;
+
+    for (struct entry *e = shelf->buckets[bucket], *next; e; e = next) {
+        next = e->chain;
+        if (matches(pattern, (struct str){e->key, e->key_n})) {
+            shelf_remove(shelf, e, DROP_INVALIDATED);
+            n++;
+        }
+    }
+    return n;
+}
+
+int64_t cache_drop_pattern(struct cache *c, struct str pattern)
+{
+    int64_t n = 0;
+
+    for (uint32_t i = 0; i < c->shard_count; i++) {
+        struct shard *s = &c->shards[i];
+        uint32_t bucket = 0;
+
+        pthread_mutex_lock(&s->lock);
+        drop_flights(s, pattern); /* first: they must not put back what was just dropped */
+        while (s->shelf.buckets && bucket <= s->shelf.mask) {
+            n += drop_entries(&s->shelf, bucket, pattern);
+            if (++bucket % BUCKETS_AT_ONCE == 0) {
+                shard_unlock(s);
+                pthread_mutex_lock(&s->lock);
+            }
+        }
+        shard_unlock(s);
+    }
+    return n;
+}
+
+int64_t cache_drop_all(struct cache *c)
+{
+    return cache_drop_pattern(c, STR("*"));
+}
+
+int64_t cache_sweep(struct cache *c, int64_t now_us, int32_t max)
+{
+    uint32_t turn = atomic_fetch_add_explicit(&c->sweep_shard, 1, memory_order_relaxed);
+    struct shard *s = &c->shards[turn & (c->shard_count - 1)];
+    struct shelf *shelf = &s->shelf;
+    int64_t n = 0;
+
+    if (!shelf->buckets)
+        return 0;
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t k = 0; k <= shelf->mask && max > 0; k++) {
+        uint32_t bucket = s->sweep_bucket++ & shelf->mask;
+
+        max -= shelf->buckets[bucket] == NULL; /* an empty one takes time too */
+        for (struct entry *e = shelf->buckets[bucket], *next; e; e = next, max--) {
+            enum cache_drop fault = shelf_fault(shelf, e, now_us);
+
+            next = e->chain;
+            if (fault != DROP_COUNT) {
+                shelf_remove(shelf, e, fault);
+                n++;
+            }
+        }
+    }
+    shard_unlock(s);
+    return n;
+}
+
+static void add_counts(struct cache_stats *sum, const struct shard *s)
+{
+    const struct cache_stats *n = &s->counts;
+
+    sum->entries += shelf_count(&s->shelf);
+    sum->bytes += (int64_t)(sizeof *s + shelf_bytes(&s->shelf));
+    sum->ghosts += s->shelf.ghosts.count;
+    sum->hits += n->hits;
+    sum->stale_hits += n->stale_hits;
+    sum->misses += n->misses;
+    sum->waits += n->waits;
+    sum->busy += n->busy;
+    sum->fills += n->fills;
+    sum->fill_failures += n->fill_failures;
+    sum->early_refreshes += n->early_refreshes;
+    sum->inserted += n->inserted;
+    sum->refused_too_large += n->refused_too_large;
+    sum->encoded_bytes_saved += n->encoded_bytes_saved;
+    for (int i = 0; i < DROP_COUNT; i++)
+        sum->dropped[i] += s->shelf.dropped[i];
+    for (int i = 0; i < FORM_COUNT; i++)
+        sum->encoded[i] += n->encoded[i];
+}
+
+void cache_stats(const struct cache *c, struct cache_stats *ret)
+{
+    *ret = (struct cache_stats){.bytes_max = (int64_t)c->bytes_max, .bytes = sizeof *c};
+    for (uint32_t i = 0; i < c->shard_count; i++) {
+        struct shard *s = &c->shards[i];
+
+        pthread_mutex_lock(&s->lock);
+        add_counts(ret, s);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
