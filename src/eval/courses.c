@@ -41,7 +41,7 @@ struct presentation {
 struct task {
     int32_t presentation, due;
     int64_t id;
-    bool counts, exam;
+    bool counts, exam, quiz;
     /* of the cohort by a day, see cohorts_by() */
     double n, mean, sd, share;
 };
@@ -110,6 +110,7 @@ static enum err read_tasks(const struct courses_options *o, struct data *d)
             e = ERR_NOMEM;
         else {
             t->id = (int64_t)id;
+            t->quiz = str_eq(sheet_text(&s, 3), STR("CMA"));
             t->exam = str_eq(sheet_text(&s, 3), STR("Exam")) || isnan(due);
             t->due = isnan(due) ? WARNING_NEVER : (int32_t)due;
             t->counts = weight > 0;
@@ -405,6 +406,7 @@ static enum err inputs_of(const struct data *d, const struct row *r, int32_t day
             .due_day = t->due,
             .handed_day = h ? h->day : WARNING_NEVER,
             .counts = t->counts,
+            .quiz = t->quiz,
             .carried = h && h->carried,
             .score = h ? h->score : (double)NAN,
             .standing = h ? (h->score - t->mean) / t->sd : (double)NAN,

@@ -14,6 +14,7 @@ static const uint8_t reason_of[WARNING_INPUTS] = {
     [WARNING_IN_MISSED_ANY] = WARNING_MISSED,
     [WARNING_IN_MISSED] = WARNING_MISSED,
     [WARNING_IN_MISSED_ALONE] = WARNING_MISSED,
+    [WARNING_IN_MISSED_MARKED] = WARNING_MISSED,
     [WARNING_IN_MISSED_LAST] = WARNING_MISSED,
     [WARNING_IN_NOTHING] = WARNING_MISSED,
     [WARNING_IN_AHEAD] = WARNING_LATE,
@@ -27,6 +28,9 @@ static const uint8_t reason_of[WARNING_INPUTS] = {
     [WARNING_IN_STANDING] = WARNING_SCORES,
     [WARNING_IN_STANDING_LOW] = WARNING_SCORES,
     [WARNING_IN_STANDING_POOR] = WARNING_SCORES,
+    [WARNING_IN_STANDING_MARKED] = WARNING_SCORES,
+    [WARNING_IN_STANDING_QUIZ] = WARNING_SCORES,
+    [WARNING_IN_NO_QUIZ] = WARNING_SCORES,
     [WARNING_IN_STANDING_LAST] = WARNING_SCORES,
     [WARNING_IN_STANDING_LEAST] = WARNING_SCORES,
     [WARNING_IN_STANDING_CHANGE] = WARNING_SCORES,
@@ -54,6 +58,8 @@ static double clamp(double v, double low, double high)
 
 /* Of the pieces that share a day, all count: the worst, or the mean, never the first in a list. */
 struct tally {
+    int32_t missed_marked, n_of[2]; /* [quiz] */
+    double standing_of[2];
     int32_t due, missed, handed, late, ahead, carried, scored, counted;
     double alone, lateness, standings, scores;
     double least, first_standing, last_standing, last_score; /* means over the day's pieces */
@@ -74,20 +80,30 @@ static void at_edge(bool later, int32_t day, double v, int32_t *edge, int32_t *n
         *mean += (v - *mean) / ++*n;
 }
 
+/* The last piece is the last that a person marked; a quiz only where there is no such. */
+static int32_t weight_day(const struct warning_task *task)
+{
+    int32_t day = task->due_day < -10000 ? -10000 : task->due_day > 100000 ? 100000 : task->due_day;
+
+    return task->quiz ? day - 1000000 : day;
+}
+
 static void tally_score(struct tally *t, const struct warning_task *task)
 {
     double z = clamp(task->standing, -3, 3);
 
     if (!isnan(task->standing)) {
         t->standings += z;
+        t->standing_of[task->quiz] += z;
+        t->n_of[task->quiz]++;
         t->least = t->scored++ ? fmin(t->least, z) : z;
         at_edge(false, task->due_day, z, &t->first_scored, &t->first_scored_n, &t->first_standing);
-        at_edge(true, task->due_day, z, &t->last_scored, &t->last_scored_n, &t->last_standing);
+        at_edge(true, weight_day(task), z, &t->last_scored, &t->last_scored_n, &t->last_standing);
     }
     if (!isnan(task->score) && task->counts) {
         t->scores += task->score;
         t->counted++;
-        at_edge(true, task->due_day, task->score, &t->last_scored_counting, &t->last_score_n,
+        at_edge(true, weight_day(task), task->score, &t->last_scored_counting, &t->last_score_n,
                 &t->last_score);
     }
 }
@@ -100,6 +116,7 @@ static void tally_task(struct tally *t, const struct warning_task *task, int32_t
     if (due) {
         t->due++;
         t->missed += !handed;
+        t->missed_marked += !handed && !task->quiz;
         if (t->due == 1 || task->due_day > t->last_due)
             t->last_missed = 0, t->last_due = task->due_day;
         if (task->due_day == t->last_due)
@@ -114,7 +131,7 @@ static void tally_task(struct tally *t, const struct warning_task *task, int32_t
     t->carried += task->carried;
     t->late += behind > 0;
     t->lateness += clamp(behind, -20, 30);
-    at_edge(true, task->due_day, clamp(behind, -20, 30), &t->last_handed, &t->last_handed_n,
+    at_edge(true, weight_day(task), clamp(behind, -20, 30), &t->last_handed, &t->last_handed_n,
             &t->last_lateness);
     tally_score(t, task);
 }
@@ -133,6 +150,9 @@ static void read_scores(const struct tally *t, double *x)
     x[WARNING_IN_STANDING] = n > 0 ? t->standings / (n + 0.5) : 0;
     x[WARNING_IN_STANDING_LOW] = fmin(0, n > 0 ? mean + 0.5 : 0);
     x[WARNING_IN_STANDING_POOR] = fmin(0, n > 0 ? mean + 1.5 : 0);
+    x[WARNING_IN_STANDING_MARKED] = t->n_of[0] ? t->standing_of[0] / t->n_of[0] : 0;
+    x[WARNING_IN_STANDING_QUIZ] = t->n_of[1] ? t->standing_of[1] / t->n_of[1] : 0;
+    x[WARNING_IN_NO_QUIZ] = t->n_of[1] == 0;
     x[WARNING_IN_STANDING_LAST] = n > 0 ? t->last_standing : 0;
     x[WARNING_IN_STANDING_LEAST] = n > 0 ? t->least : 0;
     x[WARNING_IN_STANDING_CHANGE] = n > 0 ? t->last_standing - t->first_standing : 0;
@@ -184,6 +204,7 @@ enum err warning_read(const struct warning_learner *l, int32_t day, double ret[W
     ret[WARNING_IN_MISSED_ANY] = t.missed > 0;
     ret[WARNING_IN_MISSED] = fmin(t.missed, 12);
     ret[WARNING_IN_MISSED_ALONE] = fmin(t.alone, 12);
+    ret[WARNING_IN_MISSED_MARKED] = fmin(t.missed_marked, 12);
     ret[WARNING_IN_MISSED_LAST] = t.last_missed > 0;
     ret[WARNING_IN_NOTHING] = t.handed == 0;
     ret[WARNING_IN_AHEAD] = fmin(t.ahead, 12);

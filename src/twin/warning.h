@@ -25,6 +25,7 @@ struct warning_task {
     int32_t due_day;    /* of the course: 0 is its first */
     int32_t handed_day; /* WARNING_NEVER: not yet */
     bool counts;        /* towards the final mark */
+    bool quiz;          /* marked by a machine, not by a person */
     bool carried;       /* over from an earlier attempt: says nothing of timeliness */
     double score;       /* 0..100; NaN: none (yet) */
     double standing;    /* (score - the cohort's mean) / its sd; NaN */
@@ -54,7 +55,8 @@ enum warning_input {
     WARNING_IN_MISSED_SHARE,
     WARNING_IN_MISSED_ANY,
     WARNING_IN_MISSED,
-    WARNING_IN_MISSED_ALONE, /* misses, each weighed by the share of the cohort that did it */
+    WARNING_IN_MISSED_ALONE,  /* misses, each weighed by the share of the cohort that did it */
+    WARNING_IN_MISSED_MARKED, /* of those that a person marks */
     WARNING_IN_MISSED_LAST,
     WARNING_IN_NOTHING,
     WARNING_IN_AHEAD, /* pieces handed in that are not due yet */
@@ -68,6 +70,9 @@ enum warning_input {
     WARNING_IN_STANDING,
     WARNING_IN_STANDING_LOW,
     WARNING_IN_STANDING_POOR,
+    WARNING_IN_STANDING_MARKED, /* what a person marked */
+    WARNING_IN_STANDING_QUIZ,
+    WARNING_IN_NO_QUIZ, /* none has been handed in */
     WARNING_IN_STANDING_LAST,
     WARNING_IN_STANDING_LEAST,
     WARNING_IN_STANDING_CHANGE,

@@ -9,7 +9,7 @@
 
 static struct warning_task task(int32_t due, int32_t handed, double score, double standing)
 {
-    return (struct warning_task){due, handed, true, false, score, standing, 0.8};
+    return (struct warning_task){due, handed, true, false, false, score, standing, 0.8};
 }
 
 static double risk_of(const struct warning_learner *l, int32_t day)
@@ -54,13 +54,9 @@ static void only_the_past_is_read(void **state)
 
 static struct warning_task any_task(struct rng *rng)
 {
-    struct warning_task t = {(int32_t)rng_below(rng, 240),
-                             WARNING_NEVER,
-                             rng_below(rng, 4) > 0,
-                             rng_below(rng, 10) == 0,
-                             (double)NAN,
-                             (double)NAN,
-                             rng_unit(rng)};
+    struct warning_task t = {
+        (int32_t)rng_below(rng, 240), WARNING_NEVER, rng_below(rng, 4) > 0, rng_below(rng, 2) > 0,
+        rng_below(rng, 10) == 0,      (double)NAN,   (double)NAN,           rng_unit(rng)};
 
     if (rng_below(rng, 3)) {
         t.handed_day = t.due_day - 10 + (int32_t)rng_below(rng, 30);
