@@ -34,6 +34,9 @@ static const struct args_option export_options[] = {
 };
 static const struct args_option evaluate_options[] = {
     {"resamples", "N", "Bootstrap resamples for the intervals (default 200; 0 for none)."},
+    {"csv", "OPTION",
+     "FOLDER is one table of answers, read by this option of `import csv`: --csv=preset=gervet, "
+     "--csv=map=item=problem. May be given several times."},
     {"weights", NULL, "Print the weights fitted on a set of coursework, as C, instead."},
     {NULL, NULL, NULL},
 };

@@ -311,7 +311,7 @@ static enum err split_years(const struct courses_options *o, struct data *d)
     }
     if (!both)
         snprintf(o->detail, ARGS_DETAIL_MAX, "%.200s: presentations of one year only", o->folder);
-    return both ? ERR_OK : ERR_RANGE;
+    return both ? ERR_OK : ERR_UNPROCESSABLE;
 }
 
 static void data_free(struct data *d)
@@ -598,6 +598,7 @@ enum err courses_print_weights(const struct courses_options *o)
 
 enum {
     VISITORS_MAX = 4096,
+    VISITORS_NEEDED = 40, /* four in a fold */
     VISITS_MAX = 4000000,
     FOLDS = 10,
     INNER_FOLDS = 5,
@@ -734,8 +735,8 @@ static enum err describe(struct visits *v)
     }
     for (int32_t i = 0; i < v->visitor_count; i++)
         grades[i] = v->visitors[i].grade;
-    if (v->count == 0 || v->visitor_count < 4 * FOLDS)
-        return ERR_RANGE;
+    if (v->count == 0 || v->visitor_count < VISITORS_NEEDED)
+        return ERR_UNPROCESSABLE;
     stats_sort(grades, v->visitor_count);
     from -= from % US_PER_DAY;
     int64_t to = from + WINDOW_DAYS * US_PER_DAY;
@@ -958,6 +959,9 @@ enum err courses_evaluate_visits(const struct courses_options *o)
             e = read_events(o, v, &by_name);
         if (e == ERR_OK)
             e = describe(v);
+        if (e == ERR_UNPROCESSABLE)
+            snprintf(o->detail, ARGS_DETAIL_MAX, "%.200s: no visits, or fewer than %d people",
+                     o->folder, VISITORS_NEEDED);
         if (e == ERR_OK) {
             absent_risk(v, risk);
             e = print_visits(o, v, risk, "seven-days-absent");

@@ -20,7 +20,8 @@ struct courses_options {
     char *detail; /* ARGS_DETAIL_MAX bytes */
 };
 
-/* Files as above; bad rows are ERR_SYNTAX with the file and line in the detail. ERR_NOMEM. */
+/* Files as above; bad rows are ERR_SYNTAX with the file and line in the detail;
+ * ERR_UNPROCESSABLE: too little to fit on and judge. ERR_NOMEM. */
 MUST_CHECK enum err courses_evaluate_coursework(const struct courses_options *o);
 MUST_CHECK enum err courses_evaluate_visits(const struct courses_options *o);
 /* Prints the rows of warning_table.c: the landmarks fitted on the training part. */

@@ -56,7 +56,7 @@ struct run {
     const char *importer, *file;
     enum err (*sink)(void *user, const struct event *e);
     void *user;
-    const char *options[12]; /* ends in NULL */
+    const char *options[SETS_OPTIONS_MAX + 1]; /* ends in NULL */
 };
 
 static enum err run_import(const struct place *p, const struct run *run)
@@ -574,5 +574,41 @@ enum err sets_evaluate(const char *folder, const struct sets_options *options, c
         snprintf(ret_detail, ARGS_DETAIL_MAX, "%.200s: no data set of a known layout", folder);
     else if (e != ERR_OK && !*ret_detail)
         snprintf(ret_detail, ARGS_DETAIL_MAX, "%.200s: %s", folder, err_text(e));
+    return e;
+}
+
+enum err sets_evaluate_table(const char *file, const char *const *csv_options, int32_t count,
+                             const struct sets_options *options, char *ret_detail)
+{
+    const char *slash = strrchr(file, '/');
+    char folder[PATH_MAX], set[NAME_MAX + 1];
+    struct str stem = source_stem(file);
+    struct answers *a = NULL;
+
+    *ret_detail = 0;
+    ASSERT(count >= 0 && count <= SETS_OPTIONS_MAX);
+    if (snprintf(folder, sizeof folder, "%.*s", slash > file ? (int)(slash - file) : 1,
+                 slash ? file : ".") >= PATH_MAX)
+        return ERR_NOT_FOUND;
+    snprintf(set, sizeof set, STR_FMT, STR_ARG(stem));
+    enum err e = answers_new(&a);
+    if (e != ERR_OK)
+        return e;
+
+    struct part part = {a, false};
+    struct run run = {"csv", slash ? slash + 1 : file, take_answer, &part, {NULL}};
+    const struct place p = {folder, set, options, ret_detail};
+    memcpy(run.options, csv_options, (size_t)count * sizeof *csv_options);
+    e = run_import(&p, &run);
+    if (e == ERR_OK && answers_learners(a) < 2) {
+        snprintf(ret_detail, ARGS_DETAIL_MAX, "%.200s: no graded answers of two learners or more",
+                 file);
+        e = ERR_UNPROCESSABLE;
+    }
+    if (e == ERR_OK)
+        e = answers_split(a, SPLIT_SEED, test_share);
+    if (e == ERR_OK)
+        e = answers_evaluate(a, set, options->resamples, options->out);
+    answers_free(a);
     return e;
 }

@@ -21,6 +21,15 @@ struct sets_options {
     bool weights; /* of a set of coursework: print the fitted weights instead, as C rows */
 };
 
+/* Any table of answers, read by the options of `doppel import csv` ("--preset=gervet",
+ * "--map=item=problem"): a fifth of its learners is drawn as the test part. count: at most
+ * SETS_OPTIONS_MAX. ERR_NOT_FOUND: no file. ERR_UNPROCESSABLE: it holds no graded answers of two
+ * learners or more. ERR_RANGE: an option is wrong. */
+enum { SETS_OPTIONS_MAX = 64 };
+MUST_CHECK enum err sets_evaluate_table(const char *file, const char *const *csv_options,
+                                        int32_t count, const struct sets_options *options,
+                                        char *ret_detail);
+
 /* Evaluates the folder, or each folder in it that is recognised. ERR_NOT_FOUND: nothing is.
  * ret_detail (ARGS_DETAIL_MAX bytes): which file, and what is wrong. */
 MUST_CHECK enum err sets_evaluate(const char *folder, const struct sets_options *options,

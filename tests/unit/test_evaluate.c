@@ -262,6 +262,152 @@ static void knows_repetitions_and_their_filter(void **state)
     remove_all(dir, (const char *const[]){"ann.txt.gz", NULL});
 }
 
+/* ---- courses ---- */
+
+#define OU_FILES                                                            \
+    {                                                                       \
+        "assessment.csv.gz", "student.csv.gz", "student_assessment.csv.gz", \
+            "student_registration.csv.gz", NULL                             \
+    }
+enum { OU_PEOPLE = 60 };
+
+/* Two years of one module: every third learner hands nothing in and fails; every tenth left before
+ * the thirtieth day and is not there to be forecast. */
+static void write_coursework(const char *dir, const char *last_year)
+{
+    char *text[4] = {0};
+    size_t n[4];
+    FILE *f[4];
+    static const char *const names[] = OU_FILES;
+    const char *years[2] = {"2013J", last_year};
+
+    for (int i = 0; i < 4; i++)
+        assert_non_null(f[i] = open_memstream(&text[i], &n[i]));
+    fputs("code_module,code_presentation,id_assessment,assessment_type,date,weight\n", f[0]);
+    fputs("code_module,code_presentation,id_student,gender,highest_education,imd_band,age_band,"
+          "num_of_prev_attempts,studied_credits,disability,final_result\n",
+          f[1]);
+    fputs("id_assessment,id_student,date_submitted,is_banked,score\n", f[2]);
+    fputs("code_module,code_presentation,id_student,date_registration,date_unregistration\n", f[3]);
+    for (int y = 0; y < 2; y++) {
+        fprintf(f[0], "AAA,%s,%d,TMA,20,10\nAAA,%s,%d,CMA,50,5\nAAA,%s,%d,Exam,NA,100\n", years[y],
+                100 * y + 1, years[y], 100 * y + 2, years[y], 100 * y + 3);
+        for (int i = 0; i < OU_PEOPLE; i++) {
+            int id = 1000 * y + i;
+            bool fails = i % 3 == 0, left = i % 10 == 1;
+
+            fprintf(f[1], "AAA,%s,%d,F,HE Qualification,NA,0-35,0,60,FALSE,%s\n", years[y], id,
+                    left    ? "Withdrawn"
+                    : fails ? "Fail"
+                            : "Pass");
+            fprintf(f[3], "AAA,%s,%d,-30,%s\n", years[y], id, left ? "10" : "NA");
+            if (!fails && !left)
+                fprintf(f[2], "%d,%d,18,FALSE,%d\n%d,%d,49,FALSE,NA\n", 100 * y + 1, id,
+                        60 + i % 30, 100 * y + 2, id);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        fclose(f[i]);
+        write_gz(dir, names[i], text[i]);
+        free(text[i]);
+    }
+}
+
+static void forecasts_coursework_of_the_last_year(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/doppel-eval.XXXXXX";
+
+    assert_non_null(mkdtemp(dir));
+    write_coursework(dir, "2014J");
+    char *text = evaluate(dir, ERR_OK);
+
+    assert_non_null(strstr(text, "\tday-30\tmissed-task\tauc\t1.0000\t-\t-\t54\n"));
+    assert_non_null(strstr(text, "\tday-60\tdoppel\tauc\t1.0000\t-\t-\t54\n"));
+    assert_non_null(strstr(text, "\tday-120\tdoppel-context\tlogLoss\t0."));
+    free(text);
+    remove_all(dir, (const char *const[])OU_FILES);
+
+    char again[] = "/tmp/doppel-eval.XXXXXX";
+    assert_non_null(mkdtemp(again));
+    write_coursework(again, "2013B"); /* nothing that could be a test */
+    free(evaluate(again, ERR_UNPROCESSABLE));
+    write_gz(again, "assessment.csv.gz", "code_module,code_presentation,id_assessment\n");
+    free(evaluate(again, ERR_SYNTAX)); /* columns are missing */
+    write_gz(again, "assessment.csv.gz",
+             "code_module,code_presentation,id_assessment,assessment_type,date,weight\n"
+             "AAA,2013J,seven,TMA,1,1\n");
+    free(evaluate(again, ERR_SYNTAX));
+    remove_all(again, (const char *const[])OU_FILES);
+}
+
+/* Who comes only in the first days ends low. */
+static void forecasts_the_lowest_quarter_from_visits(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/doppel-eval.XXXXXX", *events, *results;
+    size_t n;
+    FILE *e = open_memstream(&events, &n), *r = open_memstream(&results, &n);
+
+    assert_true(e && r);
+    fputs("Event.context\tuser\ttimecreated\tComponent\tEvent.name\n", e);
+    fputs("user\tFinal_grade\n", r);
+    for (int i = 0; i < 80; i++) {
+        bool low = i % 4 == 0;
+
+        fprintf(r, "u%d\t%d.5\n", i, low ? 1 : 5 + i % 5);
+        for (int day = 1; day <= 20; day += 1 + i % 2)
+            if (!low || day < 3 || day > 15)
+                fprintf(e, "x\tu%d\t2019-09-%02d 10:00:%02d\tSystem\tCourse viewed\n", i, day,
+                        i % 60);
+        fprintf(e, "x\tu%d\t2019-09-08 12:00:00\tSystem\tCourse activity completion updated\n", i);
+    }
+    fclose(e);
+    fclose(r);
+    assert_non_null(mkdtemp(dir));
+    write_gz(dir, "events.tsv.gz", events);
+    write_gz(dir, "results.tsv.gz", results);
+    char *text = evaluate(dir, ERR_OK);
+
+    assert_non_null(strstr(text, "\tday-14\tdoppel\tauc\t1.0000\t-\t-\t80\n"));
+    assert_non_null(strstr(text, "\tday-14\tseven-days-absent\tauc\t1.0000\t"));
+    free(text);
+    write_gz(dir, "results.tsv.gz", "user\tFinal_grade\nu1\t3\nu2\t4\n");
+    free(evaluate(dir, ERR_UNPROCESSABLE));
+    write_gz(dir, "results.tsv.gz", "user\tFinal_grade\nu1\t3\nu1\t4\n");
+    free(evaluate(dir, ERR_SYNTAX));
+    remove_all(dir, (const char *const[]){"events.tsv.gz", "results.tsv.gz", NULL});
+    free(events);
+    free(results);
+}
+
+static void evaluates_any_table_by_a_column_map(void **state)
+{
+    (void)state;
+    static const char *const map[] = {"--map=learner=who", "--map=item=what", "--map=correct=ok",
+                                      "--kind=answer", "--untimed"};
+    char dir[] = "/tmp/doppel-eval.XXXXXX", path[64], detail[ARGS_DETAIL_MAX], *text = NULL;
+    size_t n;
+    struct sets_options o = {.out = open_memstream(&text, &n)};
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/own.csv.gz", dir);
+    write_gz(dir, "own.csv.gz", "who,what,ok\na,x,1\na,y,0\nb,x,1\nc,y,1\nd,x,0\ne,x,1\n");
+    assert_int_equal(sets_evaluate_table(path, map, COUNT(map), &o, detail), ERR_OK);
+    fflush(o.out);
+    assert_non_null(strstr(text, "own\ttest\tdoppel\tlogLoss\t"));
+    assert_int_equal(
+        sets_evaluate_table(path, (const char *const[]){"--map=learner=nobody"}, 1, &o, detail),
+        ERR_RANGE);
+    assert_true(*detail);
+    write_gz(dir, "own.csv.gz", "who,what,ok\na,x,1\n");
+    assert_int_equal(sets_evaluate_table(path, map, COUNT(map), &o, detail), ERR_UNPROCESSABLE);
+    assert_true(*detail);
+    fclose(o.out);
+    free(text);
+    remove_all(dir, (const char *const[]){"own.csv.gz", NULL});
+}
+
 static void says_what_it_does_not_know(void **state)
 {
     (void)state;
@@ -287,6 +433,9 @@ int main(void)
         cmocka_unit_test(reviews_of_the_same_day_are_not_judged),
         cmocka_unit_test(knows_three_lines_a_learner),
         cmocka_unit_test(knows_repetitions_and_their_filter),
+        cmocka_unit_test(forecasts_coursework_of_the_last_year),
+        cmocka_unit_test(forecasts_the_lowest_quarter_from_visits),
+        cmocka_unit_test(evaluates_any_table_by_a_column_map),
         cmocka_unit_test(says_what_it_does_not_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
