@@ -37,7 +37,7 @@ static const struct args_option evaluate_options[] = {
     {"csv", "OPTION",
      "FOLDER is one table of answers, read by this option of `import csv`: --csv=preset=gervet, "
      "--csv=map=item=problem. May be given several times."},
-    {"weights", NULL, "Print the weights fitted on a set of coursework, as C, instead."},
+    {"weights", NULL, "Of whole courses: print the fitted weights, as C, instead."},
     {NULL, NULL, NULL},
 };
 static const struct args_option erase_options[] = {

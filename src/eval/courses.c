@@ -793,11 +793,7 @@ static enum err fit_visits(const struct visits *v, const uint8_t *fold, int out,
 
 static double visits_risk(const struct choice *c, const struct visitor *p)
 {
-    double odds = 0;
-
-    for (int in = 0; in < WARNING_VISIT_INPUTS; in++)
-        odds += c->weights[in] * p->x[in];
-    return 1 / (1 + exp(-odds));
+    return warning_visits_risk(c->weights, p->x);
 }
 
 /* Deals the visitors whose fold is not UINT8_MAX into folds of like shares of `low`. */
@@ -941,7 +937,45 @@ static void absent_risk(const struct visits *v, double *ret)
         ret[i] = low[v->visitors[i].absent] / n[v->visitors[i].absent];
 }
 
-enum err courses_evaluate_visits(const struct courses_options *o)
+static enum err judge_visits(const struct courses_options *o, const struct visits *v, double *risk)
+{
+    static const struct {
+        const char *model;
+        uint32_t mask; /* 0: chosen within the training folds */
+    } models[] = {
+        {"count-of-actions", 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_ACTIONS},
+        {"chosen-in-folds", 0},
+        {"doppel", 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE},
+    };
+
+    absent_risk(v, risk);
+    enum err e = print_visits(o, v, risk, "seven-days-absent");
+    for (size_t i = 0; i < COUNT(models) && e == ERR_OK; i++) {
+        e = crossed(v, models[i].mask, risk);
+        if (e == ERR_OK)
+            e = print_visits(o, v, risk, models[i].model);
+    }
+    return e;
+}
+
+/* Of all visitors: what is shipped. */
+static enum err print_visit_weights(const struct courses_options *o, const struct visits *v)
+{
+    static const uint8_t fold[VISITORS_MAX];
+    struct choice c = {.mask = 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE};
+    struct arena scratch;
+
+    arena_init(&scratch, 64 << 20);
+    enum err e = fit_visits(v, fold, -1, &scratch, &c);
+    for (int in = 0; in < WARNING_VISIT_INPUTS && e == ERR_OK; in++)
+        fprintf(o->out, "%s%.4f", in ? ", " : "{", c.weights[in]);
+    if (e == ERR_OK)
+        fputs("}\n", o->out);
+    arena_fini(&scratch);
+    return e;
+}
+
+static enum err with_visits(const struct courses_options *o, bool weights)
 {
     struct visits *v = calloc(1, sizeof *v);
     double *risk = calloc(VISITORS_MAX, sizeof *risk);
@@ -962,21 +996,21 @@ enum err courses_evaluate_visits(const struct courses_options *o)
         if (e == ERR_UNPROCESSABLE)
             snprintf(o->detail, ARGS_DETAIL_MAX, "%.200s: no visits, or fewer than %d people",
                      o->folder, VISITORS_NEEDED);
-        if (e == ERR_OK) {
-            absent_risk(v, risk);
-            e = print_visits(o, v, risk, "seven-days-absent");
-        }
         if (e == ERR_OK)
-            e = crossed(v, 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_ACTIONS, risk);
-        if (e == ERR_OK)
-            e = print_visits(o, v, risk, "count-of-actions");
-        if (e == ERR_OK)
-            e = crossed(v, 0, risk);
-        if (e == ERR_OK)
-            e = print_visits(o, v, risk, "doppel");
+            e = weights ? print_visit_weights(o, v) : judge_visits(o, v, risk);
         arena_fini(&v->arena);
     }
     free(v);
     free(risk);
     return e;
+}
+
+enum err courses_evaluate_visits(const struct courses_options *o)
+{
+    return with_visits(o, false);
+}
+
+enum err courses_print_visit_weights(const struct courses_options *o)
+{
+    return with_visits(o, true);
 }

@@ -26,3 +26,4 @@ MUST_CHECK enum err courses_evaluate_coursework(const struct courses_options *o)
 MUST_CHECK enum err courses_evaluate_visits(const struct courses_options *o);
 /* Prints the rows of warning_table.c: the landmarks fitted on the training part. */
 MUST_CHECK enum err courses_print_weights(const struct courses_options *o);
+MUST_CHECK enum err courses_print_visit_weights(const struct courses_options *o);

@@ -470,7 +470,7 @@ static enum err evaluate_visits(const struct place *p)
 {
     const struct courses_options o = courses_of(p);
 
-    return courses_evaluate_visits(&o);
+    return p->options->weights ? courses_print_visit_weights(&o) : courses_evaluate_visits(&o);
 }
 
 /* ---- folders ---- */

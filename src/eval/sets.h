@@ -18,7 +18,7 @@
 struct sets_options {
     int32_t resamples; /* for the intervals; 0: none */
     FILE *out;
-    bool weights; /* of a set of coursework: print the fitted weights instead, as C rows */
+    bool weights; /* of coursework or visits: print the fitted weights instead, as C */
 };
 
 /* Any table of answers, read by the options of `doppel import csv` ("--preset=gervet",

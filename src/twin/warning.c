@@ -295,6 +295,16 @@ void warning_visits_read(const struct warning_visit *v, int32_t n, int64_t from,
     ret[WARNING_VISIT_HANDED] = log1p(handed);
 }
 
+double warning_visits_risk(const double weights[WARNING_VISIT_INPUTS],
+                           const double inputs[WARNING_VISIT_INPUTS])
+{
+    double odds = 0;
+
+    for (int i = 0; i < WARNING_VISIT_INPUTS; i++)
+        odds += weights[i] * inputs[i];
+    return 1 / (1 + exp(-odds));
+}
+
 /* ---- fitting ---- */
 
 struct fit {

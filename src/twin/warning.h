@@ -142,6 +142,13 @@ struct warning_visit {
 void warning_visits_read(const struct warning_visit *v, int32_t n, int64_t from, int64_t to,
                          double ret[WARNING_VISIT_INPUTS]);
 
+/* Chance of ending in the lowest quarter of the course: logistic, by the longest silence alone.
+ * Fitted on one course of 130 people (warning_table.c): an order of whom to look at, hardly more.
+ */
+extern const double warning_visit_weights[WARNING_VISIT_INPUTS];
+double warning_visits_risk(const double weights[WARNING_VISIT_INPUTS],
+                           const double inputs[WARNING_VISIT_INPUTS]);
+
 /* Logistic regression: maximises the likelihood less ridge/2 * sum of v_j * (w_j - prior_j)^2 over
  * the inputs but the first, the constant, with v_j the input's variance in these rows (at least
  * WARNING_SPREAD_MIN, so that an input that hardly ever varies is not believed). Newton steps with

@@ -41,4 +41,8 @@ const struct warning_model warning_default = {8, {
         0.0438, -0.1279, -0.0100, -0.0618, -1.1377, 0.7855, -0.1483, 0.2386, -0.0639, -0.0404, 0.0781,
         -0.1604, 0.0367, 0.1915, -0.0578, 0.0327, 0.2412}},
 }};
+
+/* From the course of Saqr & Lopez-Pernas (Learning analytics methods and tutorials, Springer 2024),
+ * 130 people, two weeks; ridge 1. In the order of enum warning_visit_input. */
+const double warning_visit_weights[WARNING_VISIT_INPUTS] = {-3.0023, 5.2654, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000};
 /* clang-format on */

@@ -175,8 +175,10 @@ static void visits_are_read_by_hand(void **state)
     assert_near(x[WARNING_VISIT_ACTIONS], log(4), 1e-12);
     assert_near(x[WARNING_VISIT_POSTS], log(3), 1e-12);
     assert_near(x[WARNING_VISIT_HANDED], log(2), 1e-12);
+    double before = warning_visits_risk(warning_visit_weights, x);
     warning_visits_read(NULL, 0, 0, US_PER_DAY, x);
     assert_near(x[WARNING_VISIT_SILENCE], 1, 0);
+    assert_true(warning_visits_risk(warning_visit_weights, x) > before); /* longer silence */
 }
 
 static void fitting_finds_the_weights_and_heeds_the_prior(void **state)
