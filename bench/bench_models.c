@@ -4,15 +4,20 @@
  *
  * Struggle: invented answers of one learner to 20,000 items of 200 skills, with the features of a
  * long history; "predict" reads the features and forecasts, "update" learns from the outcome and
- * moves the three counts. Recall: reviews of 20,000 cards. Times are of this thread's CPU; the best
- * of five rounds counts, as what disturbs a round only makes it slower. Fit: FSRS's weights to
- * 10,000 invented reviews, in seconds. Prints "model what per_second", tab-separated, and the
- * memory that the state takes. */
+ * moves the three counts. Recall: reviews of 20,000 cards. Strain: views and updates of one
+ * learner. Warning: reading twelve pieces of work and forecasting. Bandit: drawing one of four
+ * arms. Times are of this thread's CPU; the best of five rounds counts, as what disturbs a round
+ * only makes it slower. Fit: FSRS's weights to 10,000 invented reviews, in seconds. Prints "model
+ * what per_second", tab-separated, and the memory that the state takes. */
+#include "base/assert.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "twin/bandit.h"
 #include "twin/memory_fit.h"
 #include "twin/recall.h"
+#include "twin/strain.h"
 #include "twin/struggle.h"
+#include "twin/warning.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -220,6 +225,89 @@ static int bench_fit(void)
     return ok ? 0 : -1;
 }
 
+static int bench_strain(int answers)
+{
+    struct best best = {HUGE_VAL, HUGE_VAL};
+    struct strain s;
+    struct strain_view v;
+    struct rng rng;
+    double sum = 0;
+
+    strain_init(&s);
+    rng_seed(&rng, 3);
+    for (int round = 0; round < ROUNDS; round++) {
+        double t0 = seconds();
+        for (int i = 0; i < answers; i++) {
+            strain_view(&s, s.n * US_PER_MINUTE, &v);
+            sum += v.load;
+        }
+        double t1 = seconds();
+        for (int i = 0; i < answers; i++) {
+            const struct strain_answer a = {s.n * US_PER_MINUTE, 2 + i % 7, i % 4 != 0, 0.75};
+
+            strain_update(&s, &a, NULL);
+        }
+        keep_best(&best, t1 - t0, seconds() - t1, answers);
+    }
+    print("strain", &best);
+    printf("strain\tbytes of a learner\t%zu\n", sizeof s);
+    return isfinite(sum) ? 0 : -1;
+}
+
+static int bench_warning(int forecasts)
+{
+    struct warning_task tasks[12];
+    const struct warning_learner l = {tasks, (int32_t)COUNT(tasks), -60, 0, 1};
+    double x[WARNING_INPUTS], best = HUGE_VAL, sum = 0;
+    struct warning_forecast f;
+
+    for (size_t i = 0; i < COUNT(tasks); i++)
+        tasks[i] = (struct warning_task){.due_day = (int32_t)(20 * i),
+                                         .handed_day = (int32_t)(20 * i + i % 5),
+                                         .counts = true,
+                                         .score = 60 + 3.0 * (double)i,
+                                         .standing = 0.1 * (double)i - 0.5,
+                                         .share = 0.8};
+    for (int round = 0; round < ROUNDS; round++) {
+        double t0 = seconds();
+        for (int i = 0; i < forecasts; i++) {
+            int32_t day = 14 + i % 200;
+
+            if (warning_read(&l, day, x) != ERR_OK ||
+                warning_forecast(&warning_default, x, day, &f) != ERR_OK)
+                return -1;
+            sum += f.risk;
+        }
+        best = fmin(best, (seconds() - t0) / forecasts);
+    }
+    printf("warning\tpredict\t%.0f\n", 1 / best);
+    return isfinite(sum) ? 0 : -1;
+}
+
+static int bench_bandit(void)
+{
+    enum { DECISIONS = 200 };
+    struct bandit b;
+    struct rng rng;
+    double best = HUGE_VAL;
+
+    if (bandit_init(&b, 4, 0.02, 0.999) != ERR_OK)
+        return -1;
+    rng_seed(&rng, 4);
+    for (int round = 0; round < ROUNDS; round++) {
+        double t0 = seconds();
+        for (int i = 0; i < DECISIONS; i++) {
+            const struct bandit_decision d = bandit_choose(&b, &rng);
+
+            if (bandit_reward(&b, &d, rng_unit(&rng)) != ERR_OK)
+                return -1;
+        }
+        best = fmin(best, (seconds() - t0) / DECISIONS);
+    }
+    printf("bandit\tdecide and learn\t%.0f\nbandit\tbytes\t%zu\n", 1 / best, sizeof b);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int64_t answers = ANSWERS_DEFAULT;
@@ -229,7 +317,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_models [ANSWERS]\n");
         return 2;
     }
-    return bench_struggle((int)answers) == 0 && bench_recall((int)answers) == 0 && bench_fit() == 0
-               ? 0
-               : 1;
+    bool ok = bench_struggle((int)answers) == 0 && bench_recall((int)answers) == 0 &&
+              bench_fit() == 0 && bench_strain((int)answers) == 0 &&
+              bench_warning((int)answers) == 0 && bench_bandit() == 0;
+    return ok ? 0 : 1;
 }
