@@ -9,7 +9,8 @@
  *   level   damped local linear trend (Harvey 1989), a Kalman filter over the real gaps of time:
  *           level and slope fade towards the normal when nothing happens (Ornstein & Uhlenbeck)
  *   alarm   S = max(0, S + y - 1/2) > STRAIN_ALARM (Page 1954); for normal y a false alarm comes
- *           once in strain_run_length(STRAIN_ALARM) answers (Siegmund 1985), 930
+ *           once in strain_run_length(STRAIN_ALARM) answers (Siegmund 1985), 940; with invented
+ *           answers of the usual skew it came once in 630
  *   episode begins with an alarm, or when the load's lower bound passes STRAIN_ENTER; ends when the
  *           load comes below STRAIN_LEAVE. A pause above STRAIN_PAUSE_US breaks it off: how long
  *           recovery would have taken is then censored
