@@ -11,8 +11,12 @@
 enum {
     OVERRIDES_FUTURE_MAX = 16, /* of one event, with THISANDFUTURE */
     PLACES_MAX = 64,           /* zones named in one text */
+    PLACES_OWN_MAX = 16,       /* of these, such as only the text itself knows */
     RULES_EACH_MAX = 4,        /* of one event */
-    ZONE_PARTS_MAX = 200,      /* of one VTIMEZONE */
+    ZONE_PARTS_MAX = 64,       /* of one VTIMEZONE */
+    ZONE_CHANGES_MAX = 20000,  /* of all own zones of one text */
+    ZONE_YEAR_MIN = 1600,      /* some write 1601 for "always" */
+    ZONE_YEARS_AHEAD = 20,     /* libical looks a few years further than it is asked */
     TIMES_A_DAY_MAX = 48,
     YEAR_MIN = 1900,
     YEAR_MAX = 2200,
@@ -137,7 +141,7 @@ struct text {
         const char *id;
         struct place place;
     } places[PLACES_MAX];
-    int32_t place_count;
+    int32_t place_count, own_count, zone_changes;
 };
 
 /* "Europe/Berlin", or behind the slashes of "/mozilla.org/20050126_1/Europe/Berlin". */
@@ -172,40 +176,94 @@ static icalvalue *value_of(icalproperty *p, icalvalue_kind kind)
     return v && icalvalue_isa(v) == kind ? v : NULL;
 }
 
+static int32_t listed(const short *list, int32_t size)
+{
+    int32_t n = 0;
+    while (n < size && list[n] != ICAL_RECURRENCE_ARRAY_MAX)
+        n++;
+    return n;
+}
+
 static bool rule_fits(const struct icalrecurrencetype *rule);
 
-/* A VTIMEZONE repeats yearly; other rules are taken out before libical follows them. */
-static bool zone_tame(icalcomponent *zone)
+/* Clocks change a few times a year at most. libical follows such a rule through all years up to the
+ * event's, for each part of each zone, and nothing here could stop it. */
+static bool rule_of_zone(const struct icalrecurrencetype *r)
+{
+    int32_t months = listed(r->by_month, ICAL_BY_MONTH_SIZE);
+    int32_t days = listed(r->by_day, ICAL_BY_DAY_SIZE);
+    int32_t month_days = listed(r->by_month_day, ICAL_BY_MONTHDAY_SIZE);
+
+    return r->freq == ICAL_YEARLY_RECURRENCE && rule_fits(r) && months <= 1 && days <= 1 &&
+           (months == 1 || days + month_days == 0) && (days == 1 || month_days <= 1) &&
+           !listed(r->by_hour, ICAL_BY_HOUR_SIZE) && !listed(r->by_minute, ICAL_BY_MINUTE_SIZE) &&
+           !listed(r->by_second, ICAL_BY_SECOND_SIZE) &&
+           !listed(r->by_year_day, ICAL_BY_YEARDAY_SIZE) &&
+           !listed(r->by_week_no, ICAL_BY_WEEKNO_SIZE) &&
+           !listed(r->by_set_pos, ICAL_BY_SETPOS_SIZE);
+}
+
+static int32_t year_after(const struct text *t, int32_t years)
+{
+    return civil_at(zone_utc(), t->r->window.to).year + years;
+}
+
+/* How many changes libical makes of one part, at most. */
+static int32_t changes_of(const struct text *t, const struct icalrecurrencetype *r, int32_t year)
+{
+    int32_t until = year_after(t, ZONE_YEARS_AHEAD);
+    bool weekly = r->by_day[0] != ICAL_RECURRENCE_ARRAY_MAX &&
+                  icalrecurrencetype_day_position(r->by_day[0]) == 0;
+
+    return (until > year ? until - year : 1) * (weekly ? 5 : 1);
+}
+
+/* One STANDARD or DAYLIGHT; adds to t->zone_changes. */
+static bool part_tame(struct text *t, icalcomponent *c)
+{
+    icalvalue *start =
+        value_of(icalcomponent_get_first_property(c, ICAL_DTSTART_PROPERTY), ICAL_DATETIME_VALUE);
+    int32_t year = start ? icalvalue_get_datetime(start).year : 0;
+
+    if (year < ZONE_YEAR_MIN || year > YEAR_MAX ||
+        !value_of(icalcomponent_get_first_property(c, ICAL_TZOFFSETTO_PROPERTY),
+                  ICAL_UTCOFFSET_VALUE) ||
+        !value_of(icalcomponent_get_first_property(c, ICAL_TZOFFSETFROM_PROPERTY),
+                  ICAL_UTCOFFSET_VALUE))
+        return false;
+    for (icalproperty *p = icalcomponent_get_first_property(c, ICAL_ANY_PROPERTY); p;
+         p = icalcomponent_get_next_property(c, ICAL_ANY_PROPERTY)) {
+        icalvalue *v = icalproperty_get_value(p);
+        icalvalue_kind kind = v ? icalvalue_isa(v) : ICAL_NO_VALUE;
+        if (icalproperty_isa(p) == ICAL_RRULE_PROPERTY) {
+            if (kind != ICAL_RECUR_VALUE)
+                return false;
+            struct icalrecurrencetype rule = icalvalue_get_recur(v);
+            if (!rule_of_zone(&rule))
+                return false;
+            t->zone_changes += changes_of(t, &rule, year);
+        }
+        if (icalproperty_isa(p) == ICAL_RDATE_PROPERTY) {
+            if (kind != ICAL_DATETIME_VALUE && kind != ICAL_DATETIMEPERIOD_VALUE)
+                return false;
+            t->zone_changes++;
+        }
+        if (t->zone_changes > ZONE_CHANGES_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* May libical compute with it? Otherwise its times are taken to be the learner's. */
+static bool zone_tame(struct text *t, icalcomponent *zone)
 {
     int32_t parts = 0;
 
     for (icalcomponent *c = icalcomponent_get_first_component(zone, ICAL_ANY_COMPONENT); c;
-         c = icalcomponent_get_next_component(zone, ICAL_ANY_COMPONENT)) {
-        if (++parts > ZONE_PARTS_MAX ||
-            !value_of(icalcomponent_get_first_property(c, ICAL_DTSTART_PROPERTY),
-                      ICAL_DATETIME_VALUE) ||
-            !value_of(icalcomponent_get_first_property(c, ICAL_TZOFFSETTO_PROPERTY),
-                      ICAL_UTCOFFSET_VALUE) ||
-            !value_of(icalcomponent_get_first_property(c, ICAL_TZOFFSETFROM_PROPERTY),
-                      ICAL_UTCOFFSET_VALUE))
+         c = icalcomponent_get_next_component(zone, ICAL_ANY_COMPONENT))
+        if (++parts > ZONE_PARTS_MAX || !part_tame(t, c))
             return false;
-        for (icalproperty *p = icalcomponent_get_first_property(c, ICAL_ANY_PROPERTY); p;
-             p = icalcomponent_get_next_property(c, ICAL_ANY_PROPERTY)) {
-            icalvalue *v = icalproperty_get_value(p);
-            if (icalproperty_isa(p) == ICAL_RRULE_PROPERTY) {
-                if (!v || icalvalue_isa(v) != ICAL_RECUR_VALUE)
-                    return false;
-                struct icalrecurrencetype rule = icalvalue_get_recur(v);
-                if (rule.freq != ICAL_YEARLY_RECURRENCE || !rule_fits(&rule))
-                    return false;
-            }
-            if (icalproperty_isa(p) == ICAL_RDATE_PROPERTY &&
-                (!v || (icalvalue_isa(v) != ICAL_DATETIME_VALUE &&
-                        icalvalue_isa(v) != ICAL_DATETIMEPERIOD_VALUE)))
-                return false;
-        }
-    }
-    return parts > 0;
+    return parts > 0 && t->zone_changes <= ZONE_CHANGES_MAX;
 }
 
 static icalcomponent *vtimezone(const struct text *t, const char *id)
@@ -221,7 +279,7 @@ static icalcomponent *vtimezone(const struct text *t, const char *id)
     return NULL;
 }
 
-static struct place find_place(const struct text *t, const char *id)
+static struct place find_place(struct text *t, const char *id)
 {
     struct place place = {.zone = known_zone(id)};
 
@@ -231,8 +289,13 @@ static struct place find_place(const struct text *t, const char *id)
     const char *location = c ? x_value(c, "X-LIC-LOCATION") : NULL;
     if (location)
         place.zone = known_zone(location);
-    if (!place.zone && c && zone_tame(c))
+    if (!place.zone && c && t->own_count < PLACES_OWN_MAX && zone_tame(t, c)) {
         place.own = icalcomponent_get_timezone(t->calendar, id);
+        t->own_count++;
+        /* two of one name: it must be the one that was looked at */
+        if (place.own && icaltimezone_get_component(place.own) != c)
+            place.own = NULL;
+    }
     if (!place.zone && !place.own)
         place.zone = t->floating;
     return place;
@@ -270,17 +333,21 @@ static int32_t day_of(const struct icaltimetype *t)
 }
 
 /* The instant of a wall time (a date: its first); t is sane. */
-static int64_t instant(const struct place *place, struct icaltimetype t)
+static int64_t instant(const struct text *text, const struct place *place, struct icaltimetype t)
 {
     int32_t seconds =
         t.is_date ? 0 : t.hour * 3600 + t.minute * 60 + (t.second > 59 ? 59 : t.second);
 
     if (place->zone)
         return civil_to_us(place->zone, day_of(&t), seconds);
+    /* Far beyond the window the hour does not matter, and libical must not compute that far. */
+    int64_t days = day_of(&t);
+    int32_t latest = year_after(text, 2);
     int is_daylight = 0;
     t.is_date = 0;
+    t.year = t.year < latest ? t.year : latest;
     int offset = icaltimezone_get_utc_offset(place->own, &t, &is_daylight);
-    return ((int64_t)day_of(&t) * 86400 + seconds - offset) * US_PER_S;
+    return (days * 86400 + seconds - offset) * US_PER_S;
 }
 
 /* A wall time in its place. */
@@ -300,7 +367,7 @@ static bool when_make(struct text *t, icalproperty *p, struct icaltimetype time,
         ret->place = time.is_date ? (struct place){.zone = t->r->window.zone} : place_of(t, p);
     icaltime_set_timezone(&time, NULL);
     ret->t = time;
-    ret->us = instant(&ret->place, time);
+    ret->us = instant(t, &ret->place, time);
     return true;
 }
 
@@ -489,11 +556,11 @@ static enum err series_exceptions(struct series *s, const struct event *master,
     s->days = arena_new(s->t->r->arena, int32_t, (size_t)n + 1);
     if (!s->instants || !s->days)
         return ERR_NOMEM;
-    for (icalproperty *p = icalcomponent_get_first_property(master->c, ICAL_EXDATE_PROPERTY); p;
-         p = icalcomponent_get_next_property(master->c, ICAL_EXDATE_PROPERTY))
+    for (icalproperty *p = icalcomponent_get_first_property(master->c, ICAL_EXDATE_PROPERTY);
+         p && budget(s->t->r); p = icalcomponent_get_next_property(master->c, ICAL_EXDATE_PROPERTY))
         if (when_of(s->t, p, &w))
             leave_out(s, &w);
-    for (int32_t i = 0; i < override_count; i++) {
+    for (int32_t i = 0; i < override_count && budget(s->t->r); i++) {
         if (!when_of(s->t,
                      icalcomponent_get_first_property(overrides[i].c, ICAL_RECURRENCEID_PROPERTY),
                      &w))
@@ -537,14 +604,6 @@ static bool occur(const struct series *s, const struct when *w, const struct sha
 
 /* ---- rules ---- */
 
-static int32_t listed(const short *list, int32_t size)
-{
-    int32_t n = 0;
-    while (n < size && list[n] != ICAL_RECURRENCE_ARRAY_MAX)
-        n++;
-    return n;
-}
-
 static int32_t or_one(int32_t n)
 {
     return n ? n : 1;
@@ -568,16 +627,68 @@ static bool days_exist(const struct icalrecurrencetype *r)
     return months == 0 || days == 0;
 }
 
+/* Weekdays of a period that BYDAY names, at most; -1: one with a number that does not exist. */
+static int32_t weekdays(const struct icalrecurrencetype *r)
+{
+    bool in_month = r->freq == ICAL_MONTHLY_RECURRENCE || listed(r->by_month, ICAL_BY_MONTH_SIZE);
+    int32_t n = listed(r->by_day, ICAL_BY_DAY_SIZE), sum = 0;
+    int32_t most = r->freq == ICAL_WEEKLY_RECURRENCE || r->freq == ICAL_DAILY_RECURRENCE ? 1
+                   : in_month                                                            ? 5
+                                                                                         : 53;
+
+    for (int32_t i = 0; i < n; i++) {
+        int32_t number = icalrecurrencetype_day_position(r->by_day[i]);
+        if (abs(number) > (most == 1 ? 0 : most))
+            return -1;
+        sum += number ? 1 : most;
+    }
+    return sum;
+}
+
+static bool weekdays_numbered(const struct icalrecurrencetype *r)
+{
+    int32_t n = listed(r->by_day, ICAL_BY_DAY_SIZE), i = 0;
+
+    while (i < n && icalrecurrencetype_day_position(r->by_day[i]) == 0)
+        i++;
+    return i < n;
+}
+
+/* Parts that hardly ever agree: libical would look for their agreement century by century. */
+static bool parts_agree(const struct icalrecurrencetype *r)
+{
+    bool by_date = listed(r->by_month, ICAL_BY_MONTH_SIZE) > 0 ||
+                   listed(r->by_month_day, ICAL_BY_MONTHDAY_SIZE) > 0;
+    bool by_week = listed(r->by_week_no, ICAL_BY_WEEKNO_SIZE) > 0;
+    bool by_year_day = listed(r->by_year_day, ICAL_BY_YEARDAY_SIZE) > 0;
+
+    if (weekdays_numbered(r) &&
+        (by_week || by_year_day || listed(r->by_month_day, ICAL_BY_MONTHDAY_SIZE) > 0))
+        return false;
+    return !(by_week && (by_date || by_year_day)) && !(by_year_day && by_date);
+}
+
+/* Does each period have as many occurrences as BYSETPOS counts, at best? */
 static bool positions_exist(const struct icalrecurrencetype *r, int32_t times)
 {
-    static const int32_t most[] = {[ICAL_DAILY_RECURRENCE] = 1,
-                                   [ICAL_WEEKLY_RECURRENCE] = 7,
-                                   [ICAL_MONTHLY_RECURRENCE] = 31,
-                                   [ICAL_YEARLY_RECURRENCE] = 366};
-    int32_t n = listed(r->by_set_pos, ICAL_BY_SETPOS_SIZE);
+    int32_t n = listed(r->by_set_pos, ICAL_BY_SETPOS_SIZE), days = weekdays(r);
+    int32_t months = or_one(listed(r->by_month, ICAL_BY_MONTH_SIZE));
+    int32_t month_days = listed(r->by_month_day, ICAL_BY_MONTHDAY_SIZE);
 
+    if (days < 0)
+        return false;
+    if (r->freq == ICAL_DAILY_RECURRENCE)
+        days = 1;
+    if (days == 0 || (month_days && month_days < days && r->freq == ICAL_MONTHLY_RECURRENCE))
+        days = or_one(month_days);
+    if (r->freq == ICAL_YEARLY_RECURRENCE) {
+        if (month_days > 0) /* in each month, unless some are named */
+            days = month_days * (listed(r->by_month, ICAL_BY_MONTH_SIZE) ? 1 : 12);
+        days = days * months + listed(r->by_year_day, ICAL_BY_YEARDAY_SIZE) +
+               7 * listed(r->by_week_no, ICAL_BY_WEEKNO_SIZE);
+    }
     for (int32_t i = 0; i < n; i++)
-        if (!r->by_set_pos[i] || abs(r->by_set_pos[i]) > most[r->freq] * times)
+        if (!r->by_set_pos[i] || abs(r->by_set_pos[i]) > days * times)
             return false;
     return true;
 }
@@ -593,7 +704,7 @@ static bool rule_fits(const struct icalrecurrencetype *r)
         r->freq != ICAL_MONTHLY_RECURRENCE && r->freq != ICAL_YEARLY_RECURRENCE)
         return false;
     return !r->rscale && r->interval >= 1 && r->interval <= 1000 && r->count >= 0 &&
-           times <= TIMES_A_DAY_MAX && days_exist(r) && positions_exist(r, times);
+           times <= TIMES_A_DAY_MAX && days_exist(r) && parts_agree(r) && positions_exist(r, times);
 }
 
 static struct icaltimetype wall_at(const struct when *w, int64_t us)
@@ -629,7 +740,7 @@ static void rule_end(const struct series *s, struct icalrecurrencetype *r)
             u.hour = 23, u.minute = u.second = 59, u.is_date = 0;
         bool is_utc = icaltime_is_utc(u);
         icaltime_set_timezone(&u, NULL);
-        int64_t until = instant(is_utc && !s->start.t.is_date ? &utc : &s->start.place, u);
+        int64_t until = instant(s->t, is_utc && !s->start.t.is_date ? &utc : &s->start.place, u);
         to = until < to ? until : to;
     }
     r->until = wall_at(&s->start, to);
@@ -649,7 +760,7 @@ static bool follow(struct series *s, struct icalrecurrencetype rule)
         if (icaltime_is_null_time(w.t) || !sane(&w.t) || !budget(s->t->r))
             break;
         w.t.is_date = s->start.t.is_date;
-        w.us = instant(&w.place, w.t);
+        w.us = instant(s->t, &w.place, w.t);
         if (w.us >= s->t->r->window.to)
             break;
         more = occur(s, &w, &s->shape);
