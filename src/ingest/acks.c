@@ -37,17 +37,23 @@ static void *acks_main(void *arg)
         struct ack *first = s->head;
         if (!first)
             break;
-        s->head = NULL;
-        s->tail = &s->head;
+        int64_t mark = first->mark;
+        struct ack **end = &s->head;
+        while (*end && (*end)->mark == mark)
+            end = &(*end)->next;
+        s->head = *end;
+        *end = NULL;
+        if (!s->head)
+            s->tail = &s->head;
         pthread_mutex_unlock(&s->lock);
 
         int64_t start = clock_mono_us();
-        enum err e = store_sync(s->conn);
+        enum err e = store_sync(s->conn, mark);
         int64_t us = clock_mono_us() - start;
         pthread_mutex_lock(&s->lock);
         s->stats.syncs++;
         s->stats.sync_us_total += us;
-        bool first_failure = e != ERR_OK && !s->stats.failed;
+        bool first_failure = e == ERR_NOT_READY && !s->stats.failed;
         s->stats.failed |= first_failure;
         pthread_mutex_unlock(&s->lock);
         if (first_failure)
@@ -89,6 +95,7 @@ enum err acks_new(struct store_conn *conn, struct acks **ret)
 void acks_add(struct acks *s, struct ack *a)
 {
     a->next = NULL;
+    a->mark = store_commit_mark(s->conn);
     pthread_mutex_lock(&s->lock);
     *s->tail = a;
     s->tail = &a->next;

@@ -1,12 +1,13 @@
 /* acks - tells groups that they are on disk, while their writer runs the next. Inside of ingest.
  *
  * One thread takes all that was committed meanwhile, syncs once, and tells it in the order of the
- * commits. How that keeps what is told: store/sqlite_sync.c. */
+ * commits. How that keeps what is told: store/sqlite_sync.c, store/postgres_sync.h. */
 #pragma once
 #include "store/store.h"
 
 struct ack { /* a part of what it tells */
     struct ack *next;
+    int64_t mark;
     void (*told)(struct ack *a, enum err e); /* on the thread; `a` may be gone afterwards */
 };
 

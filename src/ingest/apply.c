@@ -507,5 +507,5 @@ enum err applier_apply(struct applier *a, const struct event *events, int32_t co
         items[i] = (struct apply_item){.event = &events[i], .result = &results[i]};
     int64_t commit_us;
     e = applier_run(a, items, count, now_us, &commit_us);
-    return e == ERR_OK ? store_sync(a->conn) : e;
+    return e == ERR_OK ? store_sync(a->conn, store_commit_mark(a->conn)) : e;
 }

@@ -2,8 +2,9 @@
  *
  * One mutex guards the queues and the counters; it is held for pushes and pops only. A batch whose
  * learners belong to several writers is split into parts and told when the last part has committed.
- * Checks and ids are made on the submitter's thread, so that a writer only writes. On SQLite it
- * does not even wait for the disk: it commits, hands what is to be told to `acks`, and goes on. */
+ * Checks and ids are made on the submitter's thread, so that a writer only writes. It does
+ * not even wait for the disk: it commits, hands what is to be told to `acks`, and goes on. (Where a
+ * pooler hides PostgreSQL's sessions, it waits.) */
 #include "ingest/ingest.h"
 
 #include "base/assert.h"

@@ -4,7 +4,7 @@
  * group_wait_us for more) into one transaction, and tells each batch after the commit. SQLite has
  * one writer; PostgreSQL several, each owning a hash range of learners, so that one learner's
  * events are applied in order. Whatever is acknowledged is on disk, together with the sums it
- * changed; SQLite's writer fills the next transaction while the disk takes the last.
+ * changed; a writer fills the next transaction while the disk takes the last.
  *
  * Applying is order-free: the rows after any order of arrival, with any duplicates, equal those of
  * ingest_rebuild(). docs/events.md has the rules. */
@@ -45,7 +45,7 @@ struct ingest_options {
     int32_t group_events;  /* per transaction */
     int32_t group_wait_us; /* 0: take what is there */
     /* After each commit and before done(), on the writer thread: whose data changed. For caches.
-     * On SQLite readers see the commit already; the disk has it by the time of done().
+     * Readers see the commit already; the disk has it by the time of done().
      * learner_id 0: not known (a task's learner that is not there). May be NULL. */
     void (*on_commit)(void *user, const int64_t *learner_ids, const struct str *external_ids,
                       int32_t n);

@@ -45,6 +45,7 @@ struct store_conn {
     enum tx_state tx;
     bool busy; /* inside store_each(): its callback must not use this connection */
     struct store_counts counts;
+    int64_t commit_mark; /* of the last unsynced commit */
     char detail[DETAIL_MAX]; /* what the engine said of its last error */
 };
 
@@ -68,7 +69,8 @@ struct engine_ops {
     /* NULL: a commit has no halves */
     enum err (*split)(struct store_conn *c, bool *ret_split);
     enum err (*commit_unsynced)(struct store_conn *c);
-    enum err (*sync)(struct store_conn *c, char *ret_detail); /* beside the connection's thread */
+    /* beside the connection's thread */
+    enum err (*sync)(struct store_conn *c, int64_t mark, char *ret_detail);
     void (*rollback)(struct store_conn *c);
     void (*checkpoint)(struct store_conn *c, bool truncate);
     enum err (*backup)(struct store *s, const char *path, char *ret_detail);

@@ -12,10 +12,11 @@
  * up behind a dead server. */
 #include "store/engine.h"
 #include "store/postgres_data.h"
+#include "store/postgres_sync.h"
+#include "store/postgres_wait.h"
 
 #include "base/clock.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,10 @@ struct pg_conn {
     struct expect *expects;
     int32_t expect_n, expect_cap;
     struct pg_buffer param;
+    struct pg_server server;
+    bool split;                      /* a writer whose commits have halves */
+    int64_t session, synced_session; /* sessions so far; the one that `sync` goes with */
+    struct pg_sync sync;
 };
 
 static struct pg_conn *of(struct store_conn *c)
@@ -145,45 +150,6 @@ static int64_t sooner(int64_t a, int64_t b)
     return a > 0 && a < b ? a : b;
 }
 
-/* Waits for the socket. ERR_DEADLINE when `until` is over. */
-static enum err wait_socket(PGconn *pg, short events, int64_t until)
-{
-    for (;;) {
-        int64_t left = until - clock_mono_us();
-        struct pollfd p = {.fd = PQsocket(pg), .events = events};
-
-        if (p.fd < 0)
-            return ERR_STORE_DOWN;
-        if (left <= 0)
-            return ERR_DEADLINE;
-        int n = poll(&p, 1, (int)((left + 999) / 1000));
-        if (n > 0)
-            return ERR_OK;
-        if (n < 0 && errno != EINTR)
-            return ERR_IO;
-    }
-}
-
-/* Sends what is buffered and reads until a result is complete. */
-static enum err pump(PGconn *pg, int64_t until)
-{
-    for (;;) {
-        int unsent = PQflush(pg);
-
-        if (unsent < 0)
-            return ERR_STORE_DOWN;
-        if (!PQisBusy(pg))
-            return ERR_OK;
-        enum err e = wait_socket(pg, (short)(POLLIN | (unsent ? POLLOUT : 0)), until);
-        if (e != ERR_OK)
-            return e;
-        if (!PQconsumeInput(pg) && PQstatus(pg) == CONNECTION_BAD && !PQisBusy(pg))
-            return ERR_OK; /* what had arrived is still to be read */
-        if (PQstatus(pg) == CONNECTION_BAD && PQisBusy(pg))
-            return ERR_STORE_DOWN;
-    }
-}
-
 /* How long a call may wait for the server when its caller has set no deadline, or a later one. */
 static int64_t answer_until(const struct store *s, int64_t deadline_us)
 {
@@ -219,7 +185,7 @@ static enum err poll_connection(PGconn *pg, int64_t until)
     while (st != PGRES_POLLING_OK) {
         if (st == PGRES_POLLING_FAILED)
             return ERR_STORE_DOWN;
-        enum err e = wait_socket(pg, st == PGRES_POLLING_READING ? POLLIN : POLLOUT, until);
+        enum err e = pg_wait_socket(pg, st == PGRES_POLLING_READING ? POLLIN : POLLOUT, until);
         if (e != ERR_OK)
             return ERR_STORE_DOWN;
         st = PQconnectPoll(pg);
@@ -232,7 +198,8 @@ static enum err poll_connection(PGconn *pg, int64_t until)
  * plan anew each time, which costs a 30-row read a third of its time; and the generic plan is the
  * one that the test of plans has seen. No JIT: no statement runs long enough to earn its
  * compilation. */
-static enum err set_session(PGconn *pg, const struct store_options *o, int64_t until)
+static enum err set_session(PGconn *pg, const struct store_options *o, int64_t until,
+                            struct pg_server *ret_server)
 {
     char statement_ms[16], lock_ms[16];
     const char *values[] = {statement_ms, lock_ms};
@@ -248,14 +215,22 @@ static enum err set_session(PGconn *pg, const struct store_options *o, int64_t u
                            " set_config('jit', 'off', false),"
                            " CASE WHEN version() LIKE '%linux%' THEN"
                            " set_config('client_connection_check_interval', '100', false) END,"
-                           " set_config('TimeZone', 'UTC', false)",
+                           " set_config('TimeZone', 'UTC', false), pg_backend_pid(),"
+                           " extract(epoch FROM pg_postmaster_start_time())::text",
                            2, NULL, values, NULL, NULL, 0) ||
-        pump(pg, until) != ERR_OK)
+        pg_pump(pg, until) != ERR_OK)
         return ERR_STORE_DOWN;
     for (PGresult *r; (r = PQgetResult(pg)); PQclear(r)) {
-        if (PQresultStatus(r) == PGRES_TUPLES_OK)
+        if (PQresultStatus(r) == PGRES_TUPLES_OK) {
+            int n = PQnfields(r);
+            int64_t pid = 0;
+            ret_server->direct = str_to_i64(str_from(PQgetvalue(r, 0, n - 2)), &pid) == ERR_OK &&
+                                 pid == PQbackendPID(pg);
+            snprintf(ret_server->started, sizeof ret_server->started, "%s",
+                     PQgetvalue(r, 0, n - 1));
             e = ERR_OK;
-        if (pump(pg, until) != ERR_OK) {
+        }
+        if (pg_pump(pg, until) != ERR_OK) {
             PQclear(r);
             return ERR_STORE_DOWN;
         }
@@ -277,7 +252,7 @@ static enum err usable_server(const PGconn *pg, char *ret_detail)
     return ERR_STORE_DOWN;
 }
 
-static enum err dial(struct store *s, PGconn **ret, char *ret_detail)
+static enum err dial(struct store *s, PGconn **ret, struct pg_server *ret_server, char *ret_detail)
 {
     int32_t timeout_ms = s->options.connect_timeout_ms > 0 ? s->options.connect_timeout_ms : 3000;
     int64_t until = clock_mono_us() + (int64_t)timeout_ms * 1000;
@@ -293,7 +268,7 @@ static enum err dial(struct store *s, PGconn **ret, char *ret_detail)
     PQsetNoticeReceiver(pg, quiet, NULL);
     enum err e = PQstatus(pg) == CONNECTION_BAD ? ERR_STORE_DOWN : poll_connection(pg, until);
     if (e == ERR_OK)
-        e = set_session(pg, &s->options, until);
+        e = set_session(pg, &s->options, until, ret_server);
     if (e == ERR_OK && PQsetnonblocking(pg, 1) != 0)
         e = ERR_STORE_DOWN;
     if (e != ERR_OK) {
@@ -324,8 +299,9 @@ static enum err ensure(struct pg_conn *c)
         drop(c);
     if (now < c->retry_at_us)
         return ERR_STORE_DOWN; /* the detail of the failed attempt still stands */
-    enum err e = dial(c->base.store, &c->pg, c->base.detail);
+    enum err e = dial(c->base.store, &c->pg, &c->server, c->base.detail);
     if (e == ERR_OK) {
+        c->session++;
         c->backoff_ms = 0;
         c->retry_at_us = 0;
         return ERR_OK;
@@ -344,6 +320,7 @@ static void pg_disconnect(struct store_conn *base)
     if (!c)
         return;
     PQfinish(c->pg);
+    pg_sync_fini(&c->sync);
     free(c->prepared);
     free(c->expects);
     free(c->param.p);
@@ -359,8 +336,9 @@ static enum err pg_connect(struct store *s, enum store_access access, struct sto
         return ERR_NOMEM;
     c->base.store = s;
     c->base.access = access;
+    pg_sync_init(&c->sync);
     c->prepared = calloc((size_t)s->catalog->stmt_count, sizeof *c->prepared);
-    enum err e = c->prepared ? dial(s, &c->pg, ret_detail) : ERR_NOMEM;
+    enum err e = c->prepared ? dial(s, &c->pg, &c->server, ret_detail) : ERR_NOMEM;
     if (e != ERR_OK) {
         pg_disconnect(&c->base);
         return e;
@@ -397,11 +375,12 @@ static enum err make_display(struct store *s, char *ret_detail)
 
 static enum err pg_probe(struct store *s, char *ret_detail)
 {
+    struct pg_server server;
     PGconn *pg = NULL;
 
     enum err e = make_display(s, ret_detail);
     if (e == ERR_OK)
-        e = dial(s, &pg, ret_detail);
+        e = dial(s, &pg, &server, ret_detail);
     PQfinish(pg);
     return e;
 }
@@ -481,7 +460,7 @@ typedef enum err take_fn(struct pg_conn *c, const struct expect *x, const PGresu
 /* The next result, NULL at the end of a statement's results. */
 static enum err next_result(struct pg_conn *c, const char *what, int64_t until, PGresult **ret)
 {
-    enum err e = pump(c->pg, until);
+    enum err e = pg_pump(c->pg, until);
 
     if (e == ERR_DEADLINE)
         return too_late(c, what);
@@ -911,6 +890,44 @@ static enum err pg_write(struct store_conn *base, struct bulk *bulks, int32_t co
 
 /* Transactions */
 
+/* Makes the second session that goes with the present one. Where it cannot be had, or cannot vouch
+ * for the first, commits are whole until the connection is made anew. */
+static void renew_sync(struct pg_conn *c)
+{
+    struct pg_server server;
+    PGconn *pg = NULL;
+    char why[DETAIL_MAX];
+
+    if (dial(c->base.store, &pg, &server, why) != ERR_OK)
+        pg = NULL;
+    if (pg &&
+        !(server.direct && c->server.direct && strcmp(server.started, c->server.started) == 0)) {
+        PQfinish(pg);
+        pg = NULL;
+    }
+    c->synced_session = c->session;
+    pg_sync_renew(&c->sync, pg);
+    if (pg && pg_sync_run(&c->sync, c->sync.mark, answer_until(c->base.store, 0), why) != ERR_OK)
+        pg_sync_renew(&c->sync, NULL);
+}
+
+/* Before a commit: the second session has to be there first. */
+static void keep_sync(struct pg_conn *c)
+{
+    if (c->split && (c->synced_session != c->session || atomic_load(&c->sync.broken)))
+        renew_sync(c);
+}
+
+static enum err pg_split(struct store_conn *base, bool *ret_split)
+{
+    struct pg_conn *c = of(base);
+
+    c->split = true;
+    renew_sync(c);
+    *ret_split = c->split = c->sync.pg != NULL;
+    return ERR_OK;
+}
+
 /* BEGIN travels with the first statements; here only the connection is made if it is gone. */
 static enum err pg_begin(struct store_conn *base)
 {
@@ -918,6 +935,8 @@ static enum err pg_begin(struct store_conn *base)
 
     call_starts(c);
     enum err e = ensure(c);
+    if (e == ERR_OK)
+        keep_sync(c);
     c->begin_pending = e == ERR_OK;
     return e;
 }
@@ -943,6 +962,29 @@ static enum err pg_commit(struct store_conn *base)
     if (!c->pg)
         return ERR_STORE_DOWN;
     return exchange(c, send_control(c, "COMMIT"), answer_until(base->store, 0), take_nothing, NULL);
+}
+
+static enum err pg_commit_unsynced(struct store_conn *base)
+{
+    struct pg_conn *c = of(base);
+
+    keep_sync(c); /* the connection may be another one since pg_begin() */
+    base->commit_mark = c->sync.mark;
+    if (c->begin_pending || !c->pg || !c->sync.pg)
+        return pg_commit(base);
+    call_starts(c);
+    enum err e = send_control(c, "SET LOCAL synchronous_commit = off");
+    if (e == ERR_OK)
+        e = send_control(c, "COMMIT");
+    return exchange(c, e, answer_until(base->store, 0), take_nothing, NULL);
+}
+
+static enum err pg_sync(struct store_conn *base, int64_t mark, char *ret_detail)
+{
+    struct pg_conn *c = of(base);
+
+    return c->split ? pg_sync_run(&c->sync, mark, answer_until(base->store, 0), ret_detail)
+                    : ERR_OK;
 }
 
 static void pg_rollback(struct store_conn *base)
@@ -1094,6 +1136,9 @@ const struct engine_ops store_postgres_ops = {
     .read_bulk = pg_read_bulk,
     .begin = pg_begin,
     .commit = pg_commit,
+    .split = pg_split,
+    .commit_unsynced = pg_commit_unsynced,
+    .sync = pg_sync,
     .rollback = pg_rollback,
     .checkpoint = pg_checkpoint,
     .backup = pg_backup,

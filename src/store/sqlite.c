@@ -711,10 +711,11 @@ static enum err sqlite_commit_unsynced(struct store_conn *base)
     return control(of(base), of(base)->commit);
 }
 
-static enum err sqlite_sync(struct store_conn *base, char *ret_detail)
+static enum err sqlite_sync(struct store_conn *base, int64_t mark, char *ret_detail)
 {
     struct sqlite_conn *c = of(base);
 
+    (void)mark; /* no commit is ever lost without all that follow */
     if (c->sync.fd < 0)
         return ERR_OK; /* commits are whole */
     return sqlite_sync_run(&c->sync) == ERR_OK ? ERR_OK : sync_error(c, ret_detail);
@@ -724,7 +725,7 @@ static enum err sqlite_commit(struct store_conn *base)
 {
     enum err e = sqlite_commit_unsynced(base);
 
-    return e == ERR_OK ? sqlite_sync(base, base->detail) : e;
+    return e == ERR_OK ? sqlite_sync(base, 0, base->detail) : e;
 }
 
 /* What a crashed process left in the log goes into the database first (sqlite_sync.c says why). */

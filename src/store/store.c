@@ -425,12 +425,17 @@ enum err store_commit_unsynced(struct store_conn *c)
     return settle(c, e);
 }
 
+int64_t store_commit_mark(const struct store_conn *c)
+{
+    return c->commit_mark;
+}
+
 /* Not on the connection's thread: of it, only what the engine says is touched. */
-enum err store_sync(struct store_conn *c)
+enum err store_sync(struct store_conn *c, int64_t mark)
 {
     char detail[DETAIL_MAX] = "";
 
-    enum err e = c->store->ops->sync ? c->store->ops->sync(c, detail) : ERR_OK;
+    enum err e = c->store->ops->sync ? c->store->ops->sync(c, mark, detail) : ERR_OK;
     log_failed(c->store, e, detail);
     return e;
 }

@@ -152,17 +152,20 @@ MUST_CHECK enum err store_read_bulk(struct store_conn *c, struct arena *arena, e
 MUST_CHECK enum err store_begin(struct store_conn *c);
 MUST_CHECK enum err store_commit(struct store_conn *c);
 /* Commits in two halves, for a writer that has better things to do than to wait for the disk.
- * store_split_commits(), once, outside of a transaction, asks for them; where there is nothing to be
- * gained (PostgreSQL, or no full sync) *ret_split is false, and the halves are a whole commit and
+ * store_split_commits(), once, outside of a transaction, asks for them; where they cannot be had (no
+ * full sync, a pooler before PostgreSQL) *ret_split is false, and the halves are a whole commit and
  * nothing. store_commit() stays whole on such a connection.
  * store_commit_unsynced(): as store_commit(), and readers see the transaction, but a power cut may
  * take it away, until
- * store_sync(), begun afterwards, has returned ERR_OK. Any thread, also while the connection is at
- * work. ERR_NOT_READY: the disk failed, and everything since the last success may
- * be lost; from then on this and store_begin() give ERR_NOT_READY until the process is restarted. */
+ * store_sync(), begun afterwards, has returned ERR_OK. It speaks of the commits with that mark:
+ * store_commit_mark(), by the connection's thread after the commit. Any thread, also while the
+ * connection is at work. ERR_NOT_READY: the disk failed, and everything since the last success may
+ * be lost; from then on this and store_begin() give ERR_NOT_READY until the process is restarted.
+ * ERR_STORE_DOWN, ERR_DEADLINE: nobody knows whether these commits are kept. */
 MUST_CHECK enum err store_split_commits(struct store_conn *c, bool *ret_split);
 MUST_CHECK enum err store_commit_unsynced(struct store_conn *c);
-MUST_CHECK enum err store_sync(struct store_conn *c);
+int64_t store_commit_mark(const struct store_conn *c);
+MUST_CHECK enum err store_sync(struct store_conn *c, int64_t mark);
 void store_rollback(struct store_conn *c);
 /* Is one open, or failed and not yet rolled back? For work that takes part in its caller's, or makes
  * one of its own. */

@@ -1132,6 +1132,67 @@ static void hides_the_password(void **state)
     store_close(s);
 }
 
+/* ---- commits in two halves ---- */
+
+static void commit_half(struct store_conn *c)
+{
+    const struct value row[] = {V_I(1), V_I(1), V_I(5)};
+
+    OK(store_begin(c));
+    OK(write_one(c, S(COUNTERS_ADD), row, 1, 3, NULL, NULL));
+    OK(store_commit_unsynced(c));
+}
+
+static int64_t counted(struct fixture *f)
+{
+    return read_one(f, f->reader, S(COUNTERS_SUM), (struct value[]){V_I(1)}, 1)->v[1].i;
+}
+
+static void vouches_only_for_commits_of_its_session(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options o = f->options;
+    struct store *s = NULL;
+    struct store_conn *c = NULL;
+    char url[1200], end_all[300], end_sync[400];
+    bool split = false;
+
+    /* Names of their own: other tests' sessions on this server are left alone. */
+    snprintf(url, sizeof url, "%s&application_name=halves%d", f->url, (int)getpid());
+    snprintf(end_all, sizeof end_all,
+             "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+             " WHERE application_name = 'halves%d'",
+             (int)getpid());
+    snprintf(end_sync, sizeof end_sync, "%s AND query LIKE '%%pg_logical_emit_message%%'", end_all);
+    o.url = str_from(url);
+    OK(store_open_catalog(&o, &test_catalog, &s, detail));
+    OK(store_connect(s, STORE_WRITER, &c));
+    OK(store_split_commits(c, &split));
+    assert_true(split);
+    commit_half(c);
+    assert_int_equal(counted(f), 5); /* readers see it at once */
+    OK(store_sync(c, store_commit_mark(c)));
+
+    commit_half(c);
+    int64_t before = store_commit_mark(c);
+    on_server(f->server, end_sync);
+    assert_int_equal(store_sync(c, before), ERR_STORE_DOWN);
+    commit_half(c);
+    int64_t after = store_commit_mark(c);
+    OK(store_sync(c, after));
+    assert_int_equal(store_sync(c, before), ERR_STORE_DOWN);
+
+    on_server(f->server, end_all);
+    commit_half(c);
+    OK(store_sync(c, store_commit_mark(c)));
+    assert_int_equal(store_sync(c, after), ERR_STORE_DOWN);
+    OK(store_begin(c)); /* a whole commit needs nobody's word */
+    OK(store_commit(c));
+    assert_int_equal(counted(f), 20);
+    store_disconnect(c);
+    store_close(s);
+}
+
 /* A server of its own, for it is stopped and started. */
 static int server_command(const char *command, const char *dir, char *ret, size_t size)
 {
@@ -1144,6 +1205,25 @@ static int server_command(const char *command, const char *dir, char *ret, size_
     if (ret && fgets(ret, (int)size, p))
         ret[strcspn(ret, "\n")] = '\0';
     return pclose(p);
+}
+
+static void vouches_for_nothing_after_a_crash(struct fixture *f, const char *dir)
+{
+    bool split = false;
+
+    OK(store_split_commits(f->writer, &split));
+    assert_true(split);
+    commit_half(f->writer);
+    OK(store_sync(f->writer, store_commit_mark(f->writer)));
+    int64_t kept = counted(f);
+    commit_half(f->writer);
+    int64_t mark = store_commit_mark(f->writer);
+    assert_int_equal(server_command("restart", dir, NULL, 0), 0);
+    assert_int_equal(store_sync(f->writer, mark), ERR_STORE_DOWN);
+    assert_true(counted(f) >= kept);
+    commit_half(f->writer);
+    assert_int_equal(store_sync(f->writer, mark), ERR_STORE_DOWN);
+    OK(store_sync(f->writer, store_commit_mark(f->writer)));
 }
 
 static void does_not_wait_for_a_stopped_server(struct fixture *f)
@@ -1211,6 +1291,7 @@ static void survives_a_restart_of_the_server(void **state)
     OK(e);
     OK(write_one(own.writer, S(COUNTERS_ADD), row, 1, 3, NULL, NULL));
     OK(store_commit(own.writer));
+    vouches_for_nothing_after_a_crash(&own, dir);
     teardown(&s);
     assert_int_equal(server_command("stop", dir, NULL, 0), 0);
     rmdir(dir);
@@ -1266,6 +1347,7 @@ static const struct {
     T(PG, prepares_again),
     T(PG, a_deadlock_is_busy),
     T(PG, hides_the_password),
+    T(PG, vouches_only_for_commits_of_its_session),
 #undef T
 };
 
