@@ -8,8 +8,9 @@
  * The text is hostile. Before libical sees it, it is unfolded and reduced to the properties that
  * matter, and refused when it is too large, too deep or too many-valued. Rules that repeat more
  * often than daily, or that can never be true, are passed over (`skipped`); a VTIMEZONE whose clock
- * changes too often is not followed (its times are floating). What is left has a budget of steps and of processor time, because libical searches centuries for a rule that never
- * matches; when it is used up, what has been found so far is the result, and `cut` says so. */
+ * changes too often is not followed (its times are floating). What is left has a budget of steps
+ * and of processor time, because libical searches centuries for a rule that never matches; when it
+ * is used up, what has been found so far is the result, and `cut` says so. */
 #pragma once
 #include "base/arena.h"
 #include "base/civil.h"

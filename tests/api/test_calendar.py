@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import threading
 import unittest
 import urllib.parse
 
@@ -369,6 +370,57 @@ class Addresses(Base):
         self.web.text("/file", "", status=302, Location="file:///etc/passwd")
         for path in ("/loop", "/file"):
             self.refused(self.web.url + path, "CALENDAR_ADDRESS")
+
+
+    def test_passwords_stay_with_their_server(self):
+        self.learner("pas")
+        other = Web()
+        self.addCleanup(other.close)
+        other.text("/", "", status=401)
+        self.web.text("/dav", "", status=307, Location=other.url + "/")
+        self.web.text("/dav2", "", status=307, Location="/dav3")
+        self.web.text("/dav3", "", status=401)
+        for path in ("/dav", "/dav2"):
+            reply = self.connect("pas", "CALDAV", url=self.web.url + path, username="ann", password="s3cret")
+            self.assertProblem(reply, 422, "CALENDAR_LOGIN", "password")
+        self.assertTrue(all("Authorization" in r[2] for r in self.web.requests if r[1].startswith("/dav")))
+        self.assertEqual([r[2].get("Authorization") for r in other.requests], [None])
+
+    def test_servers_that_answer_nonsense(self):
+        self.learner("non")
+        for i, body in enumerate(("", "<a", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<a>" * 5000, "\xff" * 100)):
+            path = "/nonsense%d" % i
+            self.web.text(path, body.encode("latin-1"), status=207)
+            reply = self.connect("non", "CALDAV", url=self.web.url + path, username="ann", password="x")
+            self.assertProblem(reply, 422, "CALENDAR_FORMAT", "url")
+
+    def test_broken_events_do_not_hide_the_others(self):
+        """A CalDAV server with one event that cannot be read."""
+        self.learner("bro")
+        names = 'xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"'
+        here = ('<d:multistatus %s><d:response><d:href>/bro/</d:href><d:propstat><d:prop><d:resourcetype><c:calendar/>'
+                "</d:resourcetype></d:prop></d:propstat></d:response></d:multistatus>" % names)
+        data = "".join("<d:response><d:href>/bro/%d.ics</d:href><d:propstat><d:prop><c:calendar-data>%s</c:calendar-data>"
+                       "</d:prop></d:propstat></d:response>" % (i, text)
+                       for i, text in enumerate(("broken", calendar(vevent(ahead(1))), "BEGIN:VCALENDAR")))
+        data = "<d:multistatus %s>%s</d:multistatus>" % (names, data)
+        self.web.routes["/bro/"] = lambda handler, query, body: (207, {}, data if handler.command == "REPORT" else here)
+        reply = self.connect("bro", "CALDAV", url=self.web.url + "/bro/", username="ann", password="x", pushSessions=False)
+        self.assertEqual((reply.status, reply.json["syncedEvents"], reply.json["skippedEvents"]), (200, 1, 2), reply)
+
+
+class Slow(Base, ApiCase):
+    flags = (*Base.flags, "--calendar-timeout", "300ms")
+
+    def test_servers_that_never_answer(self):
+        """Nobody waits for them for long."""
+        web, ended = Web(), threading.Event()
+        self.addCleanup(web.close)
+        self.addCleanup(ended.set)
+        web.routes["/never"] = lambda handler, query, body: (ended.wait(60), (200, {}, b""))[1]
+        self.learner("slo")
+        reply = self.connect("slo", "ICAL", url=web.url + "/never")
+        self.assertProblem(reply, 422, "CALENDAR_TIMEOUT", "url")
 
 
 @both_engines
