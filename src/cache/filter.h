@@ -25,8 +25,8 @@ MUST_CHECK enum err filter_rebuild_begin(struct filter *f, int64_t expected);
 void filter_rebuild_add(struct filter *f, uint64_t hash);
 /* complete = false: given up; the former one stays. */
 void filter_rebuild_end(struct filter *f, bool complete);
-/* Any thread. After the learner is committed (a rebuild that has not seen him begins later, or
- * takes this) and before it is acknowledged. */
+/* Any thread. After the learner is committed and before that is acknowledged: a rebuild then either
+ * takes this, or begins later and reads it. */
 void filter_add(struct filter *f, uint64_t hash);
 bool filter_may_have(struct filter *f, uint64_t hash); /* any thread, no lock */
 /* Others may have added: everything may be there, until a rebuild that begins after this has ended.
