@@ -1,14 +1,27 @@
 /* l2 - the second tier: answers in Redis, shared by the nodes.
  *
- * One connection for each loop, pipelined, used on that loop's thread only. A value lies at
- * PREFIX{t<slot>}:v:<hash of key> beside its first tag's token PREFIX{t<slot>}:g (one Redis Cluster
- * slot, so one MGET reads both); the value names its layout's version, its whole key, its times
- * (UTC), its tokens, and the body, compressed with zstd when that pays. Read is only what decodes
- * to the last byte, has the same key and equal tokens. A token that is not there makes the value
- * void; the next fill sets it (NX). Values always have an expiry, set once when they are written.
+ * One connection for each loop, pipelined, used on that loop's thread only.
  *
- * Failures cost at most the command timeout, once: after some in a row the breaker opens, calls
- * answer L2_ABSENT at once, and a probe is let through after 50 ms, doubling to 2 s. */
+ * Where. An answer lies with its first tag: a field of the hash that is that tag's (keys.h), beside
+ * the field "g", the hash's token. Give the learner first, else the course, else the endpoint. The
+ * hash gets its expiry when it is made (L2_HOLDER_S), and never another: nothing in it outlives
+ * that, and each answer says itself when it ends before. Raising a learner or a course takes its
+ * hash away with all that is in it, so erasing a learner is one command.
+ *
+ * When it is believed. An answer names the tokens of its tags. Those of learners and courses are
+ * read with it, in one round trip (HMGET for the first, HGET for others, which may lie in another
+ * slot of a cluster); those of endpoints and of everything each node knows from the bus; the latter
+ * is mixed with the identity of the running Redis, so that what a restarted or promoted server
+ * still has from before is void. Read is only what decodes to the last byte, has the same whole key
+ * and equal tokens, on a node whose bus is trusted and has said all it had to say about these tags.
+ *
+ * How it is filled. Tokens are made, or read, before the store is: what is written by then is in
+ * the answer, what is written later takes the token away. An answer is put only if the token is
+ * still there.
+ *
+ * Failures cost at most the command timeout, once: after some in a row the breaker opens (redis/
+ * breaker.h), calls answer L2_ABSENT at once, and the connection is probed in the background. A
+ * Redis that takes no writes (full) is still read. */
 #pragma once
 #include "cache/answer.h"
 #include "cache/bus.h"
@@ -16,16 +29,21 @@
 #include "http/http.h"
 
 struct l2;
+struct redis_target; /* redis/target.h */
+
+enum { L2_HOLDER_S = 3600, L2_HOLDER_ANSWERS_MAX = 1024, L2_LOOK_AGAIN_MS = 20 };
+
 struct l2_options {
-    const struct redis_options *redis;
-    struct str prefix;
+    struct redis_target *redis; /* borrowed */
+    struct str prefix;          /* the bus's; borrowed: must outlive this */
     int32_t loops;
     int32_t command_timeout_ms;
     int32_t lock_ms; /* how long another node may take to fill before we do it too */
     struct bus *bus; /* borrowed */
 };
 MUST_CHECK enum err l2_new(const struct l2_options *options, struct l2 **ret, char *ret_detail);
-void l2_free(struct l2 *l); /* after the loops have ended; NULL is fine */
+/* After the loops have ended. Gets that wait still are answered L2_ABSENT here. NULL is fine. */
+void l2_free(struct l2 *l);
 
 enum l2_result {
     L2_HIT,   /* `a` is a reference for the callee; its stamp is the one given */
@@ -33,10 +51,11 @@ enum l2_result {
                  fill lock */
     L2_ABSENT /* Redis cannot help now: compute, do not put */
 };
+struct l2_loop;
 struct l2_get {
-    /* Set by the caller; must live until done(). Text is borrowed until then. */
+    /* Set by the caller; must live until done(). Text is borrowed until then, and in l2_put(). */
     struct cache_key key;
-    const struct tag *tags; /* at least one; the first is where it lies */
+    const struct tag *tags; /* at least one; the first is where it lies. Borrowed likewise */
     int32_t tag_count;
     struct stamp stamp;        /* local, taken before */
     const char *cache_control; /* static text for the answer */
@@ -44,27 +63,37 @@ struct l2_get {
     bool lock;                 /* on a miss: one node fills; the others look again until lock_ms */
     void (*done)(struct l2_get *g, enum l2_result r, struct answer *a);
     /* l2's own, and what l2_put() needs. */
-    uint64_t tokens[STAMP_TAGS_MAX];
+    uint64_t tokens[STAMP_TAGS_MAX], everything, holder, lock_token;
     bool locked;
+    bool failed, refused, waited, prepared;
+    struct l2_loop *at;
     struct l2_get *next;
-    int64_t deadline_us;
+    struct l2_op {
+        struct l2_get *get;
+        int32_t tag;
+    } ops[STAMP_TAGS_MAX];
+    int64_t begun_us, wake_us, wait_until_us;
 };
 /* On the loop's thread; done() is called on it, later or at once. */
 void l2_get(struct l2 *l, struct http_loop *loop, struct l2_get *g);
 /* On the loop's thread. Writes the answer under the tokens that g found, and gives the lock back;
- * with a NULL answer only that. Returns at once; the outcome is only counted. g need not live on.
- */
+ * with a NULL answer, or one whose status is not 200, only the latter. Returns at once; the outcome
+ * is only counted. g need not live on. */
 void l2_put(struct l2 *l, struct http_loop *loop, const struct l2_get *g, const struct answer *a);
-/* Administration, blocking, on a worker: takes values out by key, or all (SCAN in steps under the
- * prefix). Returns how many went, -1: Redis cannot be reached. */
+
+/* Administration, blocking, on a worker. Return how many answers went, -1: Redis cannot be reached
+ * or does not do it. */
 int64_t l2_drop(struct l2 *l, struct str key_text, const struct tag *first_tag);
-int64_t l2_drop_all(struct l2 *l);
+/* All that lies with that tag; for a learner who is erased, after bus_say(): then nothing that was
+ * being computed is put there any more. */
+int64_t l2_drop_tag(struct l2 *l, struct tag tag);
+int64_t l2_drop_all(struct l2 *l); /* SCAN in steps under the prefix */
 
 enum l2_health { L2_UP, L2_PROBING, L2_DOWN };
 struct l2_stats {
-    enum l2_health health;
+    enum l2_health health; /* of the worst loop */
     int64_t hits, misses, void_tokens, refused_layout, puts, put_failures, bytes_in, bytes_out;
     int64_t timeouts, errors, fallbacks, breaker_opened, locks_taken, locks_waited, reconnects;
-    int64_t latency_us_total, latency_n; /* of gets */
+    int64_t latency_us_total, latency_n; /* of gets that Redis answered */
 };
 void l2_stats(const struct l2 *l, struct l2_stats *ret);
