@@ -9,7 +9,7 @@
 
 enum {
     L2_LAYOUT = 1,
-    L2_ZSTD_MIN = 16 << 10,          /* below, unpacking costs more than carrying */
+    L2_ZSTD_MIN = 64 << 10,          /* below, unpacking costs more than carrying */
     L2_ZSTD_MAX = ANSWER_ENCODE_MAX, /* above, packing would hold up the loop */
     L2_VALUE_MAX = ANSWER_BODY_MAX + CACHE_KEY_MAX + 256
 };
