@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "ingest/ingest.h"
 #include "night/night.h"
+#include "redis/url.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -68,6 +69,8 @@ static int check(const struct command_call *call)
 {
     const struct config *c = call->config;
     struct str rest = c->listen;
+    struct redis_url redis;
+    const char *why = NULL;
 
     if (c->workers_reserved >= c->workers)
         return command_misused(call->command,
@@ -75,10 +78,10 @@ static int check(const struct command_call *call)
                                (int)c->workers_reserved, (int)c->workers);
     if ((c->tls_cert.n == 0) != (c->tls_key.n == 0))
         return command_misused(call->command, "tls_cert and tls_key only work together");
-    if (c->redis.n && !str_starts(c->redis, STR("redis://")) &&
-        !str_starts(c->redis, STR("rediss://")) && !str_starts(c->redis, STR("unix://")))
-        return command_misused(call->command,
-                               "redis must be a URL: redis://, rediss:// or unix://");
+    if (c->redis.n && redis_url_parse(c->redis, &redis, &why))
+        return command_misused(call->command, "redis must be a URL: %s", why);
+    if (memchr(c->redis_prefix.p, '{', c->redis_prefix.n))
+        return command_misused(call->command, "redis_prefix cannot hold a '{'");
     while (c->dev && rest.p) {
         struct str address = str_trim(str_cut(&rest, ','));
 
