@@ -1012,36 +1012,60 @@ static void write_loads(struct writing *w)
     }
 }
 
-/* Which topics are new to their sessions is only known after writing them. */
-static bool *write_session_topics(struct writing *w)
+/* A session that was not there had no topics; of one that was, only writing tells which are new. */
+static bool is_new_session(const struct sums *s, const struct row_key *topic)
+{
+    struct row_key key = {.learner = topic->learner, .a = topic->a};
+    const struct row_head *session = table_find(&s->sessions, &key);
+
+    ASSERT(session);
+    return !session->before;
+}
+
+static void count_session_topic(struct sums *s, const struct row_key *topic)
+{
+    sum_row(&s->topics, topic->learner, topic->num, topic->b)->v[TOPIC_SESSIONS]++;
+}
+
+/* Those of new sessions, or of the others. NULL: there are none, or out of memory. */
+static struct bulk *write_session_topics(struct writing *w, bool fresh)
 {
     const struct table *t = &w->s->session_topics;
-    struct value *v = bulk_add(w, STMT_INGEST_SESSION_TOPICS_ADD, t->count, 4);
-    bool *applied = v ? arena_new(&w->s->arena, bool, (size_t)t->count) : NULL;
+    int32_t n = 0;
 
-    if (!v)
-        return NULL;
-    w->s->failed |= !applied;
-    w->bulks[w->count - 1].applied = applied;
-    for (int32_t i = 0; i < t->count; i++) {
+    for (int32_t i = 0; i < t->count; i++)
+        n += is_new_session(w->s, t->rows[i]) == fresh;
+    struct value *v =
+        bulk_add(w, fresh ? STMT_INGEST_SESSION_TOPICS_NEW : STMT_INGEST_SESSION_TOPICS_ADD, n, 4);
+    for (int32_t i = 0; v && i < t->count; i++) {
         const struct row_key *k = t->rows[i];
+        if (is_new_session(w->s, k) != fresh)
+            continue;
         *v++ = V_I(w->s->learners[k->learner].id);
         *v++ = V_S(k->a);
         *v++ = V_I(k->num);
         *v++ = V_S(k->b);
     }
-    return applied;
+    return v ? &w->bulks[w->count - 1] : NULL;
+}
+
+static void write_old_session_topics(struct writing *w)
+{
+    struct bulk *b = write_session_topics(w, false);
+
+    if (!b)
+        return;
+    b->applied = arena_new(&w->s->arena, bool, (size_t)b->rows);
+    w->s->failed |= !b->applied;
 }
 
 static void count_session_topics(struct sums *s, const bool *applied)
 {
     const struct table *t = &s->session_topics;
 
-    for (int32_t i = 0; applied && i < t->count; i++) {
-        const struct row_key *k = t->rows[i];
-        if (applied[i])
-            sum_row(&s->topics, k->learner, k->num, k->b)->v[TOPIC_SESSIONS]++;
-    }
+    for (int32_t i = 0; i < t->count; i++)
+        if (is_new_session(s, t->rows[i]) || *applied++)
+            count_session_topic(s, t->rows[i]);
 }
 
 /* ---- what is remembered ---- */
@@ -1079,8 +1103,9 @@ static enum err remember_cards(struct sums *s, struct store_conn *conn)
     return s->cards.count ? cards_remember(&work) : ERR_OK;
 }
 
-/* Everything that the group is known to touch, in one round trip; then the sessions that late
- * reviews took new cards from, which hardly ever are others. */
+/* Everything that the group is known to touch, in one round trip; then the topics of sessions that
+ * were there, and the sessions that late reviews took new cards from, which hardly ever are others.
+ */
 static enum err read_and_merge(struct sums *s, struct store_conn *conn, const struct bulk *first)
 {
     static const struct {
@@ -1099,19 +1124,22 @@ static enum err read_and_merge(struct sums *s, struct store_conn *conn, const st
         w.bulks[w.count++] = *first;
     for (size_t i = 0; i < COUNT(reads); i++)
         ask_rows(&w, (struct table *)(void *)((char *)s + reads[i].table), 0, reads[i].form);
-    bool *new_topics = write_session_topics(&w);
     enum err e = s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
     for (size_t i = 0; e == ERR_OK && i < COUNT(reads); i++)
         e = merge_rows(s, &w, (struct table *)(void *)((char *)s + reads[i].table), reads[i].form);
     if (e != ERR_OK)
         return e;
     int32_t sessions = s->sessions.count;
-    count_session_topics(s, new_topics);
+    write_old_session_topics(&late);
+    const bool *applied = late.count ? late.bulks[0].applied : NULL;
     move_new_cards(s);
     count_objectives(s);
     ask_rows(&late, &s->sessions, sessions, &session_form);
     e = s->failed ? ERR_NOMEM : store_write(conn, late.bulks, late.count);
-    return e == ERR_OK ? merge_rows(s, &late, &s->sessions, &session_form) : e;
+    if (e != ERR_OK)
+        return e;
+    count_session_topics(s, applied);
+    return merge_rows(s, &late, &s->sessions, &session_form);
 }
 
 enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *first)
@@ -1129,6 +1157,7 @@ enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *
     write_rows(&w, &s->missions, &mission_form);
     write_rows(&w, &s->mission_objectives, &mission_objective_form);
     write_rows(&w, &s->cards, &card_form);
+    write_session_topics(&w, true);
     write_loads(&w);
     write_sums(&w, &s->days, &day_form);
     write_sums(&w, &s->hours, &hour_form);

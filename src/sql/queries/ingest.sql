@@ -242,6 +242,11 @@ INSERT INTO audits (learner_id, slot, n, yes, p_micro, square_micro, brier_micro
 INSERT INTO session_topics (learner_id, session, topic_kind, topic) VALUES ($1, $2, $3, $4)
     ON CONFLICT DO NOTHING;
 
+-- name: ingest_session_topics_new
+-- args: int, text, int, text
+-- bulk
+INSERT INTO session_topics (learner_id, session, topic_kind, topic) VALUES ($1, $2, $3, $4);
+
 -- name: ingest_loads_add
 -- args: int, int, text, text, real, real, text
 -- bulk
