@@ -22,6 +22,7 @@
 enum {
     FILES_BESIDE_CONNECTIONS = 256, /* database files, loops, logs, what libraries open */
     LOOPS_MAX = 256,
+    WRITERS_MAX = 16,
 };
 
 struct parts {
@@ -129,15 +130,26 @@ static void warn_of_file_limit(const struct config *c)
                   LOG_C("hint", "raise LimitNOFILE or lower connections_max"));
 }
 
-static int32_t loops_wanted(const struct config *c)
+static int32_t processors(void)
 {
     cpu_set_t set;
 
-    if (c->loops > 0)
-        return (int32_t)c->loops;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static int32_t loops_wanted(const struct config *c)
+{
+    int32_t n = c->loops > 0 ? (int32_t)c->loops : processors();
 
     return n < 1 ? 1 : n > LOOPS_MAX ? LOOPS_MAX : n;
+}
+
+/* A second writer on two processors only takes time from the first one's backend. */
+static int32_t writers_wanted(const struct config *c)
+{
+    int32_t n = c->writers > 0 ? (int32_t)c->writers : processors() / 2;
+
+    return n < 1 ? 1 : n > WRITERS_MAX ? WRITERS_MAX : n;
 }
 
 /* ---- start, in order ---- */
@@ -150,7 +162,7 @@ static const char *path_or_null(struct str s)
 static enum err start_ingest(const struct config *c, struct parts *p)
 {
     struct ingest_options options = {
-        .writers = store_engine(p->store) == STORE_SQLITE ? 1 : (int32_t)c->writers,
+        .writers = store_engine(p->store) == STORE_SQLITE ? 1 : writers_wanted(c),
         .queue_events_max = (int32_t)c->ingest_queue_events,
         .queue_bytes_max = c->ingest_queue_bytes,
         .group_events = (int32_t)c->group_events,

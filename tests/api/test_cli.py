@@ -114,7 +114,7 @@ class Config(CommandCase):
         self.assertRegex(shown, r"(?m)^workers = 7 +# .*a\.conf:1$")
         self.assertRegex(shown, r"(?m)^log_level = error +# DOPPEL_LOG_LEVEL$")
         self.assertRegex(shown, r"(?m)^loops = 2 +# --loops$")
-        self.assertRegex(shown, r"(?m)^writers = 2 +# default$")
+        self.assertRegex(shown, r"(?m)^writers = 0 +# default$")
         self.assertIn("postgresql://me:***@db.example/doppel", shown)
         self.assertNotIn("geheim", shown)
         self.assertEqual(shown.replace("# %s" % conf, ""), self.ok(
