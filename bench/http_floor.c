@@ -1,10 +1,10 @@
-/* http_floor - what answering costs at the least: a bare epoll loop that looks for the empty line and
- * sends a fixed reply of about 1.5 KB. No checks, no deadlines, no pipelining: not a server.
+/* http_floor - what answering costs at the least: a bare epoll loop that looks for the empty line
+ * and sends a fixed reply of about 1.5 KB. No checks, no deadlines, no pipelining: not a server.
  *
- *     http_floor PORT [worker]
+ *     http_floor PORT [worker | FILE]
  *
- * With "worker" each reply goes by a second thread and back, by a queue, a condition and an eventfd.
- * Prints the address. */
+ * With "worker" each reply goes by a second thread and back, by a queue, a condition and an
+ * eventfd. With a FILE its bytes are the whole reply, head and all. Prints the address. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -28,7 +28,7 @@ struct conn {
     char in[REQUEST_MAX];
 };
 
-static char reply[2048];
+static char reply[1 << 20];
 static size_t reply_n;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t came = PTHREAD_COND_INITIALIZER;
@@ -64,7 +64,7 @@ static void *work(void *arg)
         last->next = to_loop;
         to_loop = list;
         pthread_mutex_unlock(&lock);
-        must(write(event_fd, &(uint64_t){ 1 }, 8) == 8, "eventfd");
+        must(write(event_fd, &(uint64_t){1}, 8) == 8, "eventfd");
     }
     return arg;
 }
@@ -115,19 +115,27 @@ static void serve(struct conn *c)
 
 int main(int argc, char **argv)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t a_n = sizeof a;
     struct epoll_event events[EVENTS_MAX];
     int on = 1;
 
     a.sin_port = htons((uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 0));
-    by_worker = argc > 2;
-    reply_n = (size_t)snprintf(reply, sizeof reply,
-                               "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-                               "Server: floor\r\nContent-Type: application/json\r\n"
-                               "Content-Length: %d\r\n\r\n", BODY_BYTES);
-    memset(reply + reply_n, 'x', BODY_BYTES);
-    reply_n += BODY_BYTES;
+    by_worker = argc > 2 && strcmp(argv[2], "worker") == 0;
+    if (argc > 2 && !by_worker) {
+        FILE *f = fopen(argv[2], "rb");
+        must(f != NULL, argv[2]);
+        reply_n = fread(reply, 1, sizeof reply, f);
+        fclose(f);
+    } else {
+        reply_n = (size_t)snprintf(reply, sizeof reply,
+                                   "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+                                   "Server: floor\r\nContent-Type: application/json\r\n"
+                                   "Content-Length: %d\r\n\r\n",
+                                   BODY_BYTES);
+        memset(reply + reply_n, 'x', BODY_BYTES);
+        reply_n += BODY_BYTES;
+    }
     int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int epoll_fd = epoll_create1(0);
     event_fd = eventfd(0, 0);
@@ -136,7 +144,7 @@ int main(int argc, char **argv)
     must(bind(listen_fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(listen_fd, 4096) == 0,
          "listen");
     getsockname(listen_fd, (struct sockaddr *)&a, &a_n);
-    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &ev);
     ev.data.ptr = &event_fd;
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, event_fd, &ev);
@@ -158,7 +166,7 @@ int main(int argc, char **argv)
                 if (!c)
                     continue;
                 c->fd = fd;
-                ev = (struct epoll_event){ .events = EPOLLIN, .data.ptr = c };
+                ev = (struct epoll_event){.events = EPOLLIN, .data.ptr = c};
                 epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev);
             }
         }

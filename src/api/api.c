@@ -32,15 +32,20 @@ static void cache_control(struct route *r)
 {
     const struct endpoint *row = r->row;
 
-    if (row->cache.fresh_s > 0 && row->learner == LEARNER_NONE)
+    if (row->cache.fresh_s > 0 && row->cache.shared)
         snprintf(r->cache_control, sizeof r->cache_control,
-                 "%s, max-age=%d, stale-while-revalidate=%d",
-                 row->cache.shared ? "public" : "private", row->cache.fresh_s, row->cache.stale_s);
+                 "public, max-age=%d, s-maxage=%d, stale-while-revalidate=%d", row->cache.fresh_s,
+                 row->cache.fresh_s, row->cache.stale_s);
+    else if (row->cache.fresh_s > 0 && row->learner == LEARNER_NONE)
+        snprintf(r->cache_control, sizeof r->cache_control, "private, max-age=%d",
+                 row->cache.fresh_s);
     else
         snprintf(r->cache_control, sizeof r->cache_control, "%s",
                  row->learner != LEARNER_NONE && row->method == HTTP_GET ? "private, no-cache"
                                                                          : "no-store");
     r->etag = row->method == HTTP_GET && strcmp(r->cache_control, "no-store") != 0;
+    r->cached = row->method == HTTP_GET && row->cache.fresh_s > 0 && row->run != RUN_LOOP &&
+                row->reply && row->envelope != ENVELOPE_RAW;
 }
 
 static void route_init(const struct api *a, struct route *r, const struct endpoint *row,
@@ -198,6 +203,7 @@ enum err api_new(const struct api_options *options, struct api **ret, char *ret_
         return ERR_NOMEM;
     a->options = *options;
     a->config = options->config;
+    a->tiers = options->tiers;
     a->embedded = store_engine(options->store) == STORE_SQLITE;
     arena_init(&a->arena, ARENA_MAX);
     health_init(a);
@@ -252,6 +258,8 @@ void api_free(struct api *a)
     workers_free(a->workers);
     for (int i = 0; i < LOOPS_MAX; i++)
         store_disconnect(a->loop_conns[i]);
+    for (int i = 0; i < LOOPS_MAX; i++)
+        cached_shard_free(a->cached_shards[i]);
     access_free(a->access);
     metrics_free(a->metrics);
     rate_free(a->by_key);
@@ -318,6 +326,8 @@ static void on_done(void *user, struct http_exchange *x)
     int32_t loop = http_loop_index(x->loop);
 
     metrics_request(a->metrics, loop, route->index, x->status, us);
+    if (c)
+        cached_count((struct call *)(uintptr_t)c, us);
     if (!a->access)
         return;
     access_put(a->access, loop,

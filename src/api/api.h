@@ -33,9 +33,18 @@ enum api_run {
     RUN_SLOW,   /* may block for long: the slow lane */
 };
 
-/* How answers may be kept. Nothing is cached yet unless fresh_s > 0. */
+/* Does the second tier pay? A warm read of the embedded store is cheaper than asking Redis. */
+enum cache_l2 {
+    CACHE_L2_REMOTE, /* when the store is another server's */
+    CACHE_L2_ALWAYS, /* the answer costs more than a few reads */
+    CACHE_L2_NEVER
+};
+
+/* How answers may be kept: nothing unless fresh_s > 0. Every answer is tagged with its row, and with
+ * the learner it is about. */
 struct cache_policy {
     int32_t fresh_s, stale_s; /* fresh for; then served old while one caller refreshes */
+    enum cache_l2 l2;
     bool shared;              /* true: public (the same for everybody); false: private */
     const char *why_none;     /* when fresh_s is 0 on a GET: the reason */
 };
@@ -87,6 +96,7 @@ struct api_call {
     int32_t status;          /* set by the handler where it differs from the row's */
     struct problem problem;
     int64_t now_us;          /* UTC, one reading per call */
+    int64_t valid_until_us;  /* UTC; what the handler knows to end the answer's truth (the learner's day); 0: nothing */
     int64_t deadline_us;     /* monotonic */
     bool streaming;          /* by api_stream_begin(): the dispatcher ends the stream */
     bool pending;            /* the handler has handed on; api_resume() or api_finish() follows */
@@ -123,13 +133,16 @@ enum err api_change_beside(struct api_call *c,
 
 /* The tables, by family; each ends in a row without a path. */
 extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoints_load[],
-    endpoints_sessions[], endpoints_calendar[], endpoints_user[], endpoints_operate[];
+    endpoints_sessions[], endpoints_calendar[], endpoints_user[], endpoints_cache[],
+    endpoints_operate[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
 
 struct workers;
+struct tiers;
 struct api_options {
     const struct config *config;
+    struct tiers *tiers; /* the cache; borrowed */
     struct store *store;
     struct ingest *ingest;
     struct auth *auth;

@@ -15,13 +15,15 @@ static bool loop_may(const struct call *c)
 
     if (c->stage == STAGE_THEN && c->submitted != ERR_OK)
         return true; /* only a refusal is left to be sent */
-    if (c->heavy || c->moved)
+    if ((c->heavy || c->moved) && c->stage != STAGE_CACHE)
         return false;
     switch (c->stage) {
     case STAGE_WHO:
         return !c->who_from_store || a->embedded;
     case STAGE_INPUT:
         return a->embedded || !input_learner_needs_store(c);
+    case STAGE_CACHE:
+        return true;
     case STAGE_HANDLER:
     case STAGE_THEN:
         return run == RUN_LOOP || (run == RUN_SMALL && a->embedded);
@@ -50,6 +52,8 @@ static bool stage_needs_store(const struct call *c)
         return c->who_from_store;
     case STAGE_INPUT:
         return input_learner_needs_store(c);
+    case STAGE_CACHE:
+        return false;
     case STAGE_HANDLER:
     case STAGE_THEN:
         return c->submitted == ERR_OK && (c->pub.row->run != RUN_LOOP || c->moved);
@@ -86,6 +90,17 @@ static enum err check_scopes(struct call *c)
                       "This call needs one of these scopes: " STR_FMT ".", STR_ARG(needed));
 }
 
+static bool key_limited(struct call *c)
+{
+    struct api *a = c->pub.api;
+
+    if (!a->by_key || c->pub.who.dev ||
+        rate_take(a->by_key, c->pub.who.name, 1, c->pub.x->request.received_us, &c->retry_after_s))
+        return false;
+    metrics_add(a->metrics, METRIC_RATE_LIMITED, RATE_LIMITED_KEY, 1);
+    return true;
+}
+
 /* ERR_NOT_FOUND: ask again with the store. */
 static enum err stage_who(struct call *c)
 {
@@ -109,12 +124,7 @@ static enum err stage_who(struct call *c)
     }
     if (e != ERR_OK)
         return e;
-    if (a->by_key && !c->pub.who.dev &&
-        !rate_take(a->by_key, c->pub.who.name, 1, rq->received_us, &c->retry_after_s)) {
-        metrics_add(a->metrics, METRIC_RATE_LIMITED, RATE_LIMITED_KEY, 1);
-        return ERR_TOO_MANY;
-    }
-    return check_scopes(c);
+    return key_limited(c) ? ERR_TOO_MANY : check_scopes(c);
 }
 
 static void spent_add(struct call *c)
@@ -138,10 +148,13 @@ static enum err stage_run(struct call *c)
         e = pub->row->scopes ? stage_who(c) : ERR_OK;
         break;
     case STAGE_INPUT:
-        e = input_read(c);
-        if (e == ERR_OK)
+        e = c->cached.detached ? cached_input(c) : input_read(c);
+        if (e == ERR_OK && !c->cached.detached)
             e = input_learner(c);
+        if (e == ERR_OK && !c->route->cached)
+            c->stage++;
         break;
+    case STAGE_CACHE: /* call_run()'s own */
     case STAGE_HANDLER:
         return pub->row->handler(pub);
     case STAGE_THEN:
@@ -214,7 +227,20 @@ static void call_run(struct call *c, struct store_conn *conn, bool on_loop)
     const int64_t deadline_us = c->deadline_us;
     enum err e;
 
+    c->on_loop = on_loop;
     for (;;) {
+        if (c->stage == STAGE_CACHE) {
+            if (!on_loop) {
+                http_on_loop(c->pub.x, call_resume_on_loop, c);
+                return;
+            }
+            enum cached_next next = cached_begin(c, &e);
+            if (next == CACHED_PARKED)
+                return;
+            if (next == CACHED_SEND)
+                break;
+            c->stage = STAGE_HANDLER;
+        }
         if (on_loop && !loop_may(c)) {
             if (!hand_over(c))
                 reply_send(c, ERR_BUSY);
@@ -272,6 +298,8 @@ void call_begin(struct api *a, struct http_exchange *x, const struct route *rout
     x->app = c;
     if (address_limited(c, x->request.received_us))
         reply_send(c, ERR_TOO_MANY);
+    else if (route->cached && cached_shortcut(c))
+        reply_send(c, key_limited(c) ? ERR_TOO_MANY : ERR_OK);
     else
         call_run(c, NULL, true);
 }

@@ -6,11 +6,13 @@
  *
  *   api.c    making and ending, the callbacks of the HTTP server
  *   call.c   the stages, and where they run
+ *   cached.c the cache: what is asked before the handler, what is kept after it
  *   input.c  path, query and body into row->in_size bytes; whom the call is about
  *   reply.c  envelopes, problems, ETag, CORS: everything that leaves
  *   submit.c events and changes by way of the writers */
 #pragma once
 #include "api/api.h"
+#include "api/cached.h"
 #include "calendar/sync.h"
 #include "cli/config.h"
 #include "http/router.h"
@@ -44,9 +46,12 @@ struct route {
     enum lane lane;
     char cache_control[96];
     bool etag;
+    bool cached; /* answers are kept: cached.h */
 };
 
-enum stage { STAGE_WHO, STAGE_INPUT, STAGE_HANDLER, STAGE_THEN };
+enum stage { STAGE_WHO, STAGE_INPUT, STAGE_CACHE, STAGE_HANDLER, STAGE_THEN };
+
+#define MEDIA_JSON "application/json"
 
 struct call {
     enum app_kind kind;
@@ -56,6 +61,8 @@ struct call {
     bool heavy;          /* its body is large: not on a loop any more */
     bool moved;          /* its small read took too long: the same */
     bool who_from_store; /* the key must be looked up */
+    bool on_loop;        /* where its present holder runs */
+    struct cached cached;
     int64_t deadline_us; /* monotonic, of the whole call; a small read on a loop gets less */
     struct store_counts spent;
     const char *auth_reason;
@@ -71,6 +78,7 @@ struct call {
     enum err (*then_change)(struct api_call *c);
     bool beside;        /* the call succeeds even where its change fails */
     enum err submitted; /* how the writer ended */
+    enum err failed;    /* how the handler ended, while the call goes back to its loop */
 };
 
 static inline struct call *call_of(struct api_call *c)
@@ -117,6 +125,8 @@ struct api {
     struct workers *workers;
     struct store_conn *loop_conns[LOOPS_MAX]; /* each touched by its loop only */
     struct rate *by_key, *by_address;         /* NULL: no limit */
+    struct tiers *tiers;
+    struct cached_shard *_Atomic cached_shards[LOOPS_MAX]; /* NULL until the loop's first request */
     struct metrics *metrics;
     struct access *access; /* NULL: no access log */
     struct http_server *_Atomic server;

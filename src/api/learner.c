@@ -49,6 +49,7 @@ static void learner_decode(struct columns v, struct api_call *c, struct learner 
     if (zone_get(column_str(&v), &l->zone) != ERR_OK)
         l->zone = zone_utc(); /* the zone has gone from the system since it was set */
     l->today = civil_at(l->zone, c->now_us).epoch_day;
+    c->valid_until_us = civil_day_start(l->zone, l->today + 1);
     l->analysis = column_bool(&v);
     l->profiling = column_bool(&v);
     l->events = column_i64(&v, 0);
@@ -123,6 +124,13 @@ const struct needed *needed_new(struct arena *arena, struct needed n)
 
 #define DISABLED "The learner has switched behavioural analysis off: nothing is kept or computed."
 const struct str reason_disabled = {DISABLED, sizeof DISABLED - 1};
+
+void answer_ages(struct api_call *c)
+{
+    int64_t until = c->now_us + 5 * US_PER_S;
+    if (!c->valid_until_us || until < c->valid_until_us)
+        c->valid_until_us = until;
+}
 
 double round_to(double v, int decimals)
 {

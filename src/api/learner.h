@@ -69,6 +69,9 @@ extern const struct str reason_disabled;
  */
 enum err event_refused(struct api_call *c, const struct ingest_result *r);
 
+/* The answer changes as time goes by: it may be kept for a few seconds only. */
+void answer_ages(struct api_call *c);
+
 double round_to(double v, int decimals);
 /* Times in the query that default to a range ending now. Both inclusive; *from <= *to or
  * ERR_RANGE naming the field. */

@@ -1,5 +1,6 @@
 /* The family for those who run the server: is it alive, is it ready, what does it count, what can
  * it do. Open to all: nothing here tells of a learner. */
+#include "api/cache_admin.h"
 #include "api/call.h"
 
 #include "base/assert.h"
@@ -166,6 +167,7 @@ static enum err get_metrics(struct api_call *c)
     workers_stats(a->workers, &workers);
     metrics_print_workers(&p, &workers);
     metrics_print_store(&p, a->options.store);
+    cache_metrics(a, &p);
     metrics_page_value(&p, METRIC_LOG_DROPPED, (double)log_dropped());
     if (a->access)
         metrics_page_value(&p, METRIC_ACCESS_DROPPED, (double)access_dropped(a->access));

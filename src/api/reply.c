@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <xxhash.h>
 
-#define MEDIA_JSON "application/json"
 #define MEDIA_PROBLEM "application/problem+json"
 #define CORS_HEADERS                                                                        \
     "Authorization, Content-Type, Content-Encoding, X-API-Key, X-Request-Id, traceparent, " \
     "If-None-Match, Last-Event-ID, X-User-Id, X-User-Email"
-#define CORS_EXPOSED "ETag, X-Request-Id, Server-Timing, Retry-After"
+#define CORS_EXPOSED "ETag, Age, Cache-Status, X-Request-Id, Server-Timing, Retry-After"
 
 static bool origin_allowed(const struct api *a, struct str origin)
 {
@@ -256,15 +255,24 @@ static void add_etag(struct http_exchange *x)
     }
 }
 
-/* What the store took, in how many round trips, and the whole until here. */
+/* What the store took, in how many round trips, and the whole until here. Milliseconds. */
 static void server_timing(struct call *c)
 {
-    char text[96];
     int64_t us = clock_mono_us() - c->pub.x->request.received_us;
-    int n = snprintf(text, sizeof text, "store;dur=%.3f;desc=\"%d\", total;dur=%.3f",
-                     (double)c->spent.us / 1e3, c->spent.round_trips, (double)us / 1e3);
+    char text[96];
+    int n = 0;
 
-    http_reply_header(c->pub.x, "Server-Timing", (struct str){text, (size_t)n});
+    if (c->spent.round_trips > 0)
+        n = snprintf(text, sizeof text, "store;dur=%.3f;desc=\"%d\", ", (double)c->spent.us / 1e3,
+                     c->spent.round_trips);
+    buf_str(&c->pub.x->extra, STR("Server-Timing: "));
+    buf_put(&c->pub.x->extra, text, (size_t)n);
+    buf_str(&c->pub.x->extra, STR("total;dur="));
+    buf_i64(&c->pub.x->extra, us / 1000);
+    const char decimals[] = {
+        '.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10), '\r',
+        '\n'};
+    buf_put(&c->pub.x->extra, decimals, sizeof decimals);
 }
 
 static void add_headers(struct call *c)
@@ -272,14 +280,17 @@ static void add_headers(struct call *c)
     struct http_exchange *x = c->pub.x;
     const struct route *r = c->route;
 
+    if (c->cached.answer)
+        cached_reply(c); /* first: it takes the handler's own lines out again */
+    else
+        http_reply_header(x, "Cache-Control", str_from(r->cache_control));
     request_id(x);
-    http_reply_header(x, "Cache-Control", str_from(r->cache_control));
     if (c->pub.row->run != RUN_LOOP)
         server_timing(c);
     if (c->pub.who.dev)
         http_reply_header(x, "X-Doppel-Mode", STR("dev: no key was asked for"));
     reply_cors(c->pub.api, x);
-    if (r->etag && x->status == 200)
+    if (r->etag && x->status == 200 && !x->body_static.p)
         add_etag(x);
 }
 
@@ -296,34 +307,69 @@ enum err api_stream_begin(struct api_call *pub, const char *media)
     return e;
 }
 
-void reply_send(struct call *c, enum err e)
+/* Prints what the handler made. */
+static enum err reply_print(struct call *c)
 {
     const struct endpoint *row = c->pub.row;
     struct http_exchange *x = c->pub.x;
 
-    if (c->pub.streaming) { /* the head has gone out: a failure can only be shown by cutting off */
-        http_stream_end(x, e == ERR_OK);
+    x->status = c->pub.status ? c->pub.status : row->status ? row->status : 200;
+    if (row->envelope == ENVELOPE_RAW) {
+        x->content_type = row->media;
+    } else if (row->reply) {
+        ASSERT(c->pub.reply);
+        x->content_type = MEDIA_JSON;
+        write_reply(c);
+    } else if (!c->pub.status) {
+        x->status = 204;
+    }
+    if (!x->body.failed)
+        return ERR_OK;
+    c->pub.reply = NULL;
+    return ERR_NOMEM;
+}
+
+static void reply_finish(struct call *c, enum err e)
+{
+    struct http_exchange *x = c->pub.x;
+
+    if (c->cached.flight)
+        e = cached_end(c, e);
+    if (c->cached.detached) {
+        cached_detached_free(c);
         return;
     }
     if (e == ERR_OK) {
-        x->status = c->pub.status ? c->pub.status : row->status ? row->status : 200;
-        if (row->envelope == ENVELOPE_RAW) {
-            x->content_type = row->media;
-        } else if (row->reply) {
-            ASSERT(c->pub.reply);
-            x->content_type = MEDIA_JSON;
-            write_reply(c);
-        } else if (!c->pub.status) {
-            x->status = 204;
-        }
-        if (x->body.failed) {
-            e = ERR_NOMEM;
-            c->pub.reply = NULL;
-        }
-    }
-    if (e == ERR_OK)
         add_headers(c);
-    else
+    } else {
+        answer_unref(c->cached.answer); /* over a rate, after it was found */
+        c->cached.answer = NULL;
         reply_problem(c->pub.api, x, c, e, &c->pub.problem);
+        cached_status_header(c);
+    }
     http_send(x);
+}
+
+static void finish_on_loop(void *call)
+{
+    struct call *c = call;
+
+    c->on_loop = true;
+    reply_finish(c, c->failed);
+}
+
+void reply_send(struct call *c, enum err e)
+{
+    if (c->pub.streaming) { /* the head has gone out: a failure can only be shown by cutting off */
+        http_stream_end(c->pub.x, e == ERR_OK);
+        return;
+    }
+    if (e == ERR_OK && !c->cached.answer)
+        e = reply_print(c);
+    if (cached_needs_loop(c)) {
+        c->failed = e;
+        http_on_loop(c->pub.x, finish_on_loop, c);
+        return;
+    }
+    reply_finish(c, e);
 }

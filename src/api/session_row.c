@@ -194,6 +194,8 @@ enum err session_row_read(struct api_call *c, struct columns v, struct session_r
               : f->pauses > f->resumes     ? SESSION_PAUSED
                                            : SESSION_ACTIVE;
     s.duration_ms = duration_so_far(f, c->now_us);
+    if (s.duration_ms != session_study_ms(f) || s.state == SESSION_ACTIVE)
+        answer_ages(c); /* it grows while the session is open */
     s.duration_minutes = round_to((double)s.duration_ms / 60000, 1);
     s.is_completed = s.state == SESSION_COMPLETED;
     s.paused_ms = session_paused_ms(f);

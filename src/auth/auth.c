@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ struct auth {
     struct str issuer, audience; /* p == NULL: not checked */
     struct jwt_keys *keys;       /* empty: no tokens are accepted */
     struct credential_cache *known, *unknown;
+    _Atomic uint64_t epoch;
 };
 
 static const struct {
@@ -181,6 +183,7 @@ void auth_free(struct auth *a)
 
 void auth_forget(struct auth *a)
 {
+    atomic_fetch_add(&a->epoch, 1);
     credential_cache_clear(a->known);
     credential_cache_clear(a->unknown);
 }
@@ -286,7 +289,8 @@ static enum err check_token(struct auth *a, struct str token, const uint8_t *dig
         return ERR_NOMEM;
     int64_t left_s = claims.expires_s + rules.leeway_s - rules.now_s;
     int64_t kept_s = left_s < TOKEN_KEPT_S ? left_s : TOKEN_KEPT_S;
-    credential_cache_put(a->known, digest, now_us, now_us + kept_s * US_PER_S, &who);
+    who.until_us = now_us + kept_s * US_PER_S;
+    credential_cache_put(a->known, digest, now_us, who.until_us, &who);
     *ret = who;
     return ERR_OK;
 }
@@ -303,6 +307,11 @@ static enum err check_none(struct auth *a, const struct http_request *rq, struct
         .dev = true,
     };
     return ERR_OK;
+}
+
+uint64_t auth_epoch(const struct auth *a)
+{
+    return atomic_load(&a->epoch);
 }
 
 enum err auth_check(struct auth *a, const struct http_request *rq, int64_t now_us,
@@ -402,7 +411,7 @@ enum err auth_check_store(struct auth *a, struct store_conn *conn, const struct 
     ret->name = arena_str(arena, id);
     if (!ret->name.p)
         return ERR_NOMEM;
-    credential_cache_put(a->known, digest, now_us,
-                         until_us < key.expires_at ? until_us : key.expires_at, ret);
+    ret->until_us = until_us < key.expires_at ? until_us : key.expires_at;
+    credential_cache_put(a->known, digest, now_us, ret->until_us, ret);
     return ERR_OK;
 }

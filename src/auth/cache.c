@@ -71,7 +71,7 @@ static struct entry *lock_set(struct credential_cache *c, const uint8_t *digest,
 
 static bool copy_out(const struct entry *e, struct arena *arena, struct principal *ret)
 {
-    struct principal who = {.scopes = e->scopes};
+    struct principal who = {.scopes = e->scopes, .until_us = e->until_us};
 
     who.name = arena_str(arena, (struct str){e->name, e->name_n});
     if (e->has_learner)

@@ -12,7 +12,7 @@ enum {
     HASH_TEXT = 32,
     ETAG_MAX = HASH_TEXT + 6,
     CACHE_CONTROL_MAX = 256,
-    HEAD_MAX = 128 + ETAG_MAX + CACHE_CONTROL_MAX,
+    HEAD_MAX = 128 + ETAG_MAX + CACHE_CONTROL_MAX + ANSWER_LINES_MAX,
     GAIN_MIN = 64 /* a form must save more than its Content-Encoding line */
 };
 
@@ -65,8 +65,9 @@ static void write_head(const struct answer *a, enum answer_form form, char *out,
         f->etag = (struct str){out + n + sizeof name - 1, (size_t)etag - (sizeof name - 1) - 2};
         n += etag;
     }
-    n += snprintf(out + n, HEAD_MAX - (size_t)n, "Cache-Control: %s\r\nVary: Accept-Encoding\r\n",
-                  a->spec.cache_control);
+    n += snprintf(out + n, HEAD_MAX - (size_t)n,
+                  "Cache-Control: %s\r\nVary: Accept-Encoding\r\n%.*s", a->spec.cache_control,
+                  (int)a->spec.lines.n, a->spec.lines.n ? a->spec.lines.p : "");
     ASSERT(n < HEAD_MAX);
     f->head = (struct str){out, (size_t)n};
     f->head_304 = (struct str){rest, (size_t)(out + n - rest)};
@@ -97,7 +98,7 @@ enum err answer_new(const struct answer_spec *spec, struct answer **ret)
 {
     ASSERT(spec->made_us <= spec->fresh_until_us && spec->fresh_until_us <= spec->stale_until_us);
     ASSERT(spec->cache_control && strlen(spec->cache_control) <= CACHE_CONTROL_MAX);
-    if (spec->body.n > ANSWER_BODY_MAX)
+    if (spec->body.n > ANSWER_BODY_MAX || spec->lines.n > ANSWER_LINES_MAX)
         return ERR_TOO_LARGE;
     char head[HEAD_MAX];
     struct answer draft = {.spec = *spec};
@@ -116,6 +117,7 @@ enum err answer_new(const struct answer_spec *spec, struct answer **ret)
     if (spec->body.n)
         memcpy(text + head_n, spec->body.p, spec->body.n);
     a->spec.body = a->identity.body = (struct str){text + head_n, spec->body.n};
+    a->spec.lines.p = a->identity.head.p + a->identity.head.n - spec->lines.n; /* they end it */
     atomic_init(&a->refs, 1);
     atomic_init(&a->bytes, heap_bytes(a));
     *ret = a;

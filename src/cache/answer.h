@@ -14,7 +14,8 @@
 enum answer_form { FORM_IDENTITY, FORM_GZIP, FORM_BROTLI, FORM_COUNT };
 
 enum {
-    ANSWER_BODY_MAX = 1 << 20,    /* larger bodies are not kept */
+    ANSWER_BODY_MAX = 16 << 20, /* larger bodies cannot be shared */
+    ANSWER_LINES_MAX = 4096,
     ANSWER_ENCODE_MIN = 512,      /* smaller ones are not worth compressing */
     ANSWER_ENCODE_MAX = 256 << 10 /* larger ones would hold up a loop */
 };
@@ -23,6 +24,7 @@ struct answer_spec {
     int32_t status;            /* 200; or the status of a refusal that is kept for a little while */
     const char *media;         /* static text */
     const char *cache_control; /* static text: outlives the answer */
+    struct str lines;          /* further header lines, each ending in CRLF; copied */
     struct str body;           /* copied */
     /* Monotonic microseconds. Fresh until, then usable while one caller makes a new one, then gone;
      * made_us <= fresh_until_us <= stale_until_us. */
@@ -32,7 +34,8 @@ struct answer_spec {
 };
 
 struct answer;
-/* One reference, the caller's. ERR_NOMEM; ERR_TOO_LARGE: above ANSWER_BODY_MAX. */
+/* One reference, the caller's. ERR_NOMEM; ERR_TOO_LARGE: above ANSWER_BODY_MAX or
+ * ANSWER_LINES_MAX. */
 MUST_CHECK enum err answer_new(const struct answer_spec *spec, struct answer **ret);
 struct answer *answer_ref(struct answer *a);
 /* struct answer *; NULL is fine. The signature of http's body_release. */

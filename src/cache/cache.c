@@ -538,6 +538,28 @@ enum cache_result cache_find(struct cache *c, const struct cache_key *key,
     return (enum cache_result)result;
 }
 
+struct answer *cache_hit(struct cache *c, const struct cache_key *key,
+                         const struct cache_lookup *how)
+{
+    struct shard *s = shard_of(c, key->hash);
+    struct answer *a = NULL;
+
+    pthread_mutex_lock(&s->lock);
+    struct entry *e = shelf_find(&s->shelf, key);
+
+    if (e && shelf_fault(&s->shelf, e, how->now_us) == DROP_COUNT) {
+        const struct answer_spec *spec = answer_spec(e->answer);
+        if (how->now_us < spec->fresh_until_us && !is_early(spec, how) &&
+            how->now_us - spec->made_us <= how->age_max_us) {
+            a = answer_ref(e->answer);
+            entry_touch(e);
+            s->counts.hits++;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    return a;
+}
+
 struct answer *cache_peek(struct cache *c, const struct cache_key *key, int64_t now_us)
 {
     struct shard *s = shard_of(c, key->hash);

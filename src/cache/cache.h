@@ -86,6 +86,9 @@ struct cache_lookup {
 enum cache_result cache_find(struct cache *c, const struct cache_key *key,
                              const struct cache_lookup *how, struct waiter *w,
                              struct answer **ret_answer, struct flight **ret_flight);
+/* The fresh, valid answer, counted as a hit; NULL: go the way of cache_find(). */
+struct answer *cache_hit(struct cache *c, const struct cache_key *key,
+                         const struct cache_lookup *how);
 /* Taken when the flight began: the stamp for the answer that ends it. */
 const struct stamp *flight_stamp(const struct flight *f);
 /* Ends the flight (NULL: nothing to end): with an answer (the caller keeps its reference; kept in

@@ -151,6 +151,7 @@ int command_store(const struct command_call *call, enum command_schema schema, s
         store_close(store);
         return code;
     }
+    store_announce(store, true);
     *ret = store;
     return EXIT_SUCCESS;
 }

@@ -48,8 +48,8 @@ const char *command_option(const struct command_call *call, const char *name);
 /* All of the text to standard output; EXIT_FAILURE when it does not take it. */
 int command_print(const struct command *c, struct str text);
 
-/* The database of the settings. Says what is wrong and returns other than EXIT_SUCCESS. `schema`:
- * what of a schema that is behind. */
+/* The database of the settings; its commits are announced (store_announce). Says what is wrong and
+ * returns other than EXIT_SUCCESS. `schema`: what of a schema that is behind. */
 enum command_schema {
     SCHEMA_ANY,     /* open only */
     SCHEMA_CURRENT, /* it must be current */

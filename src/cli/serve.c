@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cache/tiers.h"
 #include "cli/command.h"
 #include "ingest/ingest.h"
 #include "night/night.h"
@@ -27,6 +28,7 @@ enum {
 
 struct parts {
     struct store *store;
+    struct tiers *tiers;
     struct ingest *ingest;
     struct night *night;
     struct auth *auth;
@@ -159,6 +161,30 @@ static const char *path_or_null(struct str s)
     return s.n ? s.p : NULL;
 }
 
+/* SQLite's file is served by one process alone. */
+static enum err start_tiers(const struct config *c, struct parts *p, char *ret_detail)
+{
+    const struct redis_options redis = {
+        .url = c->redis,
+        .ca_file = c->redis_ca_file,
+        .connect_timeout_ms = (int32_t)c->redis_connect_timeout,
+    };
+    struct tiers_options options = {
+        .cache = {.bytes_max = (size_t)c->cache_bytes_max,
+                  .waiters_max = (int32_t)c->requests_in_flight_max},
+        .alone = store_engine(p->store) == STORE_SQLITE || c->cache_alone,
+        .blind_ms = (int32_t)c->cache_blind_time,
+        .store = p->store,
+        .redis = c->redis.n ? &redis : NULL,
+        .redis_prefix = c->redis_prefix,
+        .redis_timeout_ms = (int32_t)c->redis_timeout,
+        .lock_ms = (int32_t)c->redis_lock,
+        .loops = loops_wanted(c),
+    };
+
+    return tiers_new(&options, &p->tiers, ret_detail);
+}
+
 static enum err start_ingest(const struct config *c, struct parts *p)
 {
     struct ingest_options options = {
@@ -167,6 +193,8 @@ static enum err start_ingest(const struct config *c, struct parts *p)
         .queue_bytes_max = c->ingest_queue_bytes,
         .group_events = (int32_t)c->group_events,
         .group_wait_us = (int32_t)c->group_wait_us,
+        .on_commit = tiers_wrote,
+        .user = p->tiers,
     };
 
     return ingest_new(p->store, &options, &p->ingest);
@@ -243,7 +271,13 @@ static int start(const struct command_call *call, struct parts *p)
     if (code != EXIT_SUCCESS)
         return code;
     store_log(p->store, (int32_t)call->config->slow_statement);
-    enum err e = start_ingest(call->config, p);
+    store_announce(p->store, false); /* the caches of this process are told as it commits */
+    enum err e = start_tiers(call->config, p, detail);
+
+    if (e != ERR_OK)
+        return command_failed(call->command, "cannot set up the cache: %s",
+                              *detail ? detail : err_text(e));
+    e = start_ingest(call->config, p);
 
     if (e != ERR_OK)
         return command_failed(call->command, "cannot start the writers: %s", err_text(e));
@@ -256,6 +290,7 @@ static int start(const struct command_call *call, struct parts *p)
                               *detail ? detail : err_text(e));
     struct api_options options = {
         .config = call->config,
+        .tiers = p->tiers,
         .store = p->store,
         .ingest = p->ingest,
         .auth = p->auth,
@@ -323,10 +358,13 @@ static void stop(const struct config *c, struct parts *p)
         ingest_stop(p->ingest);
     if (p->api)
         api_stop(p->api);
+    if (p->tiers)
+        tiers_stop(p->tiers);
     http_server_free(p->server);
     api_free(p->api);
     night_free(p->night);
     ingest_free(p->ingest);
+    tiers_free(p->tiers);
     auth_free(p->auth);
     store_close(p->store);
 }

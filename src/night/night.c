@@ -131,8 +131,9 @@ static enum err write_through(struct night *n, struct night_work *w, int64_t due
 {
     struct night_task t = {.night = n, .work = w, .due_at = due_at, .next_at = next_at};
 
-    t.task =
-        (struct ingest_task){.run = task_run, .done = task_done, .learner = w->learner, .user = &t};
+    t.task = (struct ingest_task){.run = task_run, .done = task_done, .user = &t};
+    if (w->bulk_count > 0)
+        t.task.learner = w->learner; /* a claim alone makes nothing untrue that was answered */
     n->task_done = false;
     enum err e = ingest_submit_task(n->options.ingest, &t.task);
     if (e != ERR_OK)

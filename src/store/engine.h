@@ -30,6 +30,7 @@ struct store {
     atomic_bool writer_open;     /* SQLite: one writer in the process */
     struct stmt_counters *stats; /* by enum stmt */
     int64_t slow_us;             /* 0: nothing is logged */
+    bool announces;              /* commits move the cache epoch */
     struct store_log_pace slow_pace, failed_pace;
 };
 

@@ -396,10 +396,22 @@ enum err store_begin(struct store_conn *c)
     return e;
 }
 
+void store_announce(struct store *s, bool on)
+{
+    s->announces = on;
+}
+
 enum err store_commit(struct store_conn *c)
 {
     ASSERT(c->tx == TX_OPEN && !c->busy);
-    enum err e = c->store->ops->commit(c);
+    enum err e = ERR_OK;
+    if (c->store->announces) {
+        struct bulk moved = {.stmt = STMT_CACHE_EPOCH_MOVE, .rows = 1};
+        e = store_write(c, &moved, 1);
+        if (e != ERR_OK)
+            return e;
+    }
+    e = c->store->ops->commit(c);
     if (e == ERR_OK)
         c->tx = TX_NONE;
     return settle(c, e);

@@ -88,6 +88,10 @@ struct str store_display_url(const struct store *s);
  * connection. */
 void store_log(struct store *s, int32_t slow_ms);
 
+/* For programs that write beside a running server: each commit also moves the cache epoch, by which
+ * the server learns that what it keeps in memory may be old. A server tells its own caches. */
+void store_announce(struct store *s, bool on);
+
 /* Numbered, forward-only, each in its own transaction; safe when several processes start at once.
  * ERR_CONFLICT: the database is newer than this program. */
 MUST_CHECK enum err store_migrate(struct store *s, int32_t *ret_from, int32_t *ret_to, char *ret_detail);

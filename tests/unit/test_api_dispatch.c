@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cache/tiers.h"
 #include "cli/config.h"
 #include "json/reader.h"
 
@@ -311,6 +312,7 @@ struct fixture {
     struct arena arena;
     struct config config;
     struct store *store;
+    struct tiers *tiers;
     struct ingest *ingest;
     struct auth *auth;
     struct api *api;
@@ -381,18 +383,27 @@ static void up(struct fixture *f, const char *const *settings)
         if (config_set(&f->config, str_from(settings[0]), str_from(settings[1]), origin, detail))
             fail_msg("%s", detail);
     store_up(f);
+    OK(tiers_new(&(struct tiers_options){.cache = {.bytes_max = 8 << 20, .waiters_max = 100},
+                                         .alone = true,
+                                         .store = f->store,
+                                         .loops = 2},
+                 &f->tiers, detail));
     OK(ingest_new(
         f->store,
         &(struct ingest_options){.writers = 1,
                                  .queue_events_max = (int32_t)f->config.ingest_queue_events,
                                  .queue_bytes_max = f->config.ingest_queue_bytes,
-                                 .group_events = 1000},
+                                 .group_events = 1000,
+                                 .on_commit = tiers_wrote,
+                                 .user = f->tiers},
         &f->ingest));
     OK(auth_new(&(struct auth_options){.dev = f->config.dev, .key_cache_s = 5}, &f->auth, detail));
-    OK(api_new(
-        &(struct api_options){
-            .config = &f->config, .store = f->store, .ingest = f->ingest, .auth = f->auth},
-        &f->api, detail));
+    OK(api_new(&(struct api_options){.config = &f->config,
+                                     .tiers = f->tiers,
+                                     .store = f->store,
+                                     .ingest = f->ingest,
+                                     .auth = f->auth},
+               &f->api, detail));
     f->app = api_http_app;
     f->app.user = f->api;
     OK(http_server_new(&(struct http_options){.listen = STR("127.0.0.1:0"),
@@ -426,6 +437,7 @@ static void take_down(struct fixture *f)
     http_server_free(f->server);
     api_free(f->api);
     ingest_free(f->ingest);
+    tiers_free(f->tiers);
     auth_free(f->auth);
     store_close(f->store);
     static const char *const files[] = {"test.db", "test.db-wal", "test.db-shm"};
@@ -850,7 +862,7 @@ static void entity_tags(void **state)
     assert_header(r, "Cache-Control", "no-store");
     assert_null(header(&r, "ETag").p);
     r = get(&f, "/openapi.json", NULL, NULL);
-    assert_header(r, "Cache-Control", "public, max-age=60, stale-while-revalidate=0");
+    assert_header(r, "Cache-Control", "public, max-age=60, s-maxage=60, stale-while-revalidate=0");
     assert_true(is_json(&f, r.body));
     down(&f);
 }

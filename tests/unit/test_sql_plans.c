@@ -56,6 +56,7 @@ static const struct {
      "i, 's', 'c', 'f', 'r', 'l' || i, '{}'"},
     {"api_keys", "key_id, secret_hash, scopes, name, created_at",
      "'k' || i, CAST('x' AS {blob}), 1, 'n', i"},
+    {"cache_epochs", "name, epoch", "'n' || i, i"},
     {"imports", "import_key, position, summary, updated_at", "'k' || i, i, '{}', i"},
     {"calendars", "learner_id, provider, name, connected_at", "i, 'ICAL', 'n', i"},
     {"busy_times", "learner_id, starts_at, provider, event, ends_at, title, all_day, tentative",

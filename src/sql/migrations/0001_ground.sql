@@ -376,6 +376,14 @@ CREATE TABLE api_keys (
     revoked_at {int}
 ) {clustered};
 
+-- Moved by every transaction of a program other than the server, so that a server that keeps answers
+-- in memory finds out that they may be old.
+CREATE TABLE cache_epochs (
+    name {text} NOT NULL PRIMARY KEY,        -- 'store'
+    epoch {int} NOT NULL
+) {clustered};
+INSERT INTO cache_epochs (name, epoch) VALUES ('store', 0);
+
 -- How far an import of a file has come: position after the last committed batch.
 CREATE TABLE imports (
     import_key {text} NOT NULL PRIMARY KEY,  -- importer, options and content hash

@@ -1,0 +1,86 @@
+/* cached - how a call meets the cache. Part of the dispatcher.
+ *
+ * A GET whose row says fresh_s > 0 becomes a question: a canonical text of the row, the caller's
+ * rights, the decoded parameters and the learner. On its loop it is looked up; a call that finds
+ * nothing becomes the one that fills (its flight) or waits for the one that does. The filler asks
+ * the second tier where its row says that this pays, else runs the handler, and what it makes goes
+ * to all that wait. A stale answer is sent at once and made anew beside, by a call that nobody
+ * waits for. */
+#pragma once
+#include "base/rng.h"
+#include "cache/tiers.h"
+
+#include <stdatomic.h>
+
+struct call;
+struct api;
+
+/* What happened, for the reply's headers and the counters of /api/cache/stats. */
+enum cached_how {
+    CACHED_NOT,       /* the row keeps nothing, or the question is too long */
+    CACHED_HIT,       /* first tier */
+    CACHED_STALE,     /* first tier; a refresh is under way */
+    CACHED_COLLAPSED, /* another call's answer */
+    CACHED_L2,        /* second tier */
+    CACHED_FILLED,
+    CACHED_FAILED,  /* a kept or shared refusal */
+    CACHED_RESCUED, /* stale, because the fill failed */
+    CACHED_HOW_COUNT
+};
+
+struct cached {
+    enum cached_how how;
+    struct call *older, *newer; /* among the waiting calls of its loop */
+    bool waiting;
+    struct cache_key key; /* text p == NULL: not a question for the cache */
+    struct tag tags[STAMP_TAGS_MAX];
+    int32_t tag_count;
+    struct stamp stamp;
+    int64_t begun_us;      /* monotonic, of the fill */
+    struct flight *flight; /* this call's duty to end */
+    struct waiter waiter;
+    struct answer *answer; /* a reference, to be sent */
+    enum err waited;       /* how the flight ended that this call waited for */
+    struct l2_get l2;
+    enum l2_result l2_result;
+    bool asked_l2, detached;
+};
+
+enum cached_next {
+    CACHED_GO_ON, /* run the handler */
+    CACHED_SEND,  /* cached.answer is to be sent, or *ret_e is to be refused */
+    CACHED_PARKED /* somebody else will go on with the call: do not touch it */
+};
+/* On the call's loop, first of all: has this loop answered just this lately? True: cached.answer is
+ * to be sent; rate limits are still the caller's to hold. */
+bool cached_shortcut(struct call *c);
+/* On the call's loop, when its input is read. */
+enum cached_next cached_begin(struct call *c, enum err *ret_e);
+/* The handler has run, and with ERR_OK its body is printed: ends the flight. Returns the error that
+ * is to be sent: ERR_OK, with cached.answer or without. */
+enum err cached_end(struct call *c, enum err e);
+/* Fills the exchange from cached.answer: status, body, headers. */
+void cached_reply(struct call *c);
+/* cached_end() would speak to the second tier, which it may only do on the call's loop. */
+bool cached_needs_loop(const struct call *c);
+MUST_CHECK enum err cached_input(struct call *c); /* a refresh's, instead of input.h's */
+void cached_detached_free(struct call *c);        /* of a refresh that is over */
+
+/* What the replies of each row were, and how long they took; a shard for each loop, written by its
+ * thread alone. */
+struct cached_counts {
+    _Atomic int64_t count[CACHED_HOW_COUNT], us[CACHED_HOW_COUNT];
+};
+enum { SHORTCUTS = 1024 };
+struct shortcut;
+struct cached_shard {
+    struct rng rng;
+    struct http_watch watch; /* looks after the deadlines of those who wait */
+    struct call *oldest, *newest;
+    struct shortcut *shortcuts[SHORTCUTS];
+    struct cached_counts routes[];
+};
+void cached_shard_free(struct cached_shard *shard); /* NULL is fine */
+void cached_count(struct call *c, int64_t us);      /* on the loop, when the reply is out */
+/* Cache-Status for a reply that is not from an answer (a refusal). */
+void cached_status_header(struct call *c);

@@ -1,0 +1,12 @@
+-- What the cache keeps an eye on.
+
+-- name: cache_epoch
+SELECT epoch FROM cache_epochs WHERE name = 'store';
+
+-- name: cache_epoch_move
+UPDATE cache_epochs SET epoch = epoch + 1 WHERE name = 'store';
+
+-- All learners there are, page by page, for the filter.
+-- name: cache_learners
+-- args: text, int
+SELECT external_id FROM learners WHERE external_id > $1 ORDER BY external_id LIMIT $2;

@@ -1,0 +1,287 @@
+"""Kept answers: when they are used, when they are void, who may see them, and what the headers say."""
+import gzip
+import json
+import os
+import re
+import threading
+import time
+
+from tests.api.harness import both_engines, event, run
+from tests.api.test_answers import at, session, text
+
+TIME = "/api/analytics/study-time"
+HEAT = "/api/analytics/study-time-heatmap"
+LIST = "/api/learning/sessions"
+STATS = "/api/cache/stats"
+DROP = "/api/cache/invalidate"
+
+
+class Cached:
+    flags = ("--cache-alone", "--no-night")  # whose writes would make kept answers void at any moment
+
+    def ask(self, learner, path=TIME, query=None, status=200, **kw):
+        reply = self.server.get(path, query={"userId": learner, **(query or {})}, **kw)
+        self.assertEqual(reply.status, status, reply)
+        return reply
+
+    def how(self, reply):
+        told = reply.headers["Cache-Status"].split(", ")[-1]
+        self.assertTrue(told.startswith("doppel-memory; "), told)
+        return told.split("; ")[1]
+
+    def use(self, endpoint):
+        return next(e for e in self.server.get(STATS).json["data"]["endpoints"] if e["id"] == endpoint)
+
+    def study(self, learner, minutes, name):
+        self.server.events([event(learner, "study", id=name, at=text(at(1, 10)), session=name, durationMs=minutes * 60000)])
+
+    def minutes(self, learner):
+        return self.ask(learner).json["data"]["totalStudyTime"]
+
+
+@both_engines
+class Kept(Cached):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.events(session("ann", "s1", at(1, 10), 30, 10, 8) + session("bob", "s1", at(2, 10), 20, 10, 8))
+
+    def test_the_second_is_a_hit_and_the_same(self):
+        first, second = self.ask("ann", HEAT), self.ask("ann", HEAT)
+        self.assertEqual((self.how(first), self.how(second)), ("fwd=uri-miss", "hit"))
+        self.assertEqual((first.body, first.headers["ETag"]), (second.body, second.headers["ETag"]))
+        self.assertIn("; stored", first.headers["Cache-Status"])
+        self.assertGreater(int(re.search(r"; ttl=(\d+)", second.headers["Cache-Status"])[1]), 0)
+        self.assertNotIn("Age", first.headers)
+        self.assertLess(int(second.headers["Age"]), 60)
+        self.assertEqual(second.headers["Cache-Control"], "private, no-cache")
+        self.assertIn("Accept-Encoding", second.headers["Vary"])
+        self.assertIn("total;dur=", second.headers["Server-Timing"])
+
+    def test_two_spellings_are_one_question(self):
+        self.ask("ann", HEAT, {"weeks": "12"})
+        for target in ("?weeks=12&userId=ann", "?userId=ann&weeks=12", "?userId=%61nn&weeks=12&unknown=x", "?weeks=012&userId=ann"):
+            reply = self.server.get(HEAT + target)
+            if reply.status == 200:  # a leading zero may be refused; it must not be another entry
+                self.assertEqual(self.how(reply), "hit", target)
+        self.assertEqual(self.how(self.ask("ann", HEAT, {"weeks": "13"})), "fwd=uri-miss")
+        self.ask("bob", HEAT)
+        self.assertEqual(self.how(self.ask("bob", HEAT, {"weeks": "6"})), "hit", "the default, said")
+
+    def test_learners_do_not_share(self):
+        self.assertNotEqual(self.minutes("ann"), self.minutes("bob"))
+        self.assertNotEqual(self.minutes("ann"), self.minutes("bob"))
+
+    def test_different_rights_do_not_share(self):
+        self.study("eve", 10, "e1")
+        general, own, wide = self.key("read"), self.key("read", learner="eve"), self.key("read,write")
+        for key in (general, own, wide):
+            self.assertEqual(self.how(self.ask("eve", key=key)), "fwd=uri-miss")
+        for key in (general, own, wide):
+            self.assertEqual(self.how(self.ask("eve", key=key)), "hit")
+        other = self.key("read", learner="bob")
+        self.assertProblem(self.server.get(TIME, query={"userId": "eve"}, key=other), 404)
+        self.assertNotIn("key=", self.ask("eve", key=general).headers["Cache-Status"])
+        self.assertIn('key="', self.ask("eve", key=self.key("admin")).headers["Cache-Status"])
+
+    def test_a_write_is_read_at_once(self):
+        for i in range(1, 60):
+            self.study("rya", 1, "r%d" % i)
+            self.assertEqual(self.minutes("rya"), i)
+            self.assertEqual(self.minutes("rya"), i)
+        self.assertGreaterEqual(self.use("get_study_time")["hits"], 59)
+
+    def test_writes_and_reads_at_once_are_never_stale(self):
+        """Each writer reads its own write back while others fill the same entries."""
+        wrong = []
+
+        def work(learner):
+            for i in range(1, 40):
+                self.study(learner, 1, "%s-%d" % (learner, i))
+                seen = self.minutes(learner)
+                if seen != i:
+                    wrong.append((learner, i, seen))
+
+        def read(stop):
+            while not stop.is_set():
+                for i in range(4):
+                    self.server.get(TIME, query={"userId": "par%d" % i}, check=False)
+
+        stop = threading.Event()
+        writers = [threading.Thread(target=work, args=("par%d" % i,)) for i in range(4)]
+        readers = [threading.Thread(target=read, args=(stop,)) for _ in range(3)]
+        for t in writers + readers:
+            t.start()
+        for t in writers:
+            t.join()
+        stop.set()
+        for t in readers:
+            t.join()
+        self.assertEqual(wrong, [])
+
+    def test_not_modified(self):
+        etag = self.ask("ann").headers["ETag"]
+        reply = self.ask("ann", headers={"If-None-Match": etag}, status=304)
+        self.assertEqual((reply.body, reply.headers["ETag"]), (b"", etag))
+        self.assertEqual(self.ask("ann", headers={"If-None-Match": '"other"'}).headers["ETag"], etag)
+        self.study("ann", 5, "later")
+        self.assertNotEqual(self.ask("ann", headers={"If-None-Match": etag}).headers["ETag"], etag)
+
+    def test_compressed_forms(self):
+        plain = self.ask("ann", HEAT, {"weeks": "20"})
+        packed = self.ask("ann", HEAT, {"weeks": "20"}, headers={"Accept-Encoding": "gzip"}, check=False)
+        self.assertEqual(packed.headers["Content-Encoding"], "gzip")
+        self.assertEqual(gzip.decompress(packed.body), plain.body)
+        self.assertLess(len(packed.body), len(plain.body))
+        self.assertNotEqual(packed.headers["ETag"], plain.headers["ETag"])
+        best = self.ask("ann", HEAT, {"weeks": "20"}, headers={"Accept-Encoding": "gzip, br"}, check=False)
+        self.assertEqual(best.headers["Content-Encoding"], "br")
+        self.assertNotIn("Content-Encoding", self.ask("ann", HEAT, {"weeks": "20"}, headers={"Accept-Encoding": "gzip;q=0"}).headers)
+        for form in (plain, packed, best):
+            encoding = form.headers["Content-Encoding"] or "identity"
+            reply = self.ask("ann", HEAT, {"weeks": "20"}, headers={"Accept-Encoding": encoding, "If-None-Match": form.headers["ETag"]},
+                             status=304)
+            self.assertEqual(reply.headers["ETag"], form.headers["ETag"])
+
+    def test_headers_of_the_endpoint_are_kept(self):
+        self.server.events(session("many", "a", at(1, 10), 30, 2, 1) + session("many", "b", at(2, 10), 30, 2, 1))
+        first, second = (self.ask("many", LIST, {"limit": "1"}) for _ in range(2))
+        self.assertEqual((self.how(first), self.how(second)), ("fwd=uri-miss", "hit"))
+        self.assertIn('rel="next"', first.headers["Link"])
+        self.assertEqual(first.headers.get_all("Link"), second.headers.get_all("Link"))
+
+    def test_refusals_are_shared_for_a_moment_and_end_with_the_first_event(self):
+        for _ in range(2):
+            self.assertProblem(self.ask("newcomer", status=404), 404)
+        self.study("newcomer", 3, "n1")
+        self.assertEqual(self.minutes("newcomer"), 3)
+
+    def test_nobody_does_not_reach_the_store(self):
+        """Once the filter of learners is complete."""
+        until = time.monotonic() + 30
+        while self.server.get(STATS).json["data"]["learnersInFilter"] is None:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.02)
+
+        def calls():
+            page = self.server.get("/metrics", check=False).body.decode()
+            return int(re.search(r'doppel_store_calls_total\{statement="learner_head"\} (\d+)', page)[1])
+
+        self.minutes("ann")
+        before = calls()
+        for i in range(200):
+            self.ask("nobody-%d" % i, status=404)
+        self.assertLess(calls() - before, 20, "the filter is right about most who are not there")
+
+    def test_one_flight(self):
+        """Many ask at once for what is not there: one fill."""
+        before = self.server.get(STATS).json["data"]["memory"]["fills"]
+        gate = threading.Barrier(32)
+        replies = []
+
+        def go():
+            gate.wait()
+            replies.append(self.server.get(HEAT, query={"userId": "ann", "weeks": "33"}, check=False).status)
+
+        threads = [threading.Thread(target=go) for _ in range(32)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(replies, [200] * 32)
+        self.assertEqual(self.server.get(STATS).json["data"]["memory"]["fills"] - before, 1)
+
+    def test_another_program_writes(self):
+        """An import beside the server is seen soon, without a restart."""
+        self.study("cli", 1, "c1")
+        self.assertEqual(self.minutes("cli"), 1)
+        lines = [{"id": "c2", "learner": "cli", "at": text(at(1, 12)), "kind": "study", "session": "c2", "durationMs": 60000},
+                 {"id": "c3", "learner": "fresh", "at": text(at(1, 12)), "kind": "study", "session": "c3", "durationMs": 60000}]
+        path = os.path.join(self.store.folder, "more.ndjson")
+        with open(path, "w") as f:
+            f.writelines(json.dumps(line) + "\n" for line in lines)
+        done = run("import", "events", path, "--database", self.store.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        until = time.monotonic() + 20
+        while self.minutes("cli") != 2 or self.server.get(TIME, query={"userId": "fresh"}).status != 200:
+            self.assertLess(time.monotonic(), until, "the import was never seen")
+            time.sleep(0.05)
+
+    def test_erasure_leaves_nothing(self):
+        self.study("gone", 4, "g1")
+        self.minutes("gone")
+        done = run("erase", "gone", "--yes", "--database", self.store.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        until = time.monotonic() + 20
+        while self.server.get(TIME, query={"userId": "gone"}).status != 404:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.05)
+
+
+@both_engines
+class Administered(Cached):
+    def setUp(self):
+        self.drop(all=True)
+        for learner in ("ann", "bob"):
+            self.study(learner, 5, "s-" + learner)
+            self.ask(learner)
+            self.ask(learner, HEAT)
+            self.assertEqual(self.how(self.ask(learner)), "hit")
+
+    def drop(self, **body):
+        reply = self.server.post(DROP, body)
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json["data"]["dropped"]
+
+    def test_by_tag(self):
+        self.assertEqual(self.drop(tags=["learner:ann"])["tags"], 1)
+        self.assertEqual(self.how(self.ask("ann")), "fwd=uri-miss")
+        self.assertEqual(self.how(self.ask("bob")), "hit")
+        self.assertGreaterEqual(self.drop(tags=["endpoint:get_study_time"])["memory"], 2)
+        self.assertEqual(self.how(self.ask("bob")), "fwd=uri-miss")
+        self.assertEqual(self.how(self.ask("bob", HEAT)), "hit")
+
+    def test_by_key(self):
+        admin = self.key("admin")
+        told = self.ask("ann", key=admin)
+        key = re.search(r'key="((?:[^"\\]|\\.)*)"', told.headers["Cache-Status"])[1].replace('\\"', '"').replace("\\\\", "\\")
+        self.assertEqual(self.how(self.ask("ann", key=admin)), "hit")
+        self.assertEqual(self.drop(keys=[key])["memory"], 1)
+        self.assertEqual(self.how(self.ask("ann", key=admin)), "fwd=uri-miss")
+        self.assertEqual(self.how(self.ask("ann")), "hit")
+
+    def test_by_pattern_and_all(self):
+        self.assertEqual(self.drop(pattern="*|learner=ann")["memory"], 2)
+        self.assertEqual(self.how(self.ask("bob")), "hit")
+        self.drop(all=True)
+        self.assertEqual(self.how(self.ask("bob")), "fwd=uri-miss")
+        self.assertEqual(self.server.get(STATS).json["data"]["memory"]["entries"], 1)
+
+    def test_stats(self):
+        data = self.server.get(STATS).json["data"]
+        use = next(e for e in data["endpoints"] if e["id"] == "get_study_time")
+        self.assertGreater(use["hits"], 0)
+        self.assertEqual((use["freshSeconds"], data["redis"], data["redisHealthy"], data["type"]), (120, None, False, "HYBRID_CACHE"))
+        self.assertRegex(data["stats"]["hitRate"], r"^\d+\.\d\d%$")
+        self.assertLessEqual(data["memory"]["bytes"], data["memory"]["bytesMax"])
+
+    def test_bad_input(self):
+        self.assertProblem(self.server.post(DROP, {}), 400, field="keys")
+        self.assertProblem(self.server.post(DROP, {"tags": ["nonsense"]}), 400, field="tags[0]")
+        self.assertProblem(self.server.post(DROP, {"tags": ["learner:"]}), 400, field="tags[0]")
+        self.assertProblem(self.server.post(DROP, {"keys": "x"}), 400, field="keys")
+        self.assertProblem(self.server.post(DROP, {"pattern": ""}), 400, field="pattern")
+        for path, method in ((STATS, "GET"), (DROP, "POST")):
+            body = {"all": True} if method == "POST" else None
+            self.assertProblem(self.server.request(method, path, body, key=self.key("read,write,ingest")), 403)
+
+
+@both_engines
+class Nothing(Cached):
+    flags = ("--cache-bytes-max", "0", "--no-night")
+
+    def test_without_memory_all_is_made(self):
+        self.study("ann", 5, "s")
+        for _ in range(3):
+            self.assertEqual(self.how(self.ask("ann")), "fwd=uri-miss")
+        self.assertEqual(self.server.get(STATS).json["data"]["memory"]["entries"], 0)
