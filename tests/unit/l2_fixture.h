@@ -8,14 +8,14 @@
 #include <semaphore.h>
 
 enum { PATIENCE_US = 60 * 1000 * 1000 };
-#define AWAIT(cond)                                                       \
-    do {                                                                  \
-        int64_t begun_ = clock_mono_us();                                 \
-        while (!(cond)) {                                                 \
-            if (clock_mono_us() - begun_ > PATIENCE_US)                   \
-                fail_msg("line %d: waited in vain for " #cond, __LINE__); \
-            usleep(500);                                                  \
-        }                                                                 \
+#define AWAIT(cond)                                                          \
+    do {                                                                     \
+        int64_t begun_ = clock_mono_us();                                    \
+        while (!(cond)) {                                                    \
+            if (clock_mono_us() - begun_ > PATIENCE_US)                      \
+                fail_msg("line %d: waited in vain for %s", __LINE__, #cond); \
+            usleep(500);                                                     \
+        }                                                                    \
     } while (0)
 
 struct l2_node {

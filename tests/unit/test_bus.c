@@ -52,14 +52,14 @@ static void node_stop(struct one_node *n)
     redis_target_free(n->target);
 }
 
-#define AWAIT(cond)                                                       \
-    do {                                                                  \
-        int64_t begun_ = clock_mono_us();                                 \
-        while (!(cond)) {                                                 \
-            if (clock_mono_us() - begun_ > PATIENCE_US)                   \
-                fail_msg("line %d: waited in vain for " #cond, __LINE__); \
-            usleep(500);                                                  \
-        }                                                                 \
+#define AWAIT(cond)                                                          \
+    do {                                                                     \
+        int64_t begun_ = clock_mono_us();                                    \
+        while (!(cond)) {                                                    \
+            if (clock_mono_us() - begun_ > PATIENCE_US)                      \
+                fail_msg("line %d: waited in vain for %s", __LINE__, #cond); \
+            usleep(500);                                                     \
+        }                                                                    \
     } while (0)
 
 static struct tag learner(const char *name)
