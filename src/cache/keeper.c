@@ -62,6 +62,9 @@ static void look_at_epoch(struct keeper *k)
             generation_raise(k->tiers->generations, TAG_EVERYTHING);
             filter_forget(k->tiers->filter);
             k->refill = true;
+            for (int i = 0; i < CACHE_SHARDS;
+                 i++) /* a learner may have been erased: leave no trace */
+                cache_sweep(k->tiers->cache, clock_mono_us(), INT32_MAX);
         }
         k->epoch = now;
     }

@@ -94,6 +94,7 @@ static int open_both(const struct command_call *call, enum store_access access, 
 
     if (code != EXIT_SUCCESS)
         return code;
+    store_announce(*ret, false); /* no kept answer is made of keys */
     enum err e = store_connect(*ret, access, ret_conn);
 
     if (e != ERR_OK) {
