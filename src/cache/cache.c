@@ -2,49 +2,12 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "cache/shelf.h"
+#include "cache/shard.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 
-enum {
-    FLIGHT_CHAINS = 64,
-    CALLED_AT_ONCE = 64,   /* waiters taken off a flight under one hold of the lock */
-    BUCKETS_AT_ONCE = 256, /* looked through under one hold */
-    CACHE_LINE = 64
-};
-
-struct flight {
-    struct flight *chain;
-    uint64_t hash;
-    struct stamp stamp;
-    struct waiter *first, *last;
-    bool listed;  /* in its chain: can be joined */
-    bool dropped; /* its key was invalidated meanwhile: the answer is not kept */
-    uint16_t key_n;
-    char key[];
-};
-
-/* All of it is guarded by the lock. */
-struct shard {
-    _Alignas(CACHE_LINE) pthread_mutex_t lock;
-    struct shelf shelf;
-    struct flight *flights[FLIGHT_CHAINS];
-    uint32_t sweep_bucket;
-    struct cache_stats counts; /* what it counts itself: from hits on, but for `dropped` */
-};
-
-struct cache {
-    struct answer_home home; /* first: what answers know of the cache */
-    struct shard *shards;
-    uint32_t shard_count;
-    size_t bytes_max;
-    const struct generations *generations;
-    int32_t waiters_max;
-    _Atomic int32_t waiters;
-    _Atomic uint32_t sweep_shard;
-};
+/* Waiters taken off a flight under one hold of the lock. */
+enum { CALLED_AT_ONCE = 64 };
 
 /* ---- life ---- */
 
@@ -52,11 +15,6 @@ struct cache_key cache_key_of(struct str text)
 {
     ASSERT(text.n >= 1 && text.n <= CACHE_KEY_MAX);
     return (struct cache_key){text, hash_str(text)};
-}
-
-static struct shard *shard_of(const struct cache *c, uint64_t hash)
-{
-    return &c->shards[(hash >> 58) & (c->shard_count - 1)];
 }
 
 static uint32_t shards_for(size_t bytes_max)
@@ -127,15 +85,6 @@ void cache_free(struct cache *c)
     }
     free(c->shards);
     free(c);
-}
-
-/* Gives the lock back, and frees what went meanwhile. */
-static void shard_unlock(struct shard *s)
-{
-    struct entry *gone = shelf_take_gone(&s->shelf);
-
-    pthread_mutex_unlock(&s->lock);
-    entries_free(gone);
 }
 
 /* ---- keeping ---- */
@@ -243,11 +192,6 @@ static void form_was_made(struct answer_home *home, uint64_t hash, struct answer
 
 /* ---- flights ---- */
 
-static struct flight **chain_of(struct shard *s, uint64_t hash)
-{
-    return &s->flights[hash & (FLIGHT_CHAINS - 1)];
-}
-
 static struct flight *flight_new(const struct cache_key *key)
 {
     struct flight *f = malloc(sizeof *f + key->text.n);
@@ -259,7 +203,7 @@ static struct flight *flight_new(const struct cache_key *key)
     return f;
 }
 
-static void unlist(struct shard *s, struct flight *f)
+void flight_unlist(struct shard *s, struct flight *f)
 {
     struct flight **at = chain_of(s, f->hash);
 
@@ -271,15 +215,14 @@ static void unlist(struct shard *s, struct flight *f)
     f->listed = false;
 }
 
-/* The flight to join. One that began before a tag was raised goes on for those who came before. */
-static struct flight *flight_of(struct shard *s, const struct cache_key *key)
+struct flight *flight_of(struct shard *s, const struct cache_key *key)
 {
     struct flight *f = *chain_of(s, key->hash);
 
     while (f && !(f->hash == key->hash && str_eq(key->text, (struct str){f->key, f->key_n})))
         f = f->chain;
     if (f && !stamp_valid(s->shelf.generations, &f->stamp)) {
-        unlist(s, f);
+        flight_unlist(s, f);
         return NULL;
     }
     return f;
@@ -387,7 +330,7 @@ void flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, 
     struct waiter *some;
 
     pthread_mutex_lock(&s->lock);
-    unlist(s, f);
+    flight_unlist(s, f);
     note_end(s, f, a);
     if (entry && !f->dropped)
         do_keep(c, s, entry);
@@ -572,169 +515,4 @@ struct answer *cache_peek(struct cache *c, const struct cache_key *key, int64_t 
         a = answer_ref(e->answer);
     pthread_mutex_unlock(&s->lock);
     return a;
-}
-
-/* ---- administration ---- */
-
-int64_t cache_drop_key(struct cache *c, struct str text)
-{
-    if (text.n < 1 || text.n > CACHE_KEY_MAX)
-        return 0;
-    struct cache_key key = cache_key_of(text);
-    struct shard *s = shard_of(c, key.hash);
-
-    pthread_mutex_lock(&s->lock);
-    struct entry *e = shelf_find(&s->shelf, &key);
-    struct flight *f = flight_of(s, &key);
-
-    if (e)
-        shelf_remove(&s->shelf, e, DROP_INVALIDATED);
-    if (f) {
-        f->dropped = true;
-        unlist(s, f);
-    }
-    shard_unlock(s);
-    return e != NULL;
-}
-
-/* '*' any run, '?' any byte. On a mismatch only the last '*' takes one more: an earlier one could
- * not do better. */
-static bool matches(struct str pattern, struct str text)
-{
-    size_t p = 0, t = 0, star = SIZE_MAX, resume = 0;
-
-    while (t < text.n) {
-        if (p < pattern.n && pattern.p[p] == '*') {
-            star = ++p;
-            resume = t;
-        } else if (p < pattern.n && (pattern.p[p] == '?' || pattern.p[p] == text.p[t])) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star;
-            t = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.n && pattern.p[p] == '*')
-        p++;
-    return p == pattern.n;
-}
-
-static void drop_flights(struct shard *s, struct str pattern)
-{
-    for (int i = 0; i < FLIGHT_CHAINS; i++)
-        for (struct flight *f = s->flights[i], *next; f; f = next) {
-            next = f->chain;
-            if (matches(pattern, (struct str){f->key, f->key_n})) {
-                f->dropped = true;
-                unlist(s, f);
-            }
-        }
-}
-
-static int64_t drop_entries(struct shelf *shelf, uint32_t bucket, struct str pattern)
-{
-    int64_t n = 0;
-
-    for (struct entry *e = shelf->buckets[bucket], *next; e; e = next) {
-        next = e->chain;
-        if (matches(pattern, (struct str){e->key, e->key_n})) {
-            shelf_remove(shelf, e, DROP_INVALIDATED);
-            n++;
-        }
-    }
-    return n;
-}
-
-int64_t cache_drop_pattern(struct cache *c, struct str pattern)
-{
-    int64_t n = 0;
-
-    for (uint32_t i = 0; i < c->shard_count; i++) {
-        struct shard *s = &c->shards[i];
-        uint32_t bucket = 0;
-
-        pthread_mutex_lock(&s->lock);
-        drop_flights(s, pattern); /* first: they must not put back what was just dropped */
-        while (s->shelf.buckets && bucket <= s->shelf.mask) {
-            n += drop_entries(&s->shelf, bucket, pattern);
-            if (++bucket % BUCKETS_AT_ONCE == 0) {
-                shard_unlock(s);
-                pthread_mutex_lock(&s->lock);
-            }
-        }
-        shard_unlock(s);
-    }
-    return n;
-}
-
-int64_t cache_drop_all(struct cache *c)
-{
-    return cache_drop_pattern(c, STR("*"));
-}
-
-int64_t cache_sweep(struct cache *c, int64_t now_us, int32_t max)
-{
-    uint32_t turn = atomic_fetch_add_explicit(&c->sweep_shard, 1, memory_order_relaxed);
-    struct shard *s = &c->shards[turn & (c->shard_count - 1)];
-    struct shelf *shelf = &s->shelf;
-    int64_t n = 0;
-
-    if (!shelf->buckets)
-        return 0;
-    pthread_mutex_lock(&s->lock);
-    for (uint32_t k = 0; k <= shelf->mask && max > 0; k++) {
-        uint32_t bucket = s->sweep_bucket++ & shelf->mask;
-
-        max -= shelf->buckets[bucket] == NULL; /* an empty one takes time too */
-        for (struct entry *e = shelf->buckets[bucket], *next; e; e = next, max--) {
-            enum cache_drop fault = shelf_fault(shelf, e, now_us);
-
-            next = e->chain;
-            if (fault != DROP_COUNT) {
-                shelf_remove(shelf, e, fault);
-                n++;
-            }
-        }
-    }
-    shard_unlock(s);
-    return n;
-}
-
-static void add_counts(struct cache_stats *sum, const struct shard *s)
-{
-    const struct cache_stats *n = &s->counts;
-
-    sum->entries += shelf_count(&s->shelf);
-    sum->bytes += (int64_t)(sizeof *s + shelf_bytes(&s->shelf));
-    sum->ghosts += s->shelf.ghosts.count;
-    sum->hits += n->hits;
-    sum->stale_hits += n->stale_hits;
-    sum->misses += n->misses;
-    sum->waits += n->waits;
-    sum->busy += n->busy;
-    sum->fills += n->fills;
-    sum->fill_failures += n->fill_failures;
-    sum->early_refreshes += n->early_refreshes;
-    sum->inserted += n->inserted;
-    sum->refused_too_large += n->refused_too_large;
-    sum->encoded_bytes_saved += n->encoded_bytes_saved;
-    for (int i = 0; i < DROP_COUNT; i++)
-        sum->dropped[i] += s->shelf.dropped[i];
-    for (int i = 0; i < FORM_COUNT; i++)
-        sum->encoded[i] += n->encoded[i];
-}
-
-void cache_stats(const struct cache *c, struct cache_stats *ret)
-{
-    *ret = (struct cache_stats){.bytes_max = (int64_t)c->bytes_max, .bytes = sizeof *c};
-    for (uint32_t i = 0; i < c->shard_count; i++) {
-        struct shard *s = &c->shards[i];
-
-        pthread_mutex_lock(&s->lock);
-        add_counts(ret, s);
-        pthread_mutex_unlock(&s->lock);
-    }
 }
