@@ -243,7 +243,7 @@ static enum err loop_begin(struct l2_loop *p, struct http_loop *loop)
     random_bytes(&seed, sizeof seed);
     rng_seed(&p->rng, seed);
     buf_init(&p->value, L2_VALUE_MAX);
-    buf_init(&p->body, ANSWER_BODY_MAX);
+    buf_init(&p->body, L2_BODY_MAX);
     p->loop = loop;
     return ERR_OK;
 }
@@ -432,6 +432,7 @@ static struct answer *revive(struct l2_loop *p, const struct l2_get *g, const st
         .status = 200,
         .media = g->media,
         .cache_control = g->cache_control,
+        .lines = v->lines,
         .body = body,
         .made_us = now - age,
         .fresh_until_us = now - age + (v->fresh_until_us - v->made_us),
@@ -623,6 +624,7 @@ static bool encode(struct l2_loop *p, const struct l2_get *g, const struct answe
                          .everything = g->everything,
                          .token_count = g->tag_count,
                          .key = g->key.text,
+                         .lines = s->lines,
                          .body = s->body};
     memcpy(v.tokens, g->tokens, sizeof v.tokens);
     buf_clear(&p->value);

@@ -7,7 +7,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-enum { FLAG_PACKED = 1, HEAD_BYTES = 12, FIXED_BYTES = 4 * 8 + 8 + 1 + 2 + 4 + 4, LEVEL = 1 };
+enum { FLAG_PACKED = 1, HEAD_BYTES = 12, FIXED_BYTES = 4 * 8 + 8 + 1 + 2 + 4 + 4 + 2, LEVEL = 1 };
 
 struct l2_packer {
     ZSTD_CCtx *pack;
@@ -83,9 +83,10 @@ static size_t put_body(struct l2_packer *p, struct str body, char *to, bool *ret
 enum err l2_value_encode(struct l2_packer *p, const struct l2_value *v, struct buf *out)
 {
     ASSERT(v->token_count >= 0 && v->token_count <= STAMP_TAGS_MAX);
-    if (v->key.n < 1 || v->key.n > CACHE_KEY_MAX || v->body.n > ANSWER_BODY_MAX || !times_fit(v))
+    if (v->key.n < 1 || v->key.n > CACHE_KEY_MAX || v->lines.n > ANSWER_LINES_MAX ||
+        v->body.n > L2_BODY_MAX || !times_fit(v))
         return ERR_TOO_LARGE;
-    size_t before = HEAD_BYTES + FIXED_BYTES + 8 * (size_t)v->token_count + v->key.n;
+    size_t before = HEAD_BYTES + FIXED_BYTES + 8 * (size_t)v->token_count + v->key.n + v->lines.n;
     char *start = buf_reserve(out, before + v->body.n);
     bool packed;
     if (!start)
@@ -99,12 +100,15 @@ enum err l2_value_encode(struct l2_packer *p, const struct l2_value *v, struct b
     put(&at, v->everything, 8);
     put(&at, (uint64_t)v->token_count, 1);
     put(&at, v->key.n, 2);
+    put(&at, v->lines.n, 2);
     put(&at, v->body.n, 4);
     put(&at, stored, 4);
     for (int32_t i = 0; i < v->token_count; i++)
         put(&at, v->tokens[i], 8);
     memcpy(at, v->key.p, v->key.n);
-    ASSERT(at + v->key.n == start + before);
+    if (v->lines.n)
+        memcpy(at + v->key.n, v->lines.p, v->lines.n);
+    ASSERT(at + v->key.n + v->lines.n == start + before);
     at = start;
     put(&at, 'D', 1);
     put(&at, '2', 1);
@@ -135,17 +139,22 @@ bool l2_value_decode(struct str bytes, struct l2_value *ret)
     v.everything = get(&at, 8);
     v.token_count = (int32_t)get(&at, 1);
     v.key.n = get(&at, 2);
+    v.lines.n = get(&at, 2);
     v.body_bytes = get(&at, 4);
     v.body.n = get(&at, 4);
     if (v.token_count > STAMP_TAGS_MAX || v.key.n < 1 || v.key.n > CACHE_KEY_MAX ||
-        v.body_bytes > ANSWER_BODY_MAX || v.body.n > ANSWER_BODY_MAX ||
+        v.lines.n > ANSWER_LINES_MAX || v.body_bytes > L2_BODY_MAX || v.body.n > L2_BODY_MAX ||
         (!v.packed && v.body.n != v.body_bytes) || !times_fit(&v) ||
-        bytes.n != HEAD_BYTES + FIXED_BYTES + 8 * (size_t)v.token_count + v.key.n + v.body.n)
+        bytes.n !=
+            HEAD_BYTES + FIXED_BYTES + 8 * (size_t)v.token_count + v.key.n + v.lines.n + v.body.n)
         return false;
     for (int32_t i = 0; i < v.token_count; i++)
         v.tokens[i] = get(&at, 8);
     v.key.p = at;
-    v.body.p = at + v.key.n;
+    v.lines.p = at + v.key.n;
+    v.body.p = v.lines.p + v.lines.n;
+    if (v.lines.n > 0 && !str_ends(v.lines, STR("\r\n")))
+        return false;
     *ret = v;
     return true;
 }

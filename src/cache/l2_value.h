@@ -11,7 +11,8 @@ enum {
     L2_LAYOUT = 1,
     L2_ZSTD_MIN = 64 << 10,          /* below, unpacking costs more than carrying */
     L2_ZSTD_MAX = ANSWER_ENCODE_MAX, /* above, packing would hold up the loop */
-    L2_VALUE_MAX = ANSWER_BODY_MAX + CACHE_KEY_MAX + 256
+    L2_BODY_MAX = 1 << 20,           /* larger ones are left to the first tier */
+    L2_VALUE_MAX = L2_BODY_MAX + CACHE_KEY_MAX + ANSWER_LINES_MAX + 256
 };
 #define L2_SPAN_MAX_US (INT64_C(7) * 86400 * 1000000) /* from made to gone */
 
@@ -22,6 +23,7 @@ struct l2_value {
     uint64_t tokens[STAMP_TAGS_MAX];
     int32_t token_count;
     struct str key;
+    struct str lines;  /* of the head: answer.h */
     struct str body;   /* as it is to be sent; decoding: as stored */
     bool packed;       /* decoding: `body` is a zstd frame of body_bytes bytes */
     size_t body_bytes; /* decoding */

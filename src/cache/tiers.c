@@ -83,6 +83,8 @@ enum err tiers_new(const struct tiers_options *options, struct tiers **ret, char
 void tiers_stop(struct tiers *t)
 {
     keeper_stop(t->keeper);
+    l2_free(t->l2); /* the loops have ended: what still waits for Redis goes on without */
+    t->l2 = NULL;
 }
 
 void tiers_free(struct tiers *t)

@@ -44,7 +44,9 @@ struct tiers {
 
 MUST_CHECK enum err tiers_new(const struct tiers_options *options, struct tiers **ret,
                               char *ret_detail);
-void tiers_stop(struct tiers *t); /* ends the threads; idempotent */
+/* Ends the threads and the second tier; after http_server_stop() and before http_server_free().
+ * Idempotent. */
+void tiers_stop(struct tiers *t);
 void tiers_free(struct tiers *t); /* stops first; NULL is fine */
 
 /* The signature of ingest's on_commit: these learners' data has changed, and is committed. */

@@ -209,6 +209,8 @@ static void values_come_back_or_not_at_all(void **state)
                              .tokens = {1, 2, 3},
                              .token_count = 3,
                              .key = STR("a question"),
+                             .lines = i % 2 ? STR("Link: </x>; rel=\"next\"\r\n")
+                                            : (struct str){NULL, 0},
                              .body = {large, sizes[i]}};
         struct l2_value got;
         buf_clear(&out);
@@ -216,6 +218,7 @@ static void values_come_back_or_not_at_all(void **state)
         assert_true(l2_value_decode(buf_view(&out), &got));
         assert_int_equal(got.packed, sizes[i] >= L2_ZSTD_MIN);
         assert_true(str_eq(l2_value_body(p, &got, &room), v.body));
+        assert_true(str_eq(got.lines, v.lines));
         assert_str(got.key, "a question");
         assert_memory_equal(got.tokens, v.tokens, sizeof v.tokens);
         assert_int_equal(got.stale_until_us, 7);
