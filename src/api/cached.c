@@ -420,7 +420,11 @@ static enum err refused(struct call *c, struct answer *a)
 /* An answer from the first tier, or from another call's flight. */
 static enum cached_next found(struct call *c, struct answer *a, enum err *ret_e)
 {
-    c->cached.answer = a;
+    struct cached *m = &c->cached;
+
+    m->answer = a;
+    if (m->how == CACHED_COLLAPSED && answer_spec(a)->fresh_until_us <= m->begun_us)
+        m->how = CACHED_RESCUED; /* the flight has failed, and ended with what was kept */
     *ret_e = answer_spec(a)->media ? ERR_OK : refused(c, a);
     return CACHED_SEND;
 }
@@ -521,7 +525,7 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 static struct answer *answer_make(struct call *c, const struct answer_spec *what, int64_t fresh_us,
-                                  int64_t stale_us)
+                                  int64_t stale_us, int64_t error_us)
 {
     struct answer_spec spec = *what;
     struct answer *a = NULL;
@@ -533,8 +537,9 @@ static struct answer *answer_make(struct call *c, const struct answer_spec *what
     spec.cost_us = now_us - c->cached.begun_us;
     spec.fresh_until_us = earlier(now_us + jitter(c, fresh_us), valid_us);
     spec.stale_until_us = earlier(spec.fresh_until_us + stale_us, valid_us);
+    spec.error_until_us = earlier(spec.stale_until_us + error_us, valid_us);
     if (spec.fresh_until_us < now_us)
-        spec.fresh_until_us = spec.stale_until_us = now_us;
+        spec.fresh_until_us = spec.stale_until_us = spec.error_until_us = now_us;
     spec.stamp = c->cached.stamp;
     if (answer_new(&spec, &a) != ERR_OK)
         a = NULL; /* too large, or no memory: the reply is sent all the same */
@@ -551,7 +556,8 @@ static struct answer *answer_of_reply(struct call *c)
                                              .cache_control = c->route->cache_control,
                                              .lines = buf_view(&c->pub.x->extra),
                                              .body = buf_view(&c->pub.x->body)},
-                       p->fresh_s * US_PER_S, p->stale_s * US_PER_S);
+                       p->fresh_s * US_PER_S, p->stale_s * US_PER_S,
+                       c->pub.api->config->cache_error_time * US_PER_MS);
 }
 
 static struct answer *answer_of_refusal(struct call *c, enum err e)
@@ -565,7 +571,7 @@ static struct answer *answer_of_refusal(struct call *c, enum err e)
                        &(struct answer_spec){.status = err_http(e),
                                              .cache_control = "",
                                              .body = {(const char *)&r, sizeof r}},
-                       NEGATIVE_MS * US_PER_MS, 0);
+                       NEGATIVE_MS * US_PER_MS, 0, 0);
 }
 
 static bool was_the_store(enum err e)

@@ -103,6 +103,9 @@ enum err answer_new(const struct answer_spec *spec, struct answer **ret)
     char head[HEAD_MAX];
     struct answer draft = {.spec = *spec};
 
+    if (spec->error_until_us == 0)
+        draft.spec.error_until_us = spec->stale_until_us;
+    ASSERT(draft.spec.error_until_us >= spec->stale_until_us);
     hash_body(&draft);
     write_head(&draft, FORM_IDENTITY, head, &draft.identity);
     size_t head_n = draft.identity.head.n;

@@ -26,9 +26,10 @@ struct answer_spec {
     const char *cache_control; /* static text: outlives the answer */
     struct str lines;          /* further header lines, each ending in CRLF; copied */
     struct str body;           /* copied */
-    /* Monotonic microseconds. Fresh until, then usable while one caller makes a new one, then gone;
-     * made_us <= fresh_until_us <= stale_until_us. */
-    int64_t made_us, fresh_until_us, stale_until_us;
+    /* Monotonic microseconds. Fresh until; then usable while one caller makes a new one; then kept
+     * for when none can be made (the store is down); then gone. made_us <= fresh_until_us <=
+     * stale_until_us <= error_until_us; the last may be 0: as stale_until_us. */
+    int64_t made_us, fresh_until_us, stale_until_us, error_until_us;
     int64_t cost_us; /* what making it took, for early refreshing */
     struct stamp stamp;
 };

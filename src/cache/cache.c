@@ -453,7 +453,9 @@ static int do_find(struct find *f)
         shelf_remove(shelf, e, fault);
         return missed(f);
     }
-    if (now_us - answer_spec(e->answer)->made_us > f->how->age_max_us)
+    const struct answer_spec *spec = answer_spec(e->answer);
+
+    if (now_us >= spec->stale_until_us || now_us - spec->made_us > f->how->age_max_us)
         return missed(f);
     return found(f, e);
 }

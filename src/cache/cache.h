@@ -16,7 +16,7 @@ struct flight;
 /* Why an entry went; also the label of the metric. */
 enum cache_drop {
     DROP_EVICTED,  /* no room */
-    DROP_EXPIRED,  /* past its stale time */
+    DROP_EXPIRED,  /* past its last time; or past its stale time, and the room was needed */
     DROP_OUTDATED, /* a tag's generation has been raised */
     DROP_REPLACED,
     DROP_INVALIDATED, /* by name, by an administrator */
@@ -80,7 +80,8 @@ struct cache_lookup {
     int32_t tag_count;
 };
 /* Looks up; on a miss joins or begins the flight of that key, in one step under the shard's lock.
- * An entry that is not valid or past its stale time is dropped here. w may be NULL: then CACHE_FILL
+ * An entry that is not valid or past its last time is dropped here; one past its stale time is a
+ * miss, and stays for cache_peek() until an answer replaces it. w may be NULL: then CACHE_FILL
  * comes instead of CACHE_WAIT with *ret_flight NULL (fill for yourself), as when there is no memory
  * for a flight. */
 enum cache_result cache_find(struct cache *c, const struct cache_key *key,
@@ -102,8 +103,8 @@ bool flight_leave(struct cache *c, struct waiter *w);
 /* Keeps an answer without a flight (warming, a value that another tier gave), unless it is outdated
  * or a younger one lies there. An answer is kept under one key only. */
 void cache_put(struct cache *c, const struct cache_key *key, struct answer *a);
-/* Fresh or not, valid or not, as long as it is there and `stale_until_us` has not passed: for when
- * the store is down. Valid by generation only. NULL: nothing. */
+/* For when the store is down: fresh or not, however old other nodes' silence lets an answer be, as
+ * long as its generations are valid and `error_until_us` has not passed. NULL: nothing. */
 struct answer *cache_peek(struct cache *c, const struct cache_key *key, int64_t now_us);
 
 /* For administrators: entries whose key is that text; or matches the pattern (fnmatch-like: '*' any

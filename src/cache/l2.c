@@ -437,6 +437,7 @@ static struct answer *revive(struct l2_loop *p, const struct l2_get *g, const st
         .made_us = now - age,
         .fresh_until_us = now - age + (v->fresh_until_us - v->made_us),
         .stale_until_us = now - age + (v->stale_until_us - v->made_us),
+        .error_until_us = now - age + (v->error_until_us - v->made_us),
         .cost_us = v->cost_us,
         .stamp = g->stamp,
     };
@@ -620,6 +621,7 @@ static bool encode(struct l2_loop *p, const struct l2_get *g, const struct answe
     struct l2_value v = {.made_us = s->made_us + to_utc,
                          .fresh_until_us = s->fresh_until_us + to_utc,
                          .stale_until_us = s->stale_until_us + to_utc,
+                         .error_until_us = s->error_until_us + to_utc,
                          .cost_us = s->cost_us,
                          .everything = g->everything,
                          .token_count = g->tag_count,

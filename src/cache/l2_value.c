@@ -7,7 +7,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-enum { FLAG_PACKED = 1, HEAD_BYTES = 12, FIXED_BYTES = 4 * 8 + 8 + 1 + 2 + 4 + 4 + 2, LEVEL = 1 };
+enum { FLAG_PACKED = 1, HEAD_BYTES = 12, FIXED_BYTES = 5 * 8 + 8 + 1 + 2 + 4 + 4 + 2, LEVEL = 1 };
 
 struct l2_packer {
     ZSTD_CCtx *pack;
@@ -58,7 +58,8 @@ static bool times_fit(const struct l2_value *v)
 {
     int64_t span;
     return v->made_us <= v->fresh_until_us && v->fresh_until_us <= v->stale_until_us &&
-           !__builtin_sub_overflow(v->stale_until_us, v->made_us, &span) &&
+           v->stale_until_us <= v->error_until_us &&
+           !__builtin_sub_overflow(v->error_until_us, v->made_us, &span) &&
            span <= L2_SPAN_MAX_US && v->cost_us >= 0;
 }
 
@@ -96,6 +97,7 @@ enum err l2_value_encode(struct l2_packer *p, const struct l2_value *v, struct b
     put(&at, (uint64_t)v->made_us, 8);
     put(&at, (uint64_t)v->fresh_until_us, 8);
     put(&at, (uint64_t)v->stale_until_us, 8);
+    put(&at, (uint64_t)v->error_until_us, 8);
     put(&at, (uint64_t)v->cost_us, 8);
     put(&at, v->everything, 8);
     put(&at, (uint64_t)v->token_count, 1);
@@ -135,6 +137,7 @@ bool l2_value_decode(struct str bytes, struct l2_value *ret)
     v.made_us = (int64_t)get(&at, 8);
     v.fresh_until_us = (int64_t)get(&at, 8);
     v.stale_until_us = (int64_t)get(&at, 8);
+    v.error_until_us = (int64_t)get(&at, 8);
     v.cost_us = (int64_t)get(&at, 8);
     v.everything = get(&at, 8);
     v.token_count = (int32_t)get(&at, 1);

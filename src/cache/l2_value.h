@@ -8,7 +8,7 @@
 #include "cache/cache.h"
 
 enum {
-    L2_LAYOUT = 1,
+    L2_LAYOUT = 2,
     L2_ZSTD_MIN = 64 << 10,          /* below, unpacking costs more than carrying */
     L2_ZSTD_MAX = ANSWER_ENCODE_MAX, /* above, packing would hold up the loop */
     L2_BODY_MAX = 1 << 20,           /* larger ones are left to the first tier */
@@ -17,8 +17,9 @@ enum {
 #define L2_SPAN_MAX_US (INT64_C(7) * 86400 * 1000000) /* from made to gone */
 
 struct l2_value {
-    /* UTC microseconds; made <= fresh until <= stale until <= made + L2_SPAN_MAX_US. */
-    int64_t made_us, fresh_until_us, stale_until_us, cost_us;
+    /* UTC microseconds; made <= fresh until <= stale until <= error until <= made +
+     * L2_SPAN_MAX_US. */
+    int64_t made_us, fresh_until_us, stale_until_us, error_until_us, cost_us;
     uint64_t everything; /* the token of TAG_EVERYTHING, on this run of Redis */
     uint64_t tokens[STAMP_TAGS_MAX];
     int32_t token_count;

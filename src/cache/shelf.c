@@ -261,9 +261,17 @@ enum cache_drop shelf_fault(const struct shelf *s, const struct entry *e, int64_
 {
     const struct answer_spec *spec = answer_spec(e->answer);
 
-    if (now_us >= spec->stale_until_us)
+    if (now_us >= spec->error_until_us)
         return DROP_EXPIRED;
     return stamp_valid(s->generations, &spec->stamp) ? DROP_COUNT : DROP_OUTDATED;
+}
+
+/* What is kept only in case the store goes down gives way to what is asked for. */
+static enum cache_drop fault_when_full(const struct shelf *s, const struct entry *e)
+{
+    if (s->now_us >= answer_spec(e->answer)->stale_until_us)
+        return DROP_EXPIRED;
+    return shelf_fault(s, e, s->now_us);
 }
 
 static bool has_earned_main(const struct entry *e)
@@ -290,7 +298,7 @@ static void evict_small(struct shelf *s)
     struct entry *e;
 
     while ((e = s->queues[QUEUE_SMALL].oldest)) {
-        enum cache_drop fault = shelf_fault(s, e, s->now_us);
+        enum cache_drop fault = fault_when_full(s, e);
 
         if (fault != DROP_COUNT || e->hits <= 1) {
             shelf_remove(s, e, fault != DROP_COUNT ? fault : DROP_EVICTED);
@@ -308,7 +316,7 @@ static void evict_main(struct shelf *s)
     struct entry *e;
 
     while ((e = s->queues[QUEUE_MAIN].oldest)) {
-        enum cache_drop fault = shelf_fault(s, e, s->now_us);
+        enum cache_drop fault = fault_when_full(s, e);
 
         if (fault != DROP_COUNT || e->hits == 0) {
             shelf_remove(s, e, fault != DROP_COUNT ? fault : DROP_EVICTED);

@@ -3,10 +3,14 @@ import gzip
 import json
 import os
 import re
+import shutil
+import subprocess
+import tempfile
 import threading
 import time
+import unittest
 
-from tests.api.harness import both_engines, event, run
+from tests.api.harness import ROOT, ApiCase, Server, Store, both_engines, engines, event, run, wait_until
 from tests.api.test_answers import at, session, text
 
 TIME = "/api/analytics/study-time"
@@ -285,3 +289,49 @@ class Nothing(Cached):
         for _ in range(3):
             self.assertEqual(self.how(self.ask("ann")), "fwd=uri-miss")
         self.assertEqual(self.server.get(STATS).json["data"]["memory"]["entries"], 0)
+
+
+@unittest.skipUnless("postgres" in engines(), "DOPPEL_TEST_POSTGRES names no server")
+class StoreDown(Cached, ApiCase):
+    """PostgreSQL goes away under a server with kept answers, and comes back."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass  # a server and a database of its own
+
+    def private(self, command, folder):
+        return subprocess.run([os.path.join(ROOT, "tools", "postgres_private.sh"), command, folder], check=True,
+                              capture_output=True, text=True, timeout=120).stdout.strip()
+
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="doppel-pg-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        url = self.private("start", folder)
+        self.addCleanup(self.private, "stop", folder)
+        self.folder = folder
+        self.store = Store("postgres", postgres=url)
+        self.addCleanup(self.store.close)
+        # An answer is too old to be a hit at once: each call tries the database first.
+        self.server = Server(self.store.url, "--no-night", "--cache-blind-time", "0").start()
+        self.addCleanup(self.server.kill)
+
+    def test_kept_answers_serve_while_the_database_is_down(self):
+        for learner in ("ann", "bob"):
+            self.study(learner, 7, learner)
+        first = self.ask("ann")
+        self.assertEqual((self.how(first), self.how(self.ask("ann"))), ("fwd=uri-miss", "fwd=uri-miss"))
+        self.private("crash", self.folder)
+        for _ in range(3):
+            reply = self.ask("ann")
+            self.assertIn("doppel-memory; hit; detail=stale-if-error", reply.headers["Cache-Status"])
+            self.assertEqual((reply.body, reply.headers["ETag"]), (first.body, first.headers["ETag"]))
+            self.assertGreaterEqual(int(reply.headers["Age"]), 0)
+        self.ask("ann", headers={"If-None-Match": first.headers["ETag"]}, status=304)
+        self.assertProblem(self.server.get(TIME, query={"userId": "bob"}), 503)
+        self.assertEqual(self.use("get_study_time")["rescued"], 4)
+        self.private("restart", self.folder)
+        wait_until(lambda: self.server.get("/readyz", check=False).status == 200, what="readiness")
+        self.study("ann", 1, "more")
+        wait_until(lambda: self.how(self.ask("ann")) == "fwd=uri-miss", what="the database")
+        self.assertEqual(self.minutes("ann"), 8)
+        self.assertEqual(self.minutes("bob"), 7)

@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (body.p && body.n != v.body_bytes)
             abort();
         if (v.made_us > v.fresh_until_us || v.fresh_until_us > v.stale_until_us ||
+            v.stale_until_us > v.error_until_us ||
             v.token_count > STAMP_TAGS_MAX || v.key.n < 1)
             abort();
     }

@@ -233,6 +233,80 @@ static void peek_gives_what_is_true_fresh_or_not(void **state)
     assert_int_equal(stats().hits, 0);
 }
 
+static struct answer *answer_for_errors(const char *body, int64_t made, int64_t error_us)
+{
+    struct answer_spec spec = {.status = 200,
+                               .media = "application/json",
+                               .cache_control = "private",
+                               .body = str_from(body),
+                               .made_us = made,
+                               .fresh_until_us = made + FRESH,
+                               .stale_until_us = made + STALE,
+                               .error_until_us = made + STALE + error_us};
+    struct answer *a = NULL;
+
+    stamp_take(g, (struct tag[]){learner("ada")}, 1, &spec.stamp);
+    assert_int_equal(answer_new(&spec, &a), ERR_OK);
+    return a;
+}
+
+static void assert_peek(const struct cache_key *key, int64_t now, const char *body)
+{
+    struct answer *a = cache_peek(c, key, now);
+
+    assert_int_equal(a != NULL, body != NULL);
+    if (a)
+        assert_true(str_eq(answer_spec(a)->body, str_from(body)));
+    answer_unref(a);
+}
+
+/* Past its stale time it is a miss for who looks it up, and there for whose fill has failed. */
+static void what_is_kept_for_errors_is_no_hit(void **state)
+{
+    enum { KEPT = 1000 };
+    struct cache_key key = cache_key_of(STR("k"));
+    struct answer *one = answer_for_errors("one", 0, KEPT), *two;
+    struct caller r;
+
+    (void)state;
+    cache_put(c, &key, one);
+    answer_unref(one);
+    expect("k", STALE - 1, CACHE_STALE, "one");
+    for (int64_t now = STALE; now < STALE + KEPT; now += KEPT - 1) {
+        find(&r, "k", now);
+        assert_int_equal(r.result, CACHE_FILL);
+        assert_peek(&key, now, "one");
+        flight_end(c, r.flight, NULL, false, ERR_STORE_DOWN);
+        assert_int_equal(cache_sweep(c, now, INT32_MAX), 0);
+        assert_peek(&key, now, "one");
+    }
+    find(&r, "k", STALE + 1);
+    two = answer_for_errors("two", STALE + 1, KEPT);
+    flight_end(c, r.flight, two, true, ERR_OK);
+    answer_unref(two);
+    assert_int_equal(stats().entries, 1);
+    assert_peek(&key, 2 * STALE + KEPT, "two");
+    generation_raise(g, learner("ada"));
+    assert_peek(&key, STALE + 2, NULL); /* what a write has made untrue serves nobody */
+    assert_int_equal(stats().stale_hits, 1);
+}
+
+static void what_is_kept_for_errors_ends(void **state)
+{
+    struct cache_key key = cache_key_of(STR("k"));
+    struct answer *a = answer_for_errors("one", 0, 1000);
+
+    (void)state;
+    cache_put(c, &key, a);
+    answer_unref(a);
+    assert_peek(&key, STALE + 999, "one");
+    assert_peek(&key, STALE + 1000, NULL);
+    for (int i = 0; i < CACHE_SHARDS; i++)
+        cache_sweep(c, STALE + 1000, INT32_MAX);
+    assert_int_equal(stats().entries, 0);
+    assert_int_equal(stats().dropped[DROP_EXPIRED], 1);
+}
+
 /* ---- flights ---- */
 
 static void all_who_wait_get_the_one_answer(void **state)
@@ -987,6 +1061,8 @@ int main(void)
         TEST(an_older_answer_does_not_take_the_place_of_a_younger),
         TEST(too_old_for_the_blind_is_filled_anew_but_stays),
         TEST(peek_gives_what_is_true_fresh_or_not),
+        TEST(what_is_kept_for_errors_is_no_hit),
+        TEST(what_is_kept_for_errors_ends),
         TEST(all_who_wait_get_the_one_answer),
         TEST(a_failure_reaches_all_who_wait_once),
         TEST(who_leaves_is_not_called),

@@ -104,6 +104,7 @@ static struct answer *answer_of(const struct question *q, struct str body, int32
                                   .made_us = now,
                                   .fresh_until_us = now + 600000000,
                                   .stale_until_us = now + 1200000000,
+                                  .error_until_us = now + 3600000000,
                                   .cost_us = 1234,
                                   .stamp = q->get.stamp};
     OK(answer_new(&s, &a));
@@ -204,6 +205,7 @@ static void values_come_back_or_not_at_all(void **state)
         struct l2_value v = {.made_us = 5,
                              .fresh_until_us = 6,
                              .stale_until_us = 7,
+                             .error_until_us = 10,
                              .cost_us = 8,
                              .everything = 9,
                              .tokens = {1, 2, 3},
@@ -222,6 +224,7 @@ static void values_come_back_or_not_at_all(void **state)
         assert_str(got.key, "a question");
         assert_memory_equal(got.tokens, v.tokens, sizeof v.tokens);
         assert_int_equal(got.stale_until_us, 7);
+        assert_int_equal(got.error_until_us, 10);
         if (sizes[i] > 2000 && sizes[i] < sizeof large)
             continue;
         /* Every byte counts, and every length. */
@@ -264,6 +267,7 @@ static void nodes_share_answers(void **state)
         assert_int_equal(s->cost_us, 1234);
         assert_string_equal(s->media, "application/json");
         assert_in_range(s->stale_until_us - clock_mono_us(), 1100000000, 1200000000);
+        assert_in_range(s->error_until_us - clock_mono_us(), 3500000000, 3600000000);
         assert_true(stamp_valid(two[i].generations, &s->stamp));
         question_end(&q);
     }
