@@ -27,9 +27,6 @@ static void rows_are_whole(void **state)
             fail_msg("%s: its summary", row->id);
         if (row->round_trips > 3)
             fail_msg("%s: %d round trips", row->id, row->round_trips);
-        if (row->method == HTTP_GET && row->cache.fresh_s == 0 && row->learner == LEARNER_NONE &&
-            !row->cache.why_none)
-            fail_msg("%s: not kept, and no reason", row->id);
         if ((row->envelope == ENVELOPE_RAW) != (row->media != NULL))
             fail_msg("%s: media and envelope disagree", row->id);
         if (row->envelope == ENVELOPE_RAW && row->reply)
@@ -40,6 +37,28 @@ static void rows_are_whole(void **state)
             fail_msg("%s: a learner's data open to all", row->id);
         if (row->run == RUN_LOOP && row->round_trips > 0)
             fail_msg("%s: asks the store on a loop", row->id);
+    }
+}
+
+/* Each answer that could be kept is, for a time that its row says, or its row says why not. */
+static void answers_are_kept_or_it_is_said_why(void **state)
+{
+    (void)state;
+    each_row(row)
+    {
+        const struct cache_policy *p = &row->cache;
+        bool kept = p->fresh_s > 0, reason = p->why_none && strlen(p->why_none) >= 10;
+
+        if (row->method != HTTP_GET && (kept || p->stale_s || p->shared || p->why_none))
+            fail_msg("%s: writes are not kept, and say nothing of it", row->id);
+        if (row->method == HTTP_GET && kept == reason)
+            fail_msg("%s: either a time to keep it, or a reason", row->id);
+        if (p->fresh_s < 0 || p->fresh_s > 3600 || p->stale_s < 0 || p->stale_s > 86400)
+            fail_msg("%s: kept for too long", row->id);
+        if (p->stale_s > 0 && !kept)
+            fail_msg("%s: stale, but never fresh", row->id);
+        if (p->shared && row->learner != LEARNER_NONE)
+            fail_msg("%s: one learner's answer, shared with all", row->id);
     }
 }
 
@@ -161,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_whole),
+        cmocka_unit_test(answers_are_kept_or_it_is_said_why),
         cmocka_unit_test(path_parameters_have_their_fields),
         cmocka_unit_test(names_are_given_once),
         cmocka_unit_test(the_document_is_strict_json),
