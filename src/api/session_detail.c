@@ -1,10 +1,8 @@
 #include "api/session_detail.h"
 
-#include "api/session_graded.h"
-
 #include <math.h>
 
-enum { GRADED_MAX = 500, OVERCONFIDENT = 15 /* points between confidence and score */ };
+enum { OVERCONFIDENT = 15 /* points between confidence and score */ };
 
 const struct field session_path_fields[] = {
     FIELD(F_STR, struct session_path, id, "id", .flags = FIELD_REQUIRED, .min = 1,
@@ -145,9 +143,6 @@ static const struct field comprehension_fields[] = {
     FIELD_END,
 };
 
-struct categories {
-    int64_t over, under, calibrated;
-};
 static const struct field categories_fields[] = {
     FIELD(F_I64, struct categories, over, "overconfident",
           .doc = "answers with confidence more than 15 points above the score"),
@@ -156,18 +151,18 @@ static const struct field categories_fields[] = {
     FIELD_END,
 };
 
-struct calibration {
-    int64_t n;
-    double gap, bias, reflection, minutes;
-    struct categories categories;
-};
-static const struct field calibration_fields[] = {
+const struct field calibration_fields[] = {
     FIELD(F_I64, struct calibration, n, "totalValidations",
           .doc = "answers that told a confidence"),
     FIELD(F_F64, struct calibration, gap, "avgConfidenceVsPerformanceGap", .flags = FIELD_NULLABLE,
           .doc = "mean distance of confidence and score, in points"),
     FIELD(F_F64, struct calibration, bias, "bias", .flags = FIELD_NULLABLE,
           .doc = "mean of confidence minus score: above 0 is overconfidence"),
+    FIELD(F_OBJECT, struct calibration, bias_interval, "biasInterval",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
+          .size = sizeof(struct interval), .doc = "95 %, Student's t; null for fewer than two"),
+    FIELD(F_F64, struct calibration, brier, "brier", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "mean squared distance of confidence and score"),
     FIELD(F_OBJECT, struct calibration, categories, "categoryDistribution",
           .sub = categories_fields, .size = sizeof(struct categories), .doc = "how many of each"),
     FIELD(F_F64, struct calibration, reflection, "reflectionCompletionRate",
@@ -232,28 +227,51 @@ const struct field session_reply_fields[] = {
     FIELD_END,
 };
 
-static void add_response(const struct graded *g, struct session_detail *d)
+static double score_of(const struct graded *g)
 {
-    struct comprehension *m = &d->comprehension;
-    struct calibration *k = &d->calibration;
-    double score = !isnan(g->score) ? g->score : (double)(g->correct > 0);
-    double delta = 100 * (g->confidence - score); /* NaN without a confidence */
+    return !isnan(g->score) ? g->score : (double)(g->correct > 0);
+}
 
-    ((struct response *)m->responses.p)[m->responses.n++] =
-        (struct response){g->objective, g->concept, score, g->confidence, delta, false, g->at};
-    m->attempts++;
-    m->mean += score;
+void calibration_add(struct calibration *k, const struct graded *g)
+{
+    double delta = 100 * (g->confidence - score_of(g)); /* NaN without a confidence */
+
     if (isnan(delta))
         return;
     k->n++;
     k->gap += fabs(delta);
     k->bias += delta;
+    k->brier += delta * delta;
     if (delta > OVERCONFIDENT)
         k->categories.over++;
     else if (delta < -OVERCONFIDENT)
         k->categories.under++;
     else
         k->categories.calibrated++;
+}
+
+void calibration_end(struct calibration *k, struct arena *arena)
+{
+    struct mean_estimate bias = stats_mean(k->n, k->bias, k->brier);
+    double n = (double)k->n;
+
+    k->reflection = k->minutes = (double)NAN;
+    k->gap = k->n > 0 ? round_to(k->gap / n, 1) : (double)NAN;
+    k->brier = k->n > 0 ? round_to(k->brier / n / 1e4, 4) : (double)NAN;
+    k->bias = k->n > 0 ? round_to(k->bias / n, 1) : (double)NAN;
+    k->bias_interval = interval_new(arena, bias.interval);
+}
+
+static void add_response(const struct graded *g, struct session_detail *d)
+{
+    struct comprehension *m = &d->comprehension;
+    double score = score_of(g), delta = 100 * (g->confidence - score);
+
+    ((struct response *)m->responses.p)[m->responses.n++] =
+        (struct response){g->objective, g->concept, score, g->confidence, delta, false, g->at};
+    m->attempts++;
+    m->mean += score;
+    calibration_add(&d->calibration, g);
 }
 
 static enum err fill_graded(struct api_call *c, const struct rows *rows, struct session_detail *d)
@@ -274,12 +292,9 @@ static enum err fill_graded(struct api_call *c, const struct rows *rows, struct 
             add_response(&g, d);
     }
     struct comprehension *m = &d->comprehension;
-    struct calibration *k = &d->calibration;
     m->mean = m->attempts > 0 ? m->mean / (double)m->attempts : (double)NAN;
     m->skipped = INT64_MIN;
-    k->reflection = k->minutes = (double)NAN;
-    k->gap = k->n > 0 ? round_to(k->gap / (double)k->n, 1) : (double)NAN;
-    k->bias = k->n > 0 ? round_to(k->bias / (double)k->n, 1) : (double)NAN;
+    calibration_end(&d->calibration, c->arena);
     return e;
 }
 

@@ -1,6 +1,9 @@
 /* session_detail - a session with its plan, its graded work and what the learner thought of it. */
 #pragma once
+#include "api/session_graded.h"
 #include "api/session_row.h"
+
+enum { GRADED_MAX = 500 }; /* answers and reviews of a session that are looked at */
 
 /* An objective of a session's or mission's plan. */
 struct objective_info {
@@ -29,6 +32,21 @@ extern const struct field progress_fields[];
 const struct progress *progress_of(struct arena *arena, const struct list *planned);
 /* The first planned objective that is not done; NULL. */
 const struct planned_objective *planned_next(const struct list *planned);
+
+/* Confidence against score, over the answers that told a confidence. */
+struct categories {
+    int64_t over, under, calibrated;
+};
+struct calibration {
+    int64_t n;
+    double gap, bias, brier, reflection, minutes; /* NaN: none */
+    const struct interval *bias_interval;
+    struct categories categories;
+};
+extern const struct field calibration_fields[];
+/* Begin with a zeroed one; _end() turns the sums into means. */
+void calibration_add(struct calibration *k, const struct graded *g);
+void calibration_end(struct calibration *k, struct arena *arena);
 
 extern const struct field session_reply_fields[]; /* {"session":…} of GET learning/sessions/{id} */
 enum err get_session(struct api_call *c);

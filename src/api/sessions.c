@@ -1,4 +1,5 @@
 /* sessions - lists of study sessions, and the rows of everything about sessions. */
+#include "api/session_compare.h"
 #include "api/session_detail.h"
 #include "api/session_graded.h"
 #include "api/session_write.h"
@@ -547,6 +548,19 @@ const struct endpoint endpoints_sessions[] = {
      .summary = "One session with its plan, reviews and answers", .params = session_path_fields,
      .in_size = sizeof(struct session_path), .reply = session_reply_fields,
      .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_session},
+    {SESSIONS, READS, .round_trips = 1, .path = "/api/learning/sessions/recent",
+     .id = "get_recent_sessions", .summary = "The newest sessions, summed up",
+     .query = recent_query, .in_size = sizeof(struct recent_query), .reply = recent_reply,
+     .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_recent_sessions},
+    {SESSIONS, READS, .round_trips = 1, .path = "/api/learning/sessions/compare",
+     .id = "compare_sessions", .summary = "Two to five sessions beside each other",
+     .query = compare_query, .in_size = sizeof(struct compare_query), .reply = compare_reply,
+     .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_session_comparison},
+    {SESSIONS, READS, .round_trips = 1, .path = "/api/learning/sessions/{id}/analytics",
+     .id = "get_session_analytics", .summary = "One session against its plan",
+     .params = session_path_fields, .in_size = sizeof(struct session_path),
+     .reply = session_analytics_reply, .cache = {.fresh_s = 120, .stale_s = 600},
+     .handler = get_session_analytics},
     {SESSIONS, WRITES, .method = HTTP_POST, .path = "/api/learning/sessions", .id = "start_session",
      .summary = "Begin a session", .scopes = SCOPE_WRITE, .learner = LEARNER_BODY,
      .body = start_body, .body_optional = true, .in_size = sizeof(struct session_begin),

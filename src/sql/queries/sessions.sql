@@ -120,3 +120,53 @@ SELECT mo.objective, o.name, o.complexity, mo.position, mo.estimated_minutes, mo
   FROM mission_objectives mo LEFT JOIN objectives o ON o.objective = mo.objective
  WHERE mo.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mo.mission = $2
  ORDER BY mo.position, mo.objective;
+
+-- What the objectives and items of the newest sessions took. $2: of one mission only.
+-- name: session_list_efforts
+-- args: text, text, int
+SELECT s.session, s.latency_n, s.latency_ms_sum, count(so.time_spent_ms),
+       coalesce(sum(so.time_spent_ms), 0), count(so.confidence_rating),
+       coalesce(sum(so.confidence_rating), 0)
+  FROM (SELECT * FROM sessions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (CAST($2 AS TEXT) IS NULL OR mission = $2)
+         ORDER BY first_at DESC, session DESC LIMIT $3) AS s
+  LEFT JOIN session_objectives so ON so.learner_id = s.learner_id AND so.session = s.session
+ GROUP BY s.session, s.latency_n, s.latency_ms_sum;
+
+-- Up to five sessions by name, in order of time.
+-- name: session_set
+-- args: text, text, text, text, text, text
+SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
+       s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
+       s.untimed, s.mission, s.events, s.answers, s.correct, s.reviews, s.recalled, s.rating_sum,
+       s.new_cards, s.latency_n, s.latency_log_micro, s.objectives_total, s.objectives_done,
+       s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
+       m.actual_minutes, m.completed_at
+  FROM sessions s
+  LEFT JOIN missions m ON m.learner_id = s.learner_id AND m.mission = s.mission
+ WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND s.session IN ($2, $3, $4, $5, $6)
+ ORDER BY s.first_at, s.session;
+
+-- As session_list_efforts.
+-- name: session_set_efforts
+-- args: text, text, text, text, text, text
+SELECT s.session, s.latency_n, s.latency_ms_sum, count(so.time_spent_ms),
+       coalesce(sum(so.time_spent_ms), 0), count(so.confidence_rating),
+       coalesce(sum(so.confidence_rating), 0)
+  FROM sessions s
+  LEFT JOIN session_objectives so ON so.learner_id = s.learner_id AND so.session = s.session
+ WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND s.session IN ($2, $3, $4, $5, $6)
+ GROUP BY s.session, s.latency_n, s.latency_ms_sum;
+
+-- name: session_set_ratings
+-- args: text, text, text, text, text, text
+SELECT s.session, e.rating, count(*)
+  FROM sessions s
+  JOIN events e ON e.learner_id = s.learner_id AND e.at BETWEEN s.first_at AND s.last_at
+               AND e.session = s.session AND e.kind = 2
+ WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND s.session IN ($2, $3, $4, $5, $6)
+ GROUP BY s.session, e.rating;
