@@ -21,6 +21,7 @@ struct keeper {
     struct store *store;
     struct store_conn *conn;
     int64_t epoch; /* INT64_MIN: not read yet */
+    bool forget;   /* the second tier may hold what another program has erased */
     atomic_bool refill;
 
     pthread_mutex_t lock; /* guards `stopping` */
@@ -49,7 +50,18 @@ static enum err read_one(struct keeper *k, struct arena *arena, struct query *q)
     return e;
 }
 
-/* What another program has written since the last look, this one cannot know: all is old. */
+/* Another program has written what this one cannot know: all is old, and as a learner may have been
+ * erased, nothing of it stays in memory. */
+static void forget_all(struct keeper *k)
+{
+    tiers_raise(k->tiers, TAG_EVERYTHING);
+    filter_forget(k->tiers->filter);
+    for (int i = 0; i < CACHE_SHARDS; i++)
+        cache_sweep(k->tiers->cache, clock_mono_us(), INT32_MAX);
+    k->refill = true;
+    k->forget = k->tiers->l2 != NULL;
+}
+
 static void look_at_epoch(struct keeper *k)
 {
     struct query q = {.stmt = STMT_CACHE_EPOCH, .rows_max = 1};
@@ -58,14 +70,10 @@ static void look_at_epoch(struct keeper *k)
     arena_init(&arena, 4096);
     if (read_one(k, &arena, &q) == ERR_OK && q.rows.count == 1) {
         int64_t now = value_i64(row_at(&q.rows, 0), 0);
-        if (k->epoch != INT64_MIN && now != k->epoch) {
-            generation_raise(k->tiers->generations, TAG_EVERYTHING);
-            filter_forget(k->tiers->filter);
-            k->refill = true;
-            for (int i = 0; i < CACHE_SHARDS;
-                 i++) /* a learner may have been erased: leave no trace */
-                cache_sweep(k->tiers->cache, clock_mono_us(), INT32_MAX);
-        }
+        if (k->epoch != INT64_MIN && now != k->epoch)
+            forget_all(k);
+        else if (k->forget) /* once, when the other program is done; again if Redis was away */
+            k->forget = l2_drop_all(k->tiers->l2) < 0;
         k->epoch = now;
     }
     arena_fini(&arena);
@@ -166,8 +174,13 @@ enum err keeper_new(struct tiers *tiers, struct store *store, struct keeper **re
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&k->wake, &attr);
     pthread_condattr_destroy(&attr);
-    k->started = pthread_create(&k->thread, NULL, keeper_main, k) == 0;
     *ret = k;
+    return ERR_OK;
+}
+
+enum err keeper_start(struct keeper *k)
+{
+    k->started = pthread_create(&k->thread, NULL, keeper_main, k) == 0;
     return k->started ? ERR_OK : ERR_NOMEM;
 }
 

@@ -7,6 +7,7 @@ struct tiers;
 
 /* store NULL: it only sweeps. ERR_NOMEM. */
 MUST_CHECK enum err keeper_new(struct tiers *tiers, struct store *store, struct keeper **ret);
+MUST_CHECK enum err keeper_start(struct keeper *k); /* when the tiers are whole. ERR_NOMEM */
 void keeper_refill(
     struct keeper *k);              /* learners may have come unseen: read all again. Any thread */
 void keeper_stop(struct keeper *k); /* idempotent */

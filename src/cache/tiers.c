@@ -72,6 +72,8 @@ enum err tiers_new(const struct tiers_options *options, struct tiers **ret, char
         e = keeper_new(t, options->store, &t->keeper);
     if (e == ERR_OK)
         e = redis_make(t, options, ret_detail);
+    if (e == ERR_OK)
+        e = keeper_start(t->keeper);
     if (e != ERR_OK) {
         tiers_free(t);
         return e;

@@ -1,0 +1,441 @@
+"""Several servers on one database that share a Redis: what one writes, the others know, whatever Redis does."""
+import asyncio
+import json
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+from tests.api.harness import POSTGRES, QUICK, ROOT, Server, Store, event, run, wait_until
+from tests.api.test_answers import at, text
+
+TIME = "/api/analytics/study-time"
+HEAT = "/api/analytics/study-time-heatmap"
+STATS = "/api/cache/stats"
+REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
+HEARD_SECONDS = 5  # other nodes hear within 100 ms where the machine is not busy
+
+
+class Redis:
+    """A private one, that may die and come back on its port."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="doppel-redis-")
+        self.start()
+
+    def script(self, verb):
+        done = subprocess.run([os.path.join(ROOT, "tools/redis_private.sh"), verb, self.folder],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    def start(self):
+        self.url = self.script("start")
+        self.port = urllib.parse.urlsplit(self.url).port
+
+    def crash(self):
+        self.script("crash")
+
+    def close(self):
+        self.script("stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, *words):
+        """One command: text, numbers, lists of them; an error is raised."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as s, s.makefile("rb") as f:
+            sent = [w if isinstance(w, bytes) else str(w).encode() for w in words]
+            s.sendall(b"*%d\r\n" % len(sent) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in sent))
+            return self.read(f)
+
+    def read(self, f):
+        kind, rest = f.read(1), f.readline().strip()
+        if kind == b"+":
+            return rest
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return f.read(int(rest) + 2)[:-2] if int(rest) >= 0 else None
+        if kind == b"*":
+            return [self.read(f) for _ in range(int(rest))]
+        raise RuntimeError(rest.decode())
+
+    def everything(self):
+        """All keys, fields and values there are, as bytes."""
+        for key in self.call("KEYS", "*"):
+            yield key
+            kind = self.call("TYPE", key)
+            if kind == b"hash":
+                yield from self.call("HGETALL", key)
+            elif kind == b"string":
+                yield self.call("GET", key) or b""
+            elif kind != b"none":  # gone meanwhile
+                raise AssertionError("a key of type %r" % kind)
+
+
+class Garbage:
+    """Accepts on a port, and says nonsense to whatever it is asked."""
+
+    def __init__(self, port):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        self.listener.listen(64)
+        self.asked = 0
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        dice = random.Random(7)
+        nonsense = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$-5\r\n", b"*1000000000\r\n", b"+OK\r\n" * 50,
+                    b"$99999999999999999999\r\n", b":-1\r\n*2\r\n", b"*3\r\n$2\r\nD2\r\n", bytes(range(256)), b""]
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            with peer:
+                try:
+                    peer.settimeout(1)
+                    peer.recv(65536)
+                    self.asked += 1
+                    peer.sendall(dice.choice(nonsense))
+                except OSError:
+                    pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+@unittest.skipUnless(POSTGRES and REDIS, "needs DOPPEL_TEST_POSTGRES and a Redis server")
+class Nodes(unittest.TestCase):
+    """PostgreSQL alone: a SQLite file is one server's."""
+    count = 2
+    flags = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.redis = Redis()
+        cls.addClassCleanup(cls.redis.close)
+        cls.store = Store("postgres")
+        cls.addClassCleanup(cls.store.close)
+        cls.nodes = []
+        for _ in range(cls.count):
+            node = Server(cls.store.url, "--redis", cls.redis.url, "--no-night", *cls.flags).start()
+            cls.addClassCleanup(cls.stop, node)
+            cls.nodes.append(node)
+        cls.a, cls.b = cls.nodes[0], cls.nodes[-1]
+
+    @classmethod
+    def stop(cls, node):
+        code = node.stop()
+        if code != 0:
+            raise AssertionError("a server ended with %d: %s" % (code, node.log_text()[-2000:]))
+
+    def setUp(self):
+        self.all_well()
+
+    def redis_of(self, node):
+        return node.get(STATS).json["data"]["redis"]
+
+    def all_well(self):
+        for node in self.nodes:
+            wait_until(lambda: node.get(STATS).json["data"]["redisHealthy"], what="a healthy Redis")
+
+    def study(self, node, learner, name, minutes=1):
+        node.events([event(learner, "study", id=name, at=text(at(1, 10)), session=name, durationMs=minutes * 60000)])
+
+    def minutes(self, node, learner):
+        """None: there is nobody of that name."""
+        reply = node.get(TIME, query={"userId": learner}, check=False)
+        self.assertIn(reply.status, (200, 404), reply)
+        return reply.json["data"]["totalStudyTime"] if reply.status == 200 else None
+
+    def seen(self, node, learner, minutes):
+        """How long it takes until that is the answer, in seconds."""
+        begin = time.monotonic()
+        while True:
+            got = self.minutes(node, learner)
+            took = time.monotonic() - begin
+            if got == minutes:
+                return took
+            self.assertLess(took, HEARD_SECONDS, "%r, not %d" % (got, minutes))
+
+    def how(self, node, learner, path=TIME):
+        reply = node.get(path, query={"userId": learner})
+        self.assertEqual(reply.status, 200, reply)
+        return reply.headers["Cache-Status"]
+
+
+class Together(Nodes):
+    def test_a_write_is_heard(self):
+        took = []
+        for i in range(1, 41):
+            one, other = self.nodes[i % 2], self.nodes[(i + 1) % 2]
+            self.study(one, "ann", "a%d" % i)
+            self.assertEqual(self.minutes(one, "ann"), i, "read your write")
+            took.append(self.seen(other, "ann", i))
+            self.assertEqual(self.minutes(one, "ann"), i)
+        self.assertLess(statistics.median(took), 1)
+
+    def test_a_new_learner_is_found(self):
+        for node in self.nodes:
+            wait_until(lambda: node.get(STATS).json["data"]["learnersInFilter"] is not None, what="the filter")
+        for i in range(20):
+            name = "new-%d" % i
+            self.assertIsNone(self.minutes(self.b, name))
+            self.study(self.a, name, name)
+            self.assertEqual(self.minutes(self.a, name), 1)
+            self.seen(self.b, name, 1)
+
+    def test_the_other_node_finds_it_in_redis(self):
+        self.study(self.a, "eve", "e1")
+        self.seen(self.b, "eve", 1)
+        first = self.how(self.a, "eve", HEAT)
+        self.assertIn("fwd=uri-miss; stored", first)
+
+        def other():
+            return self.how(self.b, "eve", HEAT).startswith("doppel-redis; hit")
+
+        if not other():  # it may ask before the first node's value has arrived; then it has it in memory
+            for i in range(2, 40):
+                self.study(self.a, "eve", "e%d" % i)
+                self.seen(self.b, "eve", i)
+                self.how(self.a, "eve", HEAT)
+                if other():
+                    break
+            else:
+                self.fail("never found in Redis")
+        self.assertEqual(self.how(self.b, "eve", HEAT).split("; ")[:2], ["doppel-memory", "hit"])
+        self.assertGreater(self.redis_of(self.b)["hits"], 0)
+
+    def test_dropping_on_one_is_dropping_on_all(self):
+        self.study(self.a, "drop", "d1")
+        self.seen(self.b, "drop", 1)
+        wait_until(lambda: "doppel-memory; hit" in self.how(self.b, "drop"), what="a hit")
+        self.assertEqual(self.a.post("/api/cache/invalidate", {"tags": ["learner:drop"]}).status, 200)
+        wait_until(lambda: "doppel-memory; fwd" in self.how(self.b, "drop"), HEARD_SECONDS, "the drop")
+
+    def test_an_import_beside_is_seen_by_both(self):
+        self.study(self.a, "imp", "i1")
+        for node in self.nodes:
+            self.seen(node, "imp", 1)
+        path = os.path.join(self.store.folder, "more.ndjson")
+        with open(path, "w") as f:
+            f.write(json.dumps({"id": "i2", "learner": "imp", "at": text(at(1, 12)), "kind": "study",
+                                "session": "i2", "durationMs": 60000}) + "\n")
+        done = run("import", "events", path, "--database", self.store.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for node in self.nodes:
+            wait_until(lambda: self.minutes(node, "imp") == 2, what="the import")
+
+    def test_erasure_leaves_nothing_in_redis(self):
+        name = "to-be-forgotten"
+        self.study(self.a, name, "f1")
+        for node in self.nodes:
+            self.seen(node, name, 1)
+            for _ in range(2):
+                self.how(node, name, HEAT)
+
+        def found():
+            return [part for part in self.redis.everything() if name.encode() in part]
+
+        wait_until(found, what="a kept answer in Redis")
+        done = run("erase", name, "--yes", "--database", self.store.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for node in self.nodes:
+            wait_until(lambda: self.minutes(node, name) is None, what="the erasure")
+        wait_until(lambda: not found(), what="a Redis that has forgotten")
+        for node in self.nodes:
+            self.assertIsNone(self.minutes(node, name))
+        self.assertEqual(found(), [])
+
+    def test_flushall(self):
+        for i in range(1, 11):
+            self.study(self.a, "flush", "fl%d" % i)
+            self.assertEqual(self.minutes(self.a, "flush"), i)
+            self.redis.call("FLUSHALL")
+            self.assertEqual(self.minutes(self.a, "flush"), i)
+            self.seen(self.b, "flush", i)
+        self.all_well()
+
+
+class Trouble(Nodes):
+    """Writers read back what they wrote; nobody sees an error, whatever becomes of Redis."""
+    flags = ("--cache-blind-time", "300ms")
+    learners = 4
+
+    def setUp(self):
+        super().setUp()
+        self.wrong, self.written, self.stopping = [], {}, threading.Event()
+        self.replies = 0
+
+    def write_and_read(self, me):
+        dice = random.Random(me)
+        learner, n = "%s-%d" % (self.id().rsplit("_", 1)[-1], me), 0
+        while not self.stopping.is_set() and not self.wrong:
+            one, other = dice.sample(self.nodes, 2)
+            try:
+                n += 1
+                self.study(one, learner, "%s-%d" % (learner, n))
+                for _ in range(dice.randint(1, 3)):
+                    got = self.minutes(one, learner)
+                    if got != n:
+                        self.wrong.append("%s reads %r on its own node after %d" % (learner, got, n))
+                self.seen(other, learner, n)
+                self.written[learner] = n
+            except Exception as e:  # noqa: BLE001 - any is a failure of the test, told by it
+                self.wrong.append(repr(e))
+
+    def read(self, me):
+        """Other reads: what they say may be a moment old, but it is never an error, nor from the future."""
+        dice = random.Random(100 + me)
+        while not self.stopping.is_set() and not self.wrong:
+            learner = "%s-%d" % (self.id().rsplit("_", 1)[-1], dice.randrange(self.learners))
+            reply = dice.choice(self.nodes).get(dice.choice((TIME, HEAT)), query={"userId": learner}, check=False)
+            self.replies += 1
+            if reply.status not in (200, 404):
+                self.wrong.append("%s: %r" % (learner, reply))
+
+    def under_load(self, trouble):
+        work = [threading.Thread(target=self.write_and_read, args=(i,)) for i in range(self.learners)]
+        work += [threading.Thread(target=self.read, args=(i,)) for i in range(2)]
+        for t in work:
+            t.start()
+        try:
+            trouble()
+        finally:
+            self.stopping.set()
+            for t in work:
+                t.join()
+        self.assertEqual(self.wrong, [])
+        self.assertEqual(len(self.written), self.learners)
+        for learner, n in self.written.items():
+            for node in self.nodes:
+                self.assertEqual(self.minutes(node, learner), n)
+        self.all_well()
+
+    def progress(self, replies=60):
+        """So much is read and written before the next blow, or it has failed."""
+        until, before = self.replies + replies, sum(self.written.values())
+        wait_until(lambda: self.wrong or (self.replies >= until and sum(self.written.values()) > before), 60, "progress")
+
+    def test_killed_and_restarted(self):
+        def trouble():
+            for i in range(3 if QUICK else 10):
+                self.progress()
+                self.redis.crash()
+                self.progress()
+                self.redis.start()
+                if i % 2:
+                    self.all_well()
+            self.progress()
+
+        self.under_load(trouble)
+
+    def test_garbage(self):
+        def trouble():
+            self.progress()
+            self.redis.crash()
+            fake = Garbage(self.redis.port)
+            try:
+                wait_until(lambda: fake.asked >= 5, what="questions")
+                self.progress(120)
+            finally:
+                fake.close()
+                self.redis.start()
+            self.all_well()
+            self.progress()
+
+        self.under_load(trouble)
+
+    def test_read_only(self):
+        """A replica takes no writes, and still publishes: what was true before must not be believed."""
+        master = Redis()
+        self.addCleanup(master.close)
+
+        def trouble():
+            self.progress()
+            self.redis.call("REPLICAOF", "127.0.0.1", master.port)
+            try:
+                self.progress(120)
+            finally:
+                self.redis.call("REPLICAOF", "NO", "ONE")
+            self.all_well()
+            self.progress()
+
+        self.under_load(trouble)
+
+    def test_full(self):
+        def trouble():
+            self.progress()
+            self.redis.call("CONFIG", "SET", "maxmemory", "1")
+            try:
+                self.progress(120)
+            finally:
+                self.redis.call("CONFIG", "SET", "maxmemory", "0")
+            self.progress()
+
+        self.under_load(trouble)
+
+    def test_hangs(self):
+        def trouble():
+            self.progress()
+            for _ in range(3):
+                self.redis.call("CLIENT", "PAUSE", "700", "ALL")
+                self.progress()
+
+        self.under_load(trouble)
+
+
+class Crowd(Nodes):
+    """Many ask at once for what is not there: each answer is made once, over all nodes."""
+    count = 1
+    flags = ("--requests-in-flight-max", "20000")
+
+    async def ask(self, target, gate):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.a.port)
+        try:
+            writer.write(("GET %s HTTP/1.1\r\nHost: localhost\r\n" % target).encode())
+            await writer.drain()
+            await gate.wait()  # all are connected, and have said nearly all
+            writer.write(b"Connection: close\r\n\r\n")
+            return int((await reader.read()).split(b" ", 2)[1])
+        finally:
+            writer.close()
+
+    async def all_at_once(self, targets):
+        gate = asyncio.Event()
+        tasks = [asyncio.create_task(self.ask(t, gate)) for t in targets]
+        await asyncio.sleep(0.5)  # that most are there makes the crowd larger, not the test true
+        gate.set()
+        return await asyncio.gather(*tasks)
+
+    def fills(self):
+        return self.a.get(STATS).json["data"]["memory"]["fills"]
+
+    def crowd(self, targets):
+        before = self.fills()
+        self.assertEqual(set(asyncio.run(self.all_at_once(targets))), {200})
+        return self.fills() - before
+
+    def test_one_key(self):
+        self.study(self.a, "ann", "c1")
+        self.assertEqual(self.crowd([HEAT + "?userId=ann&weeks=31"] * 800), 1)
+
+    def test_many_keys(self):
+        names = ["m%d" % i for i in range(200)]
+        self.a.events([event(n, "study", session="s", durationMs=60000) for n in names])
+        self.assertEqual(self.crowd([HEAT + "?userId=" + n for n in names for _ in range(4)]), len(names))
+
+
+del Nodes
