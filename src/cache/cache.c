@@ -492,6 +492,8 @@ struct answer *cache_hit(struct cache *c, const struct cache_key *key,
     pthread_mutex_lock(&s->lock);
     struct entry *e = shelf_find(&s->shelf, key);
 
+    if (how->now_us > s->shelf.now_us)
+        s->shelf.now_us = how->now_us;
     if (e && shelf_fault(&s->shelf, e, how->now_us) == DROP_COUNT) {
         const struct answer_spec *spec = answer_spec(e->answer);
         if (how->now_us < spec->fresh_until_us && !is_early(spec, how) &&

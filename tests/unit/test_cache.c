@@ -168,6 +168,33 @@ static void a_filled_key_is_a_hit_until_its_times(void **state)
     assert_int_equal(s.fill_failures, 3);
 }
 
+static bool hit(const char *text, int64_t now, int64_t age_max, double early)
+{
+    struct cache_key key = cache_key_of(str_from(text));
+    struct answer *a = cache_hit(
+        c, &key, &(struct cache_lookup){.now_us = now, .age_max_us = age_max, .early = early});
+
+    answer_unref(a);
+    return a != NULL;
+}
+
+/* The short way takes what is beyond doubt; all else is cache_find()'s, and it begins nothing. */
+static void the_short_way_takes_fresh_and_true_answers_only(void **state)
+{
+    (void)state;
+    put("k", "one", 1000);
+    assert_true(hit("k", 1000 + FRESH - 1, INT64_MAX, 1));
+    assert_false(hit("l", 1000, INT64_MAX, 1));
+    assert_false(hit("k", 1000 + FRESH, INT64_MAX, 1));
+    assert_true(hit("k", 1010, 10, 1));
+    assert_false(hit("k", 1011, 10, 1));
+    assert_false(hit("k", 1000 + FRESH - 1, INT64_MAX, 1e-12)); /* it would refresh early */
+    generation_raise(g, TAG_EVERYTHING);
+    assert_false(hit("k", 1000, INT64_MAX, 1));
+    assert_int_equal(stats().hits, 2);
+    assert_int_equal(stats().misses, 0);
+}
+
 static void a_raised_tag_ends_its_answers(void **state)
 {
     (void)state;
@@ -1057,6 +1084,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_filled_key_is_a_hit_until_its_times),
+        TEST(the_short_way_takes_fresh_and_true_answers_only),
         TEST(a_raised_tag_ends_its_answers),
         TEST(an_older_answer_does_not_take_the_place_of_a_younger),
         TEST(too_old_for_the_blind_is_filled_anew_but_stays),
