@@ -6,6 +6,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_sessions,
     endpoints_analytics,
     endpoints_load,
+    endpoints_patterns,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

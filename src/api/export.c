@@ -50,6 +50,22 @@ static const struct table tables[] = {
      "slot outcomes remembered forecastMicro squareMicro brierMicro lossMicro"},
     {"memory", STMT_EXPORT_MEMORY_FITS,
      "fittedAt:t reviews judged logLossBefore logLoss weights:j initial decay cards"},
+    {"analyses", STMT_EXPORT_ANALYSES,
+     "at:t version askedAt:t reviewN reviewExpectedMicro reviewResidualMicro "
+     "reviewInformationMicro reviewSteps reviewSquareMicro reviewCrossMicro reviewWeightMicro"},
+    {"patterns", STMT_EXPORT_PATTERNS,
+     "pattern kind slot slotLast label present:b occurrences appearedAt:t seenAt:t vanishedAt:t "
+     "firstAt:t value low high effect effectLow effectHigh p bayesFactor n confidence"},
+    {"patternHistory", STMT_EXPORT_PATTERN_HISTORY, "week:d pattern present:b confidence"},
+    {"insights", STMT_EXPORT_INSIGHTS,
+     "insight pattern createdAt:t acknowledgedAt:t applied:b"},
+    {"recommendations", STMT_EXPORT_RECOMMENDATIONS,
+     "recommendation pattern createdAt:t appliedAt:t application settings:j tracking "
+     "baselineGraded baselineSucceeded"},
+    {"goals", STMT_EXPORT_GOALS,
+     "goal type metric title description rising:b startValue currentValue targetValue deadline:t "
+     "status version createdAt:t updatedAt:t completedAt:t"},
+    {"goalProgress", STMT_EXPORT_GOAL_PROGRESS, "goal version at:t value note"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

@@ -92,7 +92,7 @@ enum err learner_put(struct store_conn *conn, struct str external_id, struct str
 static enum err do_erase(struct store_conn *conn, struct str external_id, bool whole,
                          int64_t *ret_rows)
 {
-    struct bulk bulks[28];
+    struct bulk bulks[48];
     struct arena arena;
     struct str zone;
     int64_t id = 0, rows = 0;
@@ -111,6 +111,13 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
     } more[] = {
         {STMT_LEARNER_DROP_EVENTS, &by_id, true},
         {STMT_LEARNER_DROP_MEMORY_FITS, &by_id, true},
+        {STMT_LEARNER_DROP_ANALYSES, &by_id, true},
+        {STMT_LEARNER_DROP_PATTERNS, &by_id, true},
+        {STMT_LEARNER_DROP_PATTERN_HISTORY, &by_id, true},
+        {STMT_LEARNER_DROP_INSIGHTS, &by_id, true},
+        {STMT_LEARNER_DROP_RECOMMENDATIONS, &by_id, true},
+        {STMT_LEARNER_DROP_GOALS, &by_id, true},
+        {STMT_LEARNER_DROP_GOAL_PROGRESS, &by_id, true},
         {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
         {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},
         {STMT_LEARNER_DROP_BUSY_TIMES, &by_id, false},

@@ -1,7 +1,9 @@
 /* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
 #include "night/memory.h"
+#include "night/patterns.h"
 
 const struct night_step night_steps[] = {
     {"memory", night_memory},
+    {"patterns", night_patterns},
     {.name = NULL},
 };

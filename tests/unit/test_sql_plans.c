@@ -46,6 +46,21 @@ static const struct {
     {"memory_fits",
      "learner_id, fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards",
      "i, i, 40, 40, 0.5, 0.4, '[]', 1, 0.1, 3"},
+    {"analyses", "learner_id, at, version", "i, i, 1"},
+    {"patterns",
+     "learner_id, pattern, kind, slot, slot_last, present, vanished_before, in_n, in_expected, "
+     "in_residual, in_information, out_n, out_expected, out_residual, out_information, claim, sign, "
+     "log_exists, log_change, appeared_at, seen_at, vanished_at, occurrences, n, first_at",
+     "u, 'p' || i, 0, 9, 9, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0.2, 1, 0, 0, i, i, 0, 1, 1, i"},
+    {"pattern_history", "learner_id, week, pattern, present", "u, i, 'p' || i, 1"},
+    {"insights", "learner_id, insight, pattern, created_at", "u, 'n' || i, 'p' || i, i"},
+    {"recommendations", "learner_id, recommendation, pattern, created_at",
+     "u, 'r' || i, 'p' || i, i"},
+    {"goals",
+     "learner_id, goal, type, metric, title, rising, start_value, current_value, target_value, "
+     "deadline, status, version, created_at, updated_at",
+     "u, 'g' || i, 'CUSTOM', 'custom', 't', 1, 0, 0, 1, i, 'ACTIVE', 1, i, i"},
+    {"goal_progress", "learner_id, goal, version, at, value", "u, 'g' || i, 1, i, 0"},
     {"loads", "learner_id, at, id, score, indicators", "u, i, 'e' || i, 50, '[]'"},
     {"days", "learner_id, day", "u, i"},
     {"hours", "learner_id, slot", "i, i % 168"},

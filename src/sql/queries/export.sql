@@ -83,6 +83,53 @@ SELECT slot, n, yes, p_micro, square_micro, brier_micro, loss_micro
 SELECT fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards
   FROM memory_fits WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
 
+-- name: export_analyses
+-- args: text
+SELECT at, version, asked_at, review_n, review_expected, review_residual, review_information,
+       review_steps, review_square, review_cross, review_weight
+  FROM analyses WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY at;
+
+-- name: export_patterns
+-- args: text
+SELECT pattern, kind, slot, slot_last, label, present, occurrences, appeared_at, seen_at,
+       nullif(vanished_at, 0), first_at, value, low, high, effect, effect_low, effect_high, p,
+       bayes_factor, n, confidence
+  FROM patterns WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY pattern;
+
+-- name: export_pattern_history
+-- args: text
+SELECT week, pattern, present, confidence
+  FROM pattern_history WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY week, pattern;
+
+-- name: export_insights
+-- args: text
+SELECT insight, pattern, created_at, acknowledged_at, applied
+  FROM insights WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY insight;
+
+-- name: export_recommendations
+-- args: text
+SELECT recommendation, pattern, created_at, applied_at, application, settings, tracking,
+       baseline_graded, baseline_succeeded
+  FROM recommendations WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY recommendation;
+
+-- name: export_goals
+-- args: text
+SELECT goal, type, metric, title, description, rising, start_value, current_value, target_value,
+       deadline, status, version, created_at, updated_at, completed_at
+  FROM goals WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY goal;
+
+-- name: export_goal_progress
+-- args: text
+SELECT goal, version, at, value, note
+  FROM goal_progress WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY goal, version;
+
 -- name: export_loads
 -- args: text
 SELECT at, id, session, score, confidence, indicators

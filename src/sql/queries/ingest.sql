@@ -544,6 +544,34 @@ DELETE FROM totals WHERE learner_id = $1;
 -- args: int
 DELETE FROM memory_fits WHERE learner_id = $1;
 
+-- name: learner_drop_analyses
+-- args: int
+DELETE FROM analyses WHERE learner_id = $1;
+
+-- name: learner_drop_patterns
+-- args: int
+DELETE FROM patterns WHERE learner_id = $1;
+
+-- name: learner_drop_pattern_history
+-- args: int
+DELETE FROM pattern_history WHERE learner_id = $1;
+
+-- name: learner_drop_insights
+-- args: int
+DELETE FROM insights WHERE learner_id = $1;
+
+-- name: learner_drop_recommendations
+-- args: int
+DELETE FROM recommendations WHERE learner_id = $1;
+
+-- name: learner_drop_goals
+-- args: int
+DELETE FROM goals WHERE learner_id = $1;
+
+-- name: learner_drop_goal_progress
+-- args: int
+DELETE FROM goal_progress WHERE learner_id = $1;
+
 -- name: learner_drop_events
 -- args: int
 DELETE FROM events WHERE learner_id = $1;
