@@ -39,6 +39,12 @@ static void print_all(const struct metrics *m, struct buf *out)
     metrics_print_workers(&p, &workers);
     for (int i = METRIC_STORE_CALLS; i <= METRIC_STORE_ERRORS; i++)
         metrics_page_labelled(&p, (enum metric)i, "statement", STR("day_range"), 7);
+    for (int i = METRIC_CACHE_ENTRIES; i <= METRIC_REDIS_GAPS; i++) {
+        if (i == METRIC_CACHE_DROPPED)
+            metrics_page_labelled(&p, METRIC_CACHE_DROPPED, "reason", STR("evicted"), 1);
+        else
+            metrics_page_value(&p, (enum metric)i, i);
+    }
     metrics_page_value(&p, METRIC_LOG_DROPPED, 0);
     metrics_page_value(&p, METRIC_ACCESS_DROPPED, 0);
     metrics_print_process(&p);
