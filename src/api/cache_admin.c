@@ -2,6 +2,7 @@
 #include "api/cache_admin.h"
 
 #include "api/call.h"
+#include "api/warm.h"
 #include "base/assert.h"
 #include "base/clock.h"
 
@@ -475,6 +476,20 @@ const struct endpoint endpoints_cache[] = {
      .reply = invalidate_fields,
      .run = RUN_SLOW,
      .handler = post_invalidate},
+    {.method = HTTP_POST,
+     .path = "/api/cache/warm",
+     .id = "warm_cache",
+     .tag = "cache",
+     .summary = "Make learners' answers before they are asked for",
+     .scopes = SCOPE_ADMIN,
+     .body = warm_body,
+     .body_optional = true,
+     .in_size = sizeof(struct warm_in),
+     .reply = warm_fields,
+     .status = 202,
+     .run = RUN_SLOW,
+     .round_trips = 1,
+     .handler = post_warm},
     {.method = HTTP_GET,
      .path = "/api/cache/stats",
      .id = "get_cache_stats",

@@ -14,6 +14,7 @@
 
 struct call;
 struct api;
+struct route;
 
 /* What happened, for the reply's headers and the counters of /api/cache/stats. */
 enum cached_how {
@@ -66,18 +67,37 @@ bool cached_needs_loop(const struct call *c);
 MUST_CHECK enum err cached_input(struct call *c); /* a refresh's, instead of input.h's */
 void cached_detached_free(struct call *c);        /* of a refresh that is over */
 
+/* Callers with the same rights share answers. */
+struct cached_class {
+    uint32_t scopes;
+    bool own; /* each with a key of his own */
+};
+/* Those seen on this node within a day, CLASSES_MAX at most; after a start those that only read.
+ * Any thread. */
+int32_t cached_classes(struct api *a, struct cached_class *ret);
+/* On a worker, which it blocks: makes the answer of a LEARNER_QUERY row without parameters, unless
+ * it is there. The loop is where the call belongs should it have to wait. False: nothing made. */
+bool cached_warm(struct api *a, const struct route *route, struct http_loop *loop,
+                 struct cached_class class, struct str learner, struct store_conn *conn);
+
 /* What the replies of each row were, and how long they took; a shard for each loop, written by its
  * thread alone. */
 struct cached_counts {
     _Atomic int64_t count[CACHED_HOW_COUNT], us[CACHED_HOW_COUNT];
 };
-enum { SHORTCUTS = 1024 };
+enum { SHORTCUTS = 1024, CLASSES_MAX = 8 };
 struct shortcut;
+/* Rights that the callers of learners' answers had lately: a part of the key. */
+struct class_seen {
+    _Atomic int64_t at_us; /* monotonic; 0: free */
+    _Atomic uint64_t what; /* scopes, shifted by one; 1: with a learner's own key */
+};
 struct cached_shard {
     struct rng rng;
     struct http_watch watch; /* looks after the deadlines of those who wait */
     struct call *oldest, *newest;
     struct shortcut *shortcuts[SHORTCUTS];
+    struct class_seen classes[CLASSES_MAX];
     struct cached_counts routes[];
 };
 void cached_shard_free(struct cached_shard *shard); /* NULL is fine */

@@ -310,6 +310,11 @@ void call_resume_on_loop(void *call)
     call_run(c, NULL, true);
 }
 
+void call_run_on_worker(struct call *c, struct store_conn *conn)
+{
+    call_run(c, conn, false);
+}
+
 void call_resume(struct call *c)
 {
     if (loop_may(c)) {

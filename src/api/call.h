@@ -127,6 +127,7 @@ struct api {
     struct rate *by_key, *by_address;         /* NULL: no limit */
     struct tiers *tiers;
     struct cached_shard *_Atomic cached_shards[LOOPS_MAX]; /* NULL until the loop's first request */
+    _Atomic int32_t warming; /* calls of warm.c at work */
     struct metrics *metrics;
     struct access *access; /* NULL: no access log */
     struct http_server *_Atomic server;
@@ -145,6 +146,7 @@ void call_begin(struct api *a, struct http_exchange *x, const struct route *rout
 /* Goes on from call->stage where it may run; the caller's hold on the call ends here. */
 void call_resume(struct call *c);
 void call_resume_on_loop(void *call);
+void call_run_on_worker(struct call *c, struct store_conn *conn); /* the same, on the worker's thread */
 
 /* input.c */
 MUST_CHECK enum err input_read(struct call *c);

@@ -1,0 +1,202 @@
+/* warm - POST /api/cache/warm: answers made before anybody asks.
+ *
+ * One learner after the other, each as a piece of work of its own on the slow lane: other slow work
+ * gets its turn between two of them, and the threads kept for quick work are never taken. */
+#include "api/warm.h"
+
+#include "api/call.h"
+#include "base/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    WARM_LEARNERS_MAX = 1000,
+    WARM_AT_ONCE = 4 /* calls of this that are at work */
+};
+
+struct warm {
+    struct work work;
+    struct api *api;
+    struct http_loop *loop;
+    struct cached_class classes[CLASSES_MAX];
+    int32_t class_count;
+    int32_t count, next;   /* of learners */
+    struct str learners[]; /* their texts lie behind */
+};
+
+/* ---- the work ---- */
+
+static bool may_ask(const struct endpoint *row, struct cached_class class)
+{
+    return (class.scopes & (row->scopes | SCOPE_ADMIN)) != 0;
+}
+
+/* Can it be asked with nothing but the learner? */
+static bool is_warmed(const struct route *r)
+{
+    const struct endpoint *row = r->row;
+
+    if (!r->cached || row->learner != LEARNER_QUERY || row->params)
+        return false;
+    for (const struct field *f = row->query; f && f->type != F_END; f++)
+        if (f->flags & FIELD_REQUIRED)
+            return false;
+    return true;
+}
+
+static int32_t answers_of_learner(const struct warm *w)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < w->api->route_count; i++)
+        for (int32_t k = 0; k < w->class_count; k++)
+            n += is_warmed(&w->api->routes[i]) && may_ask(w->api->routes[i].row, w->classes[k]);
+    return n;
+}
+
+static void warm_learner(struct warm *w, struct str learner, struct store_conn *conn)
+{
+    struct api *a = w->api;
+
+    if (!filter_may_have(a->tiers->filter, tag_of(TAG_LEARNER, learner).hash))
+        return;
+    for (int32_t i = 0; i < a->route_count; i++)
+        for (int32_t k = 0; k < w->class_count && is_warmed(&a->routes[i]); k++)
+            if (may_ask(a->routes[i].row, w->classes[k]))
+                cached_warm(a, &a->routes[i], w->loop, w->classes[k], learner, conn);
+}
+
+static void warm_free(struct warm *w)
+{
+    atomic_fetch_sub(&w->api->warming, 1);
+    free(w);
+}
+
+/* On a worker. A full queue, or the end of the server, ends it: warming is never urgent. */
+static void warm_some(struct work *work, void *context)
+{
+    struct warm *w = (struct warm *)((char *)work - offsetof(struct warm, work));
+    struct worker_context *ctx = context;
+
+    if (ctx->conn)
+        warm_learner(w, w->learners[w->next], ctx->conn);
+    w->next++;
+    w->work = (struct work){.fn = warm_some};
+    if (!ctx->conn || w->next == w->count ||
+        workers_submit(w->api->workers, LANE_SLOW, &w->work) != ERR_OK)
+        warm_free(w);
+}
+
+/* ---- the call ---- */
+
+const struct field warm_body[] = {
+    FIELD(F_LIST, struct warm_in, learners, "learners", .item = F_STR, .size = sizeof(struct str),
+          .max = WARM_LEARNERS_MAX, .doc = "whose; without them those who studied last"),
+    FIELD_END,
+};
+
+struct warm_reply {
+    int64_t learners, answers;
+};
+const struct field warm_fields[] = {
+    FIELD(F_I64, struct warm_reply, learners, "learners", .doc = "how many learners"),
+    FIELD(F_I64, struct warm_reply, answers, "answers",
+          .doc = "answers being made, one after the other; those that are fresh are left"),
+    FIELD_END,
+};
+
+static enum err check(struct api_call *c, const struct list *learners)
+{
+    const struct str *names = learners->p;
+    char path[32];
+
+    for (int32_t i = 0; i < learners->n; i++) {
+        if (names[i].n >= 1 && names[i].n <= LEARNER_ID_MAX)
+            continue;
+        snprintf(path, sizeof path, "learners[%d]", i);
+        return api_bad_field(c, path, "invalid_format", "must be 1 to %d bytes", LEARNER_ID_MAX);
+    }
+    return ERR_OK;
+}
+
+static enum err read_latest(struct api_call *c, struct list *ret)
+{
+    const struct value most = V_I(WARM_LEARNERS_MAX);
+    struct query q = {.stmt = STMT_CACHE_LEARNERS_LATELY,
+                      .args = &most,
+                      .arg_count = 1,
+                      .rows_max = WARM_LEARNERS_MAX};
+    enum err e = store_read(c->conn, c->arena, &q, 1, c->deadline_us);
+
+    if (e != ERR_OK || q.rows.count == 0)
+        return e;
+    struct str *names = arena_new(c->arena, struct str, (size_t)q.rows.count);
+    if (!names)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < q.rows.count; i++)
+        names[i] = value_str(row_at(&q.rows, i));
+    *ret = (struct list){names, q.rows.count};
+    return ERR_OK;
+}
+
+/* NULL: no memory. */
+static struct warm *warm_new(struct api_call *c, const struct list *learners)
+{
+    const struct str *names = learners->p;
+    size_t bytes = sizeof(struct warm) + (size_t)learners->n * sizeof(struct str);
+
+    for (int32_t i = 0; i < learners->n; i++)
+        bytes += names[i].n;
+    struct warm *w = malloc(bytes);
+    if (!w)
+        return NULL;
+    *w = (struct warm){
+        .work = {.fn = warm_some}, .api = c->api, .loop = c->x->loop, .count = learners->n};
+    char *text = (char *)(w->learners + learners->n);
+    for (int32_t i = 0; i < learners->n; i++) {
+        memcpy(text, names[i].p, names[i].n);
+        w->learners[i] = (struct str){text, names[i].n};
+        text += names[i].n;
+    }
+    w->class_count = cached_classes(c->api, w->classes);
+    return w;
+}
+
+static enum err begin(struct api_call *c, const struct list *learners, struct warm_reply *r)
+{
+    struct api *a = c->api;
+
+    if (learners->n == 0)
+        return ERR_OK;
+    if (atomic_fetch_add(&a->warming, 1) >= WARM_AT_ONCE) {
+        atomic_fetch_sub(&a->warming, 1);
+        return api_refuse(c, ERR_BUSY, NULL, "Answers are being made already.");
+    }
+    struct warm *w = warm_new(c, learners);
+    if (!w) {
+        atomic_fetch_sub(&a->warming, 1);
+        return ERR_NOMEM;
+    }
+    r->learners = w->count;
+    r->answers = (int64_t)w->count * answers_of_learner(w);
+    enum err e = workers_submit(a->workers, LANE_SLOW, &w->work);
+    if (e != ERR_OK)
+        warm_free(w);
+    return e;
+}
+
+enum err post_warm(struct api_call *c)
+{
+    const struct warm_in *in = c->in;
+    struct list learners = in->learners;
+    struct warm_reply *r = arena_new(c->arena, struct warm_reply, 1);
+    enum err e = r ? check(c, &learners) : ERR_NOMEM;
+
+    if (e == ERR_OK && learners.n == 0)
+        e = read_latest(c, &learners);
+    if (e == ERR_OK)
+        e = begin(c, &learners, r);
+    c->reply = r;
+    return e;
+}

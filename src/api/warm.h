@@ -1,0 +1,9 @@
+/* warm - answers made before anybody asks; its row stands in endpoints_cache. */
+#pragma once
+#include "api/api.h"
+
+extern const struct field warm_body[], warm_fields[];
+struct warm_in {
+    struct list learners; /* struct str */
+};
+enum err post_warm(struct api_call *c);
