@@ -40,6 +40,26 @@ static const struct args_option evaluate_options[] = {
     {"weights", NULL, "Of whole courses: print the fitted weights, as C, instead."},
     {NULL, NULL, NULL},
 };
+/* clang-format off: rows that three tables share */
+#define SERVER_OPTIONS                                                                            \
+    {"server", "URL", "http://HOST:PORT, https://HOST or unix:PATH; else the setting `listen`."}, \
+    {                                                                                             \
+        "api-key", "KEY", "A key with the scope admin; better in the variable DOPPEL_KEY."        \
+    }
+/* clang-format on */
+#define SERVER_ABOUT                                                                        \
+    "Asks a running server; one with --dev needs no key. Prints tab-separated lines, name " \
+    "and value."
+static const struct args_option server_options[] = {SERVER_OPTIONS, {NULL, NULL, NULL}};
+static const struct args_option cache_invalidate_options[] = {
+    SERVER_OPTIONS,
+    {"key", "KEY", "What Cache-Status names to administrators. May be given several times."},
+    {"tag", "TAG",
+     "learner:ID, course:ID, endpoint:OPERATION_ID, or all. May be given several times."},
+    {"pattern", "PATTERN", "All keys that match: * any run of characters, ? any one."},
+    {"all", NULL, "Everything."},
+    {NULL, NULL, NULL},
+};
 static const struct args_option erase_options[] = {
     {"yes", NULL, "Really: this cannot be undone."},
     {NULL, NULL, NULL},
@@ -148,6 +168,33 @@ static const struct command commands[] = {
      .summary = "Copy the SQLite database, also while it is served",
      .about = "The copy appears under its name only when it is whole and on disk. For "
               "PostgreSQL use pg_dump."},
+    {.group = "cache",
+     .name = "stats",
+     .operands = "",
+     .options = server_options,
+     .settings = true,
+     .run = cmd_cache_stats,
+     .summary = "Say what a server keeps, and how often that served",
+     .about = SERVER_ABOUT},
+    {.group = "cache",
+     .name = "invalidate",
+     .operands = "",
+     .options = cache_invalidate_options,
+     .settings = true,
+     .run = cmd_cache_invalidate,
+     .summary = "Drop kept answers of a server",
+     .about = "Hardly ever needed: writes, imports and erasures make answers void by "
+              "themselves. " SERVER_ABOUT},
+    {.group = "cache",
+     .name = "warm",
+     .operands = "[LEARNER...]",
+     .operands_max = 1000,
+     .options = server_options,
+     .settings = true,
+     .run = cmd_cache_warm,
+     .summary = "Let a server make answers before they are asked for",
+     .about = "Of these learners, or of those who studied last; for callers with rights like those "
+              "seen within a day. " SERVER_ABOUT},
     {.name = "evaluate",
      .operands = "FOLDER",
      .operands_min = 1,
@@ -163,8 +210,9 @@ static const struct command commands[] = {
      .settings = true,
      .run = cmd_audit,
      .summary = "Say how good this server's own forecasts were",
-     .about = "Over all learners; each forecast was made before its outcome was known. Prints lines "
-              "like those of evaluate, with a plain share as the model to beat."},
+     .about =
+         "Over all learners; each forecast was made before its outcome was known. Prints lines "
+         "like those of evaluate, with a plain share as the model to beat."},
     {.name = "openapi",
      .operands = "",
      .run = cmd_openapi,

@@ -62,7 +62,7 @@ static void say(struct doctor *d, enum verdict v, const char *what, const char *
 
 static bool is_setting_variable(const char *env, size_t n)
 {
-    static const char *const others[] = {"DOPPEL_CONFIG", "DOPPEL_TEST_POSTGRES",
+    static const char *const others[] = {"DOPPEL_CONFIG", "DOPPEL_KEY", "DOPPEL_TEST_POSTGRES",
                                          "DOPPEL_TEST_REDIS", "DOPPEL_SOURCE"};
     char lower[64];
 

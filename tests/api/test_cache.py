@@ -10,7 +10,8 @@ import threading
 import time
 import unittest
 
-from tests.api.harness import ROOT, ApiCase, Server, Store, both_engines, engines, event, run, wait_until
+from tests.api.harness import (ROOT, ApiCase, Server, Store, both_engines, clean_environment, engines, event, run,
+                               wait_until)
 from tests.api.test_answers import at, session, text
 
 TIME = "/api/analytics/study-time"
@@ -18,6 +19,7 @@ HEAT = "/api/analytics/study-time-heatmap"
 LIST = "/api/learning/sessions"
 STATS = "/api/cache/stats"
 DROP = "/api/cache/invalidate"
+WARM = "/api/cache/warm"
 
 
 class Cached:
@@ -269,13 +271,85 @@ class Administered(Cached):
         self.assertRegex(data["stats"]["hitRate"], r"^\d+\.\d\d%$")
         self.assertLessEqual(data["memory"]["bytes"], data["memory"]["bytesMax"])
 
+    def fills(self):
+        return self.server.get(STATS).json["data"]["memory"]["fills"]
+
+    def warm(self, **body):
+        """Until all is made; nobody else asks meanwhile, so what is a hit then, warming has made."""
+        before = self.fills()
+        reply = self.server.post(WARM, body or None)
+        self.assertEqual(reply.status, 202, reply)
+        told = reply.json["data"]
+        wait_until(lambda: self.fills() >= before + told["answers"], what="warm answers")
+        return told
+
+    def hits(self, learner, **kw):
+        """Of the reads of that learner, how many find their answer made?"""
+        replies = [self.server.get(path, query={"userId": learner}, **kw) for path in (TIME, HEAT, LIST)]
+        return [self.how(reply) for reply in replies].count("hit")
+
+    def test_warming(self):
+        general, own = self.key("read"), self.key("read", learner="ann")
+        self.hits("ann", key=general)
+        self.hits("ann", key=own)
+        self.drop(all=True)
+        told = self.warm(learners=["ann"])
+        self.assertEqual(told["learners"], 1)
+        self.assertEqual([self.hits("ann", key=key) for key in (general, own)], [3, 3])
+        self.assertEqual(self.how(self.ask("bob", key=general)), "fwd=uri-miss")
+        self.study("ann", 9, "s-later")
+        self.assertEqual(self.how(self.ask("ann", key=general)), "fwd=uri-miss", "a write makes it void as ever")
+
+    def test_warming_those_who_studied_last(self):
+        self.drop(all=True)
+        self.assertGreaterEqual(self.warm()["learners"], 2)
+        self.assertEqual((self.hits("ann"), self.hits("bob")), (3, 3))
+
+    def command(self, *args, code=0, env=None):
+        done = run("cache", *args, "--server", "http://127.0.0.1:%d" % self.server.port, env=env)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return dict(line.split("\t") for line in done.stdout.splitlines()) if code == 0 else done.stderr
+
+    def test_commands(self):
+        stats = self.command("stats")
+        self.assertGreater(int(stats["memory.entries"]), 0)
+        self.assertGreater(int(stats["endpoints.get_study_time.hits"]), 0)
+        self.assertEqual(stats["redis"], "null")
+        self.assertEqual(self.command("invalidate", "--tag", "learner:ann", "--tag=learner:x")["dropped.tags"], "2")
+        self.assertEqual(self.how(self.ask("ann")), "fwd=uri-miss")
+        self.assertEqual(self.command("invalidate", "--pattern", "*|learner=bob")["dropped.memory"], "2")
+        self.assertGreaterEqual(int(self.command("invalidate", "--all")["dropped.memory"]), 1)
+        before = self.fills()
+        told = self.command("warm", "ann", 'no "such" one')
+        self.assertEqual(told["learners"], "2")
+        wait_until(lambda: self.fills() >= before + int(told["answers"]) // 2, what="warm answers")
+        self.assertIn("tags[0]", self.command("invalidate", "--tag", "nonsense", code=1))
+        self.assertIn("needs --key", self.command("invalidate", code=2))
+        wrong = dict(clean_environment(), DOPPEL_KEY="dpl_wrong")
+        self.assertIn("(401)", self.command("stats", code=1, env=wrong))
+        self.assertIn("no key", self.command("stats", "--api-key", "a b", code=2))
+        good = dict(clean_environment(), DOPPEL_KEY=self.key("admin"))
+        self.assertIn("memory.hits", self.command("stats", env=good))
+        self.assertIn("(403)", self.command("stats", "--api-key", self.key("read"), code=1))
+
+    def test_commands_find_the_server_by_its_settings(self):
+        done = run("cache", "stats", "--listen", "0.0.0.0:%d, 127.0.0.1:1" % self.server.port)
+        self.assertIn("memory.hits", done.stdout, done.stderr)
+        for server in ("ftp://127.0.0.1", "127.0.0.1:1", "http://a b", ""):
+            self.assertEqual(run("cache", "stats", "--server=" + server).returncode, 2, server)
+        done = run("cache", "stats", "--server", "http://127.0.0.1:1")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("cannot ask http://127.0.0.1:1", done.stderr)
+
     def test_bad_input(self):
+        self.assertProblem(self.server.post(WARM, {"learners": ["x", ""]}), 400, field="learners[1]")
+        self.assertProblem(self.server.post(WARM, {"learners": ["x"] * 1001}), 400, field="learners")
         self.assertProblem(self.server.post(DROP, {}), 400, field="keys")
         self.assertProblem(self.server.post(DROP, {"tags": ["nonsense"]}), 400, field="tags[0]")
         self.assertProblem(self.server.post(DROP, {"tags": ["learner:"]}), 400, field="tags[0]")
         self.assertProblem(self.server.post(DROP, {"keys": "x"}), 400, field="keys")
         self.assertProblem(self.server.post(DROP, {"pattern": ""}), 400, field="pattern")
-        for path, method in ((STATS, "GET"), (DROP, "POST")):
+        for path, method in ((STATS, "GET"), (DROP, "POST"), (WARM, "POST")):
             body = {"all": True} if method == "POST" else None
             self.assertProblem(self.server.request(method, path, body, key=self.key("read,write,ingest")), 403)
 
