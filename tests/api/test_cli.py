@@ -285,7 +285,10 @@ class Serve(CommandCase):
 
     def test_one_line_on_standard_output_and_dev_is_loud(self):
         server = Server(self.database).start()
-        self.assertIn("--dev", server.log_text())
+        until = time.monotonic() + 60
+        while "--dev" not in server.log_text():  # the log has a thread of its own
+            self.assertLess(time.monotonic(), until, "not a word of it")
+            time.sleep(0.02)
         server.process.send_signal(signal.SIGTERM)
         self.assertEqual(server.process.stdout.read(), "", "more than one line")
         self.assertEqual(server.stop(), 0)
