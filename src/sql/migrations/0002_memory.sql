@@ -22,7 +22,7 @@ CREATE TABLE audits (
     brier_micro {int} NOT NULL DEFAULT 0,
     loss_micro {int} NOT NULL DEFAULT 0,
     PRIMARY KEY (learner_id, slot)
-) {by_learner};
+) {clustered};
 
 -- FSRS's weights as they suit a learner best (src/twin/memory_fit.h), and the curve that they give.
 -- Made at night, from all reviews at that time.
@@ -37,4 +37,4 @@ CREATE TABLE memory_fits (
     initial {real} NOT NULL,         -- recall = initial * e^(-decay * days), in the place of FSRS's curve
     decay {real} NOT NULL,
     cards {int} NOT NULL             -- that the curve is the mean of
-) {by_learner};
+) {clustered};
