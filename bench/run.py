@@ -205,7 +205,9 @@ def answers(options, folder):
             continue
         small, small_requests = imported(folder, engine, postgres, "small", SMALL)
         large, large_requests = imported(folder, engine, postgres, "large", options.events)
-        with Server(folder, small, *options.server) as one, Server(folder, large, *options.server) as two:
+        # what an answer costs to make: nothing is kept, and no night's work goes on beside
+        made = ["--cache-bytes-max", "0", "--no-night", *options.server]
+        with Server(folder, small, *made) as one, Server(folder, large, *made) as two:
             for name, _ in ANSWERS:
                 pair = ((one, small_requests[name]), (two, large_requests[name]))
                 for server, requests in pair:
