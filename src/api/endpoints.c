@@ -7,6 +7,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_analytics,
     endpoints_load,
     endpoints_patterns,
+    endpoints_goals,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,
