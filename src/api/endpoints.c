@@ -8,6 +8,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_load,
     endpoints_patterns,
     endpoints_goals,
+    endpoints_recommendations,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,
