@@ -256,20 +256,24 @@ def check(server, learner, stop, wrong, count):
         got = connection.getresponse()
         return got.status, json.loads(got.read())
 
-    expected = ask("GET", ENDPOINTS[0] + "?userId=" + learner)[1]["data"]["totalStudyTime"]
-    while not stop.is_set():
-        status, _ = ask("POST", "/api/events", json.dumps([study(learner)]))
-        expected += 1
-        for _ in range(2):
-            got, reply = ask("GET", ENDPOINTS[0] + "?userId=" + learner)
-            if status >= 300 or got != 200 or reply["data"]["totalStudyTime"] != expected:
-                wrong.append((learner, expected, status, got, reply))
-        count[learner] = count.get(learner, 0) + 1
+    try:
+        expected = ask("GET", ENDPOINTS[0] + "?userId=" + learner)[1]["data"]["totalStudyTime"]
+        while not stop.is_set():
+            status, _ = ask("POST", "/api/events", json.dumps([study(learner)]))
+            expected += 1
+            for _ in range(2):
+                got, reply = ask("GET", ENDPOINTS[0] + "?userId=" + learner)
+                if status >= 300 or got != 200 or reply["data"]["totalStudyTime"] != expected:
+                    wrong.append((learner, expected, status, got, reply))
+            count[learner] = count.get(learner, 0) + 1
+            stop.wait(0.1)
+    except (OSError, http.client.HTTPException, KeyError, ValueError) as e:
+        wrong.append((learner, repr(e)))
 
 
 def mixed(options, folder):
     dice = random.Random(1)
-    learners, checked = 10_000, 4
+    learners, checked = 10_000, range(20, 24)
     ranks = range(learners)
     popular = list(itertools.accumulate(1 / (r + 1) for r in ranks))
     for what, weights in (("endpoints by Zipf", list(itertools.accumulate(1 / (i + 1) for i in range(len(ENDPOINTS))))),
@@ -283,13 +287,13 @@ def mixed(options, folder):
                 people = dice.choices(ranks, cum_weights=popular, k=options.requests)
                 paths = dice.choices(ENDPOINTS, cum_weights=weights, k=options.requests)
                 for who, path in zip(people, paths):
-                    if dice.random() < 0.02 and who >= checked:
+                    if dice.random() < 0.02 and who not in checked:
                         out.append(request("POST", "/api/events", json.dumps([study(f"z{who}")]).encode()))
                     else:
                         out.append(request("GET", f"{path}?userId=z{who}"))
                 write_requests(files[-1], out)
             stop, wrong, count = threading.Event(), [], {}
-            checkers = [threading.Thread(target=check, args=(server, f"z{i}", stop, wrong, count)) for i in range(checked)]
+            checkers = [threading.Thread(target=check, args=(server, f"z{i}", stop, wrong, count), daemon=True) for i in checked]
             for t in checkers:
                 t.start()
             server.load(files[0], "-c", "64", "-n", "-1")
@@ -312,7 +316,7 @@ def random_keys(options, folder):
     paths = ["/api/analytics/study-time-heatmap?weeks={}&userId=z{}", "/api/learning/sessions?limit={}&userId=z{}"]
     write_requests(requests, [request("GET", dice.choice(paths).format(dice.randint(1, 50), dice.randrange(learners)))
                               for _ in range(options.requests)])
-    for size in ("0", "64MiB"):
+    for size in ("0", options.cache):
         with Server(folder, "sqlite:" + os.path.join(folder, f"random{size}.db"), "--no-night", "--cache-bytes-max", size) as server:
             seed(server, learners)
             idle = server.rss_mib()
@@ -330,9 +334,10 @@ def main():
     parser.add_argument("what", choices=["hit", "crowd", "mixed", "random"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=200_000)
-    parser.add_argument("--cache", default="64MiB", help="for mixed")
+    parser.add_argument("--cache", default="64MiB", help="for mixed and random")
     parser.add_argument("--parallel", type=int, default=10_000)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the servers
     folder = tempfile.mkdtemp(prefix="doppel-bench-")
     try:
         {"hit": hit, "crowd": crowd, "mixed": mixed, "random": random_keys}[options.what](options, folder)
