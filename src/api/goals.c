@@ -3,7 +3,8 @@
  * A goal has a metric. Most metrics are measured from the sums, over the days that the metric says;
  * `custom` is told. Each report of progress is a row of its own and raises the goal's version; a
  * report that names an older version is a conflict. Forecast: Theil-Sen over the reports. */
-#include "api/learner.h"
+#include "api/goals.h"
+
 #include "base/assert.h"
 #include "base/rng.h"
 #include "twin/trend.h"
@@ -99,13 +100,7 @@ static double metric_value(enum metric metric, const struct measured *m)
 
 /* ---- the row ---- */
 
-struct goal {
-    struct str id, user_id, type, metric, title, description, status;
-    bool rising, overdue;
-    double start, current, target, measured, progress;
-    int64_t deadline, version, created_at, updated_at, completed_at;
-};
-static const struct field goal_fields[] = {
+const struct field goal_fields[] = {
     FIELD(F_STR, struct goal, id, "id", .doc = "of the goal"),
     FIELD(F_STR, struct goal, user_id, "userId", .doc = "learner"),
     FIELD(F_STR, struct goal, type, "goalType", .doc = "as it was given"),
@@ -583,6 +578,28 @@ static enum err stepped(struct api_call *c)
 static enum err patch_goal(struct api_call *c)
 {
     return api_change(c, step_run, stepped);
+}
+
+enum err goals_active(struct api_call *c, const struct rows *rows, struct list *ret)
+{
+    struct goal *goals = arena_new(c->arena, struct goal, (size_t)rows->count + 1);
+    int32_t n = 0;
+
+    if (!goals)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct goal g;
+        int32_t at = n;
+        goal_read(c, columns_of(rows, i), NULL, &g);
+        if (!str_eq(g.status, STR("ACTIVE")))
+            continue;
+        for (; at > 0 && goals[at - 1].deadline > g.deadline; at--)
+            goals[at] = goals[at - 1];
+        goals[at] = g;
+        n++;
+    }
+    *ret = (struct list){goals, n};
+    return ERR_OK;
 }
 
 #define ONE(e) (UINT64_C(1) << (e))

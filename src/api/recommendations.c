@@ -1,5 +1,6 @@
 /* recommendations - what a learner could do differently, by the patterns that hold; how patterns
  * came and went; and the dashboard. Made of the night's rows; nothing is written by reading. */
+#include "api/goals.h"
 #include "api/pattern_row.h"
 #include "base/assert.h"
 #include "base/rng.h"
@@ -492,6 +493,164 @@ static enum err get_evolution(struct api_call *c)
     return e;
 }
 
+/* ---- GET dashboard ---- */
+
+/* 0..100, whole; null with a reason where there is nothing to measure. */
+struct figure {
+    double value;
+    const struct interval *interval;
+    int64_t n;
+    struct str method, reason;
+};
+static const struct field figure_fields[] = {
+    FIELD(F_F64, struct figure, value, "value", .flags = FIELD_NULLABLE, .min = 0, .max = 100,
+          .doc = "0 to 100"),
+    FIELD(F_OBJECT, struct figure, interval, "interval", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = interval_fields, .size = sizeof(struct interval), .doc = "95 %"),
+    FIELD(F_I64, struct figure, n, "n", .doc = "days, or answers and reviews, behind it"),
+    FIELD(F_STR, struct figure, method, "method", .doc = "how it is computed"),
+    FIELD(F_STR, struct figure, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is none"),
+    FIELD_END,
+};
+struct figures {
+    struct figure consistency, retention, efficiency;
+};
+static const struct field estimates_fields[] = {
+    FIELD(F_OBJECT, struct figures, consistency, "consistency", .sub = figure_fields,
+          .size = sizeof(struct figure), .doc = "days with study"),
+    FIELD(F_OBJECT, struct figures, retention, "retention", .sub = figure_fields,
+          .size = sizeof(struct figure), .doc = "right answers and successful reviews"),
+    FIELD(F_OBJECT, struct figures, efficiency, "efficiency", .sub = figure_fields,
+          .size = sizeof(struct figure), .doc = "successes a minute against the learner's usual"),
+    FIELD_END,
+};
+static const struct field metrics_fields[] = {
+    FIELD(F_F64, struct figures, consistency.value, "consistency", .flags = FIELD_NULLABLE,
+          .doc = "see estimates"),
+    FIELD(F_F64, struct figures, retention.value, "retention", .flags = FIELD_NULLABLE,
+          .doc = "see estimates"),
+    FIELD(F_F64, struct figures, efficiency.value, "efficiency", .flags = FIELD_NULLABLE,
+          .doc = "see estimates"),
+    FIELD_END,
+};
+struct dashboard_meta {
+    int64_t patterns, recommendations, goals, updated_at;
+};
+static const struct field dashboard_meta_fields[] = {
+    FIELD(F_I64, struct dashboard_meta, patterns, "patternsCount", .doc = "that hold"),
+    FIELD(F_I64, struct dashboard_meta, recommendations, "recommendationsCount",
+          .doc = "not yet applied"),
+    FIELD(F_I64, struct dashboard_meta, goals, "activeGoalsCount", .doc = "active"),
+    FIELD(F_TIME, struct dashboard_meta, updated_at, "lastUpdated", .flags = FIELD_NULLABLE,
+          .doc = "last study"),
+    FIELD_END,
+};
+struct dashboard {
+    struct list patterns, recommendations, goals;
+    struct figures figures;
+    struct dashboard_meta meta;
+    struct str reason;
+    const struct needed *needed;
+    int64_t analysed_at;
+};
+static const struct field dashboard_fields[] = {
+    FIELD(F_LIST, struct dashboard, patterns, "patterns", .sub = pattern_row_fields,
+          .size = sizeof(struct pattern_row), .max = SHOWN, .doc = "the likeliest that hold"),
+    FIELD(F_LIST, struct dashboard, recommendations, "recommendations",
+          .sub = recommendation_fields, .size = sizeof(struct recommendation), .max = SHOWN,
+          .doc = "the most promising"),
+    FIELD(F_LIST, struct dashboard, goals, "goals", .sub = goal_fields, .size = sizeof(struct goal),
+          .doc = "active, the earliest deadline first"),
+    FIELD(F_OBJECT, struct dashboard, figures, "metrics", .sub = metrics_fields,
+          .size = sizeof(struct figures), .doc = "of the last 30 days, 0 to 100"),
+    FIELD(F_OBJECT, struct dashboard, figures, "estimates", .sub = estimates_fields,
+          .size = sizeof(struct figures), .doc = "the same with what they rest on"),
+    FIELD(F_OBJECT, struct dashboard, meta, "meta", .sub = dashboard_meta_fields,
+          .size = sizeof(struct dashboard_meta), .doc = "how many there are"),
+    FIELD_REASON(struct dashboard),
+    FIELD_END,
+};
+
+static struct figure share_figure(struct arena *arena, int64_t k, int64_t n, struct str method)
+{
+    struct figure f = {.value = NAN, .n = n, .method = method};
+
+    if (n <= 0) {
+        f.reason = STR("Nothing of the last 30 days to measure it from.");
+        return f;
+    }
+    struct interval i = stats_wilson((double)k, (double)n, STATS_Z95);
+    f.value = round(100 * (double)k / (double)n);
+    f.interval = interval_new(arena, (struct interval){100 * i.low, 100 * i.high});
+    return f;
+}
+
+static void figures_make(struct api_call *c, const struct learner *l, const struct rows *days,
+                         struct figures *r)
+{
+    int64_t active = 0, study_ms = 0, graded = 0, succeeded = 0;
+
+    for (int32_t i = 0; i < days->count; i++) {
+        const struct value *v = row_at(days, i);
+        int32_t ago = l->today - (int32_t)value_i64(&v[0], 0);
+        if (ago < 0 || ago >= DAYS)
+            continue;
+        active += value_i64(&v[1], 0) > 0 || value_i64(&v[7], 0) > 0;
+        study_ms += value_i64(&v[1], 0);
+        graded += value_i64(&v[7], 0);
+        succeeded += value_i64(&v[8], 0);
+    }
+    r->consistency = share_figure(c->arena, active, l->events > 0 ? DAYS : 0,
+                                  STR("share of days with study; Wilson"));
+    r->retention = share_figure(c->arena, succeeded, graded,
+                                STR("share of right answers and successful reviews; Wilson"));
+    r->efficiency = (struct figure){
+        .value = NAN,
+        .n = graded,
+        .method = STR("successes a minute, of it and of the learner's mean taken together; 50 is "
+                      "the mean")};
+    double now = (double)succeeded / (double)study_ms;
+    double usual = (double)learner_succeeded(l) / (double)l->study_ms;
+    if (study_ms > 0 && l->study_ms > 0 && usual > 0)
+        r->efficiency.value = round(100 * now / (now + usual));
+    else
+        r->efficiency.reason = STR("Nothing of the last 30 days to measure it from.");
+}
+
+static enum err get_dashboard(struct api_call *c)
+{
+    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - DAYS - 1)};
+    struct patterns_view v = {
+        .q[3] = {.stmt = STMT_RECOMMENDATIONS_OF_LEARNER, .args = id, .arg_count = 1},
+        .q[4] = {.stmt = STMT_GOALS_OF_LEARNER, .args = id, .arg_count = 1},
+        .q[5] = {.stmt = STMT_STUDY_DAYS, .args = id, .arg_count = 2}};
+    struct dashboard *r = arena_new(c->arena, struct dashboard, 1);
+    int32_t n = 0;
+    enum err e = r ? patterns_view_read(c, &v, 3) : ERR_NOMEM;
+
+    if (e == ERR_OK)
+        e = recommendations_list(c, &v.q[3].rows, &v.l, false, &r->recommendations);
+    if (e == ERR_OK)
+        e = goals_active(c, &v.q[4].rows, &r->goals);
+    if (e != ERR_OK)
+        return e;
+    for (int32_t i = 0; i < v.count; i++)
+        if (v.patterns[i].present && v.patterns[i].confidence >= 0.7)
+            v.patterns[n++] = v.patterns[i];
+    r->meta = (struct dashboard_meta){n, r->recommendations.n, r->goals.n, v.l.last_at};
+    r->patterns = (struct list){v.patterns, n < SHOWN ? n : SHOWN};
+    if (r->recommendations.n > SHOWN)
+        r->recommendations.n = SHOWN;
+    figures_make(c, &v.l, &v.q[5].rows, &r->figures);
+    r->analysed_at = v.analysed_at;
+    if (n == 0)
+        r->reason = patterns_reason(&v, c->arena, &r->needed);
+    answer_ages(c);
+    c->reply = r;
+    return ERR_OK;
+}
+
 #define ONE(e) (UINT64_C(1) << (e))
 #define INSIGHTS "/api/analytics/behavioral-insights"
 #define READS                                                                              \
@@ -525,5 +684,9 @@ const struct endpoint endpoints_recommendations[] = {
      .handler = post_apply},
     {READS, .path = "/api/analytics/patterns/evolution", .id = "get_patterns_evolution", EVOLUTION},
     {READS, .path = INSIGHTS "/patterns/evolution", .id = "get_insights_evolution", EVOLUTION},
+    {READS, .path = INSIGHTS "/dashboard", .id = "get_insights_dashboard",
+     .summary = "Patterns, recommendations, goals and the last 30 days in one answer",
+     .reply = dashboard_fields, .cache = {.fresh_s = 300, .stale_s = 600},
+     .handler = get_dashboard},
     {.path = NULL},
 };

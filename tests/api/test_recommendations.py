@@ -1,5 +1,6 @@
 """Recommendations from patterns, and the patterns' history."""
 from tests.api.harness import both_engines
+from tests.api.test_answers import at, session
 from tests.api.test_patterns import ALL, ANALYZE, days
 
 RECOMMENDATIONS = "/api/analytics/behavioral-insights/recommendations"
@@ -72,3 +73,17 @@ class Recommendations:
             for query in ({"weeks": 0}, {"weeks": 53}, {"weeks": "x"}, {"patternType": "MOOD"}):
                 self.assertProblem(self.server.get(path, query={"userId": "lark", **query}), 400)
             self.assertProblem(self.server.get(path, query={"userId": "nobody"}), 404)
+
+    def test_dashboard(self):
+        path = "/api/analytics/behavioral-insights/dashboard"
+        data = self.server.get(path, query={"userId": "lark"}).json["data"]
+        self.assertTrue(data["patterns"])
+        self.assertEqual(data["goals"], [])
+        self.assertIsNone(data["metrics"]["retention"])  # nothing of the last 30 days
+        self.assertTrue(data["estimates"]["retention"]["reason"])
+        self.server.events(session("busy", "s1", at(1, 10), 30, 10, 8))
+        data = self.server.get(path, query={"userId": "busy"}).json["data"]
+        self.assertEqual(data["metrics"], {"consistency": 3, "retention": 80, "efficiency": 50})
+        self.assertEqual(data["estimates"]["retention"]["n"], 10)
+        self.assertTrue(data["reason"])
+        self.assertProblem(self.server.get(path, query={"userId": "nobody"}), 404)
