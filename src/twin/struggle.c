@@ -428,3 +428,68 @@ void struggle_count_add(struct struggle_count *c, bool correct, double latency_s
     c->last_correct = correct;
     c->history = (uint8_t)(c->history << 1 | correct);
 }
+
+/* ---- weights as stored bytes ---- */
+
+static void put_floats(uint8_t *out, const float *v, int n)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t bits;
+
+        memcpy(&bits, &v[i], sizeof bits);
+        for (int k = 0; k < 4; k++)
+            *out++ = (uint8_t)(bits >> 8 * k);
+    }
+}
+
+static bool get_floats(const uint8_t *in, float *v, int n)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t bits = 0;
+
+        for (int k = 0; k < 4; k++)
+            bits |= (uint32_t)*in++ << 8 * k;
+        memcpy(&v[i], &bits, sizeof bits);
+        if (!isfinite(v[i]) || fabsf(v[i]) > 1e6f)
+            return false;
+    }
+    return true;
+}
+
+void struggle_slot_encode(const struct struggle_model *m, uint32_t slot,
+                          uint8_t out[STRUGGLE_SLOT_BYTES])
+{
+    ASSERT(slot <= m->mask);
+    put_floats(out, m->slots[slot].w, STRUGGLE_LEARNERS);
+    put_floats(out + 4 * STRUGGLE_LEARNERS, m->slots[slot].state, STRUGGLE_LEARNERS);
+}
+
+enum err struggle_slot_decode(struct struggle_model *m, uint32_t slot, const uint8_t *bytes,
+                              size_t n)
+{
+    struct slot s;
+
+    if (slot > m->mask || n != STRUGGLE_SLOT_BYTES || !get_floats(bytes, s.w, STRUGGLE_LEARNERS) ||
+        !get_floats(bytes + 4 * STRUGGLE_LEARNERS, s.state, STRUGGLE_LEARNERS))
+        return ERR_RANGE;
+    for (int k = 0; k < STRUGGLE_LEARNERS; k++)
+        if (s.state[k] < 0)
+            return ERR_RANGE;
+    m->slots[slot] = s;
+    return ERR_OK;
+}
+
+void struggle_stack_encode(const struct struggle_model *m, uint8_t out[STRUGGLE_STACK_BYTES])
+{
+    put_floats(out, m->stack, STRUGGLE_LEARNERS + 1);
+}
+
+enum err struggle_stack_decode(struct struggle_model *m, const uint8_t *bytes, size_t n)
+{
+    float stack[STRUGGLE_LEARNERS + 1];
+
+    if (n != STRUGGLE_STACK_BYTES || !get_floats(bytes, stack, STRUGGLE_LEARNERS + 1))
+        return ERR_RANGE;
+    memcpy(m->stack, stack, sizeof stack);
+    return ERR_OK;
+}

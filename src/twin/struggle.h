@@ -18,6 +18,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -111,3 +112,18 @@ void struggle_explain(const struct struggle_model *m, const struct struggle_feat
 /* Adds an answer to a count. latency_s < 0: not timed. now_s 0: unknown. */
 void struggle_count_add(struct struggle_count *c, bool correct, double latency_s, int64_t now_s,
                         uint32_t index);
+
+/* ---- weights as stored bytes ----
+ * A slot at a time, so that a run reads and writes no more than it touches: the slots that
+ * struggle_read() names. What was never learnt need not be stored. Little-endian. */
+enum {
+    STRUGGLE_SLOT_BYTES = 8 * STRUGGLE_LEARNERS,
+    STRUGGLE_STACK_BYTES = 4 * (STRUGGLE_LEARNERS + 1)
+};
+void struggle_slot_encode(const struct struggle_model *m, uint32_t slot,
+                          uint8_t out[STRUGGLE_SLOT_BYTES]);
+void struggle_stack_encode(const struct struggle_model *m, uint8_t out[STRUGGLE_STACK_BYTES]);
+/* ERR_RANGE: not such bytes, or numbers that no model has; nothing is changed then. */
+MUST_CHECK enum err struggle_slot_decode(struct struggle_model *m, uint32_t slot,
+                                         const uint8_t *bytes, size_t n);
+MUST_CHECK enum err struggle_stack_decode(struct struggle_model *m, const uint8_t *bytes, size_t n);
