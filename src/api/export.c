@@ -66,6 +66,16 @@ static const struct table tables[] = {
      "goal type metric title description rising:b startValue currentValue targetValue deadline:t "
      "status version createdAt:t updatedAt:t completedAt:t"},
     {"goalProgress", STMT_EXPORT_GOAL_PROGRESS, "goal version at:t value note"},
+    {"mind", STMT_EXPORT_MINDS, "at:t answers updatedAt:t state"},
+    {"predictions", STMT_EXPORT_STRUGGLE_PREDICTIONS,
+     "id objective day:d madeAt:t untilAt:t probability low high rightChance evidence recall due "
+     "load prerequisiteGap inputs:j parts:j status superseded:b treated:b graded wrong struggled:b "
+     "resolvedAt:t"},
+    {"predictionFeedback", STMT_EXPORT_PREDICTION_FEEDBACK,
+     "prediction givenAt:t actualStruggle:b feedbackType helpfulness comments"},
+    {"interventions", STMT_EXPORT_INTERVENTIONS,
+     "id prediction objective type priority measure status createdAt:t appliedAt:t mission "
+     "actions:j"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

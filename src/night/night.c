@@ -81,7 +81,14 @@ enum err night_compute(struct night_work *w, struct str learner,
 
 enum err night_write(struct night_work *w, struct store_conn *writer)
 {
-    return store_write(writer, w->bulks, w->bulk_count);
+    if (w->guard.rows > 0) {
+        enum err e = store_write(writer, &w->guard, 1);
+        if (e != ERR_OK)
+            return e;
+        if (w->guard.changed == 0)
+            return ERR_CONFLICT;
+    }
+    return w->bulk_count > 0 ? store_write(writer, w->bulks, w->bulk_count) : ERR_OK;
 }
 
 /* ---- the runner ---- */
@@ -103,7 +110,7 @@ static enum err task_run(struct ingest_task *task, struct store_conn *conn)
 
     if (e != ERR_OK || bulk.changed == 0)
         return e;
-    return t->work->bulk_count > 0 ? night_write(t->work, conn) : ERR_OK;
+    return night_write(t->work, conn);
 }
 
 static void task_done(struct ingest_task *task, enum err e)
@@ -168,11 +175,11 @@ static enum err run_one(struct night *n, struct str learner, int64_t due_at)
     w->now_us = clock_us();
     enum err e = night_compute(w, learner, NULL);
     if (e == ERR_OK) {
-        e = write_through(n, w, due_at, next_night(n, w));
+        e = write_through(n, w, due_at, w->more ? w->now_us : next_night(n, w));
     } else if (e != ERR_NOT_FOUND && e != ERR_STORE_DOWN && w->learner.p) {
         log_event(LOG_WARN, "night.failed", LOG_C("error", err_code(e)),
                   LOG_C("detail", store_conn_detail(n->conn)));
-        w->bulk_count = 0; /* the others must not wait for this one for ever */
+        w->bulk_count = w->guard.rows = 0; /* the others must not wait for this one for ever */
         if (write_through(n, w, due_at, w->now_us + RETRY_US) != ERR_OK)
             e = ERR_STORE_DOWN;
     }

@@ -14,7 +14,7 @@
 #include "ingest/ingest.h"
 #include "store/store.h"
 
-enum { NIGHT_BULKS_MAX = 64, NIGHT_ARENA_MAX = 16 << 20 };
+enum { NIGHT_BULKS_MAX = 64, NIGHT_ARENA_MAX = 16 << 20, NIGHT_DAYS_AHEAD = 7 };
 
 /* One learner's work. What steps share is read before the first of them. */
 struct night_work {
@@ -24,12 +24,16 @@ struct night_work {
     int64_t learner_id;
     struct str learner; /* external id */
     const struct zone *zone;
-    int32_t today;  /* local day */
-    int64_t now_us; /* UTC */
-    uint64_t seed;  /* of this learner and day, for what draws lots */
-    bool analysis;  /* false: the learner has switched analysis off; steps are not run */
+    int32_t today;      /* local day */
+    int64_t now_us;     /* UTC */
+    uint64_t seed;      /* of this learner and day, for what draws lots */
+    bool analysis;      /* false: the learner has switched analysis off; steps are not run */
+    int32_t days_ahead; /* that forecasts are made for; 0: NIGHT_DAYS_AHEAD */
+    bool asked;         /* on demand, not because the night has come */
+    bool more;          /* set by a step: one run was not enough, the learner comes again soon */
     struct bulk bulks[NIGHT_BULKS_MAX]; /* to be written in this order */
     int32_t bulk_count;
+    struct bulk guard; /* rows 0: none. Must change a row, else somebody else was faster */
 };
 
 /* Adds rows to be written; values live in the arena. ERR_NOMEM: NIGHT_BULKS_MAX. */
@@ -46,6 +50,7 @@ extern const struct night_step night_steps[]; /* in order; ends in a NULL name *
  * such learner. Nothing is written: night_write() does that in a writer's transaction. */
 MUST_CHECK enum err night_compute(struct night_work *w, struct str learner,
                                   enum err (*step)(struct night_work *w));
+/* ERR_CONFLICT: the guard changed nothing; the transaction must be rolled back. */
 MUST_CHECK enum err night_write(struct night_work *w, struct store_conn *writer);
 
 struct night_options {

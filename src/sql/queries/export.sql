@@ -129,6 +129,35 @@ SELECT goal, type, metric, title, description, rising, start_value, current_valu
 SELECT goal, version, at, value, note
   FROM goal_progress WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY goal, version;
+-- name: export_minds
+-- args: text
+-- engine: sqlite
+SELECT at, taken, updated_at, lower(hex(state)) FROM minds
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+-- engine: postgres
+SELECT at, taken, updated_at, encode(state, 'hex') FROM minds
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- name: export_struggle_predictions
+-- args: text
+SELECT prediction, objective, day, made_at, until_at, probability, low, high, right_chance,
+       evidence, recall, due, load, gap, inputs, parts, status, superseded, treated, graded, wrong,
+       struggled, resolved_at
+  FROM struggle_predictions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY prediction;
+
+-- name: export_prediction_feedback
+-- args: text
+SELECT prediction, given_at, actual_struggle, kind, helpfulness, comments
+  FROM prediction_feedback WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY prediction;
+
+-- name: export_interventions
+-- args: text
+SELECT intervention, prediction, objective, type, priority, measure, status, created_at, applied_at,
+       mission, actions
+  FROM interventions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY intervention;
 
 -- name: export_loads
 -- args: text

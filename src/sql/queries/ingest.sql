@@ -446,10 +446,11 @@ SELECT item, reviews, again, hard, good, easy, first_at, first_id, first_session
        last_id, last_rating, stability_micro, difficulty_micro, memory_day, memory_reviews, lapses
   FROM cards WHERE learner_id = $1 ORDER BY item;
 
+-- Those of recall: forecasts of other models were made with what was known then.
 -- name: rebuild_rows_audits
 -- args: int
 SELECT slot, n, yes, p_micro, square_micro, brier_micro, loss_micro
-  FROM audits WHERE learner_id = $1 ORDER BY slot;
+  FROM audits WHERE learner_id = $1 AND slot < 128 ORDER BY slot;
 
 -- name: rebuild_rows_loads
 -- args: int
@@ -514,7 +515,27 @@ DELETE FROM cards WHERE learner_id = $1;
 
 -- name: learner_drop_audits
 -- args: int
-DELETE FROM audits WHERE learner_id = $1;
+DELETE FROM audits WHERE learner_id = $1 AND slot < 128;
+
+-- name: learner_drop_forecasts
+-- args: int
+DELETE FROM audits WHERE learner_id = $1 AND slot >= 128;
+
+-- name: learner_drop_minds
+-- args: int
+DELETE FROM minds WHERE learner_id = $1;
+
+-- name: learner_drop_struggle_predictions
+-- args: int
+DELETE FROM struggle_predictions WHERE learner_id = $1;
+
+-- name: learner_drop_prediction_feedback
+-- args: int
+DELETE FROM prediction_feedback WHERE learner_id = $1;
+
+-- name: learner_drop_interventions
+-- args: int
+DELETE FROM interventions WHERE learner_id = $1;
 
 -- name: learner_drop_loads
 -- args: int

@@ -1,0 +1,486 @@
+/* What the learner answered since the last run: forecast, judged, learnt. */
+#include "base/assert.h"
+#include "base/buf.h"
+#include "ingest/audits.h"
+#include "ingest/event.h"
+#include "night/struggle.h"
+#include "json/reader.h"
+
+#include <math.h>
+
+enum { OPEN_MAX = 2000 };
+
+struct answer {
+    int64_t at;
+    struct str id, objective;
+    uint64_t item, skills[STRUGGLE_SKILLS_MAX];
+    int32_t skill_count;
+    int64_t now_s;
+    bool right;
+    double latency_s;
+};
+
+/* A forecast of struggle whose time is not over, or not judged. */
+struct pending {
+    struct str prediction, objective, status;
+    int64_t made_at, until_at, graded, wrong;
+    double probability, x[OUTLOOK_INPUTS];
+    bool treated, touched;
+};
+
+struct catching {
+    struct struggle_run *run;
+    struct answer *answers;
+    int32_t count, first_new;           /* those from first_new on were not learnt from before */
+    bool cut;                           /* the log goes on behind them */
+    struct struggle_features *features; /* of the new ones */
+    struct pending *pending;
+    int32_t pending_count;
+    struct audit_bin bins[2][AUDIT_BINS]; /* AUDIT_ANSWER, AUDIT_STRUGGLE */
+};
+
+/* ---- reading ---- */
+
+static enum err read_head(struct struggle_run *run)
+{
+    const struct value id = V_I(run->w->learner_id);
+    struct query q = {.stmt = STMT_MIND_HEAD, .args = &id, .arg_count = 1, .rows_max = 1};
+    enum err e = store_read(run->w->conn, run->w->arena, &q, 1, run->w->deadline_us);
+
+    if (e != ERR_OK || q.rows.count == 0)
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    const struct value *v = row_at(&q.rows, 0);
+    bool met = v[0].type != V_NULL;
+    run->version = value_i64(&v[0], 0);
+    run->at = value_i64(&v[1], INT64_MIN);
+    run->id = met ? value_str(&v[2]) : STR("");
+    run->taken = value_i64(&v[3], 0);
+    run->known_at = value_i64(&v[4], INT64_MIN);
+    run->known_id = met ? value_str(&v[5]) : STR("");
+    run->graded = value_i64(&v[7], 0);
+    run->shares = value_i64(&v[8], 0) != 0;
+    if (met && mind_decode(run->mind, (const uint8_t *)v[6].s.p, v[6].s.n) == ERR_OK)
+        return ERR_OK;
+    run->at = INT64_MIN; /* none, or of another version: made anew from the log */
+    run->id = STR("");
+    run->taken = 0;
+    return ERR_OK;
+}
+
+/* Written by this program; what it cannot read says nothing. */
+static void read_skills(struct arena *arena, struct str text, struct answer *a)
+{
+    struct json_reader r;
+    struct str s;
+
+    if (!text.p)
+        return;
+    json_reader_init(&r, text, arena, 2);
+    if (json_peek(&r) != JSON_ARRAY || !json_array_begin(&r))
+        return;
+    while (a->skill_count < STRUGGLE_SKILLS_MAX && json_next_item(&r) && json_read_str(&r, &s)) {
+        uint64_t id = struggle_item_id(s);
+        bool twice = false;
+
+        for (int32_t i = 0; i < a->skill_count; i++)
+            twice = twice || a->skills[i] == id;
+        if (!twice)
+            a->skills[a->skill_count++] = id;
+    }
+}
+
+static void read_answer(struct arena *arena, const struct value *v, struct answer *a)
+{
+    bool untimed = value_i64(&v[3], 0) != 0;
+    int64_t latency = value_i64(&v[9], -1);
+
+    a->at = value_i64(&v[0], 0);
+    a->id = value_str(&v[1]);
+    a->item = struggle_item_id(value_str(&v[4]));
+    a->objective = value_str(&v[10]);
+    if (a->objective.p)
+        a->skills[a->skill_count++] = struggle_objective_id(a->objective);
+    read_skills(arena, value_str(&v[5]), a);
+    if (value_i64(&v[2], 0) == EVENT_REVIEW)
+        a->right = value_i64(&v[8], 0) != 1;
+    else
+        a->right = value_i64(&v[6], value_f64(&v[7], 0) >= 0.5) != 0;
+    a->now_s = untimed ? 0 : a->at / 1000000;
+    a->latency_s = latency < 0 ? -1 : (double)latency / 1000;
+}
+
+static bool is_known(const struct struggle_run *run, const struct answer *a)
+{
+    return a->at < run->known_at || (a->at == run->known_at && str_cmp(a->id, run->known_id) <= 0);
+}
+
+static enum err read_answers(struct catching *c, const struct rows *rows)
+{
+    struct arena *arena = c->run->w->arena;
+
+    c->answers = arena_new(arena, struct answer, (size_t)rows->count + 1);
+    if (!c->answers)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct answer *a = &c->answers[i];
+
+        read_answer(arena, row_at(rows, i), a);
+        if (is_known(c->run, a))
+            c->first_new = i + 1;
+        else if (i - c->first_new == STRUGGLE_LEARN_MAX)
+            break;
+        c->count = i + 1;
+    }
+    c->cut = rows->more || c->count < rows->count;
+    return ERR_OK;
+}
+
+static bool read_inputs(struct arena *arena, struct str text, double x[OUTLOOK_INPUTS])
+{
+    struct json_reader r;
+    int n = 0;
+
+    json_reader_init(&r, text, arena, 2);
+    if (json_peek(&r) != JSON_ARRAY || !json_array_begin(&r))
+        return false;
+    while (n < OUTLOOK_INPUTS && json_next_item(&r) && json_read_f64(&r, &x[n]))
+        n++;
+    return n == OUTLOOK_INPUTS;
+}
+
+static enum err read_pending(struct catching *c, const struct rows *rows)
+{
+    struct arena *arena = c->run->w->arena;
+
+    c->pending = arena_new(arena, struct pending, (size_t)rows->count + 1);
+    if (!c->pending)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        const struct value *v = row_at(rows, i);
+        struct pending *p = &c->pending[c->pending_count++];
+
+        *p = (struct pending){.prediction = value_str(&v[0]),
+                              .objective = value_str(&v[1]),
+                              .made_at = value_i64(&v[2], 0),
+                              .until_at = value_i64(&v[3], 0),
+                              .probability = value_f64(&v[4], 0),
+                              .status = value_str(&v[6]),
+                              .treated = value_i64(&v[7], 0) != 0,
+                              .graded = value_i64(&v[8], 0),
+                              .wrong = value_i64(&v[9], 0)};
+        if (!read_inputs(arena, value_str(&v[5]), p->x))
+            p->treated = true; /* judged, but nothing is learnt from it */
+    }
+    return ERR_OK;
+}
+
+static void read_shared(struct struggle_run *run, const struct rows *rows)
+{
+    for (int32_t i = 0; i < rows->count; i++) {
+        const struct value *v = row_at(rows, i);
+        const uint8_t *bytes = (const uint8_t *)v[2].s.p;
+        bool stack = str_eq(value_str(&v[0]), STR("stack"));
+        enum err e = stack ? struggle_stack_decode(run->model, bytes, v[2].s.n)
+                           : outlook_decode(&run->outlook, bytes, v[2].s.n);
+
+        if (e == ERR_OK) /* else it begins anew */
+            *(stack ? &run->learnt : &run->outcomes) = value_i64(&v[1], 0);
+    }
+}
+
+static enum err read_rest(struct catching *c)
+{
+    struct struggle_run *run = c->run;
+    struct night_work *w = run->w;
+    const struct value events[] = {V_I(w->learner_id), V_I(run->at), V_S(run->id),
+                                   V_I(STRUGGLE_REPLAY_MAX)};
+    const struct value open[] = {V_I(w->learner_id), V_I(OPEN_MAX)}, two = V_I(2);
+    struct query q[] = {
+        {.stmt = STMT_STRUGGLE_SHARED_READ, .args = &two, .arg_count = 1},
+        {.stmt = STMT_PREDICTIONS_OPEN, .args = open, .arg_count = 2},
+        {.stmt = STMT_MIND_EVENTS, .args = events, .arg_count = 4},
+    };
+    bool fresh = run->taken != run->graded;
+    enum err e = store_read(w->conn, w->arena, q, fresh ? 3 : 2, w->deadline_us);
+
+    if (e != ERR_OK)
+        return e;
+    read_shared(run, &q[0].rows);
+    e = read_pending(c, &q[1].rows);
+    if (e == ERR_OK && fresh) {
+        q[2].rows.more = q[2].rows.count == STRUGGLE_REPLAY_MAX;
+        e = read_answers(c, &q[2].rows);
+    }
+    return e;
+}
+
+/* ---- learning ---- */
+
+static void question_of(const struct struggle_run *run, const struct answer *a,
+                        struct struggle_question *q)
+{
+    mind_question(run->mind, a->item, a->skills, a->skill_count, a->now_s, q);
+}
+
+/* The mind goes on; what the new answers looked like before them is kept for the weights. */
+static enum err walk(struct catching *c)
+{
+    int32_t fresh = c->count - c->first_new;
+
+    c->features = arena_new(c->run->w->arena, struct struggle_features, (size_t)fresh + 1);
+    if (!c->features)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < c->count; i++) {
+        const struct answer *a = &c->answers[i];
+        struct struggle_question q;
+
+        question_of(c->run, a, &q);
+        if (i >= c->first_new)
+            struggle_read(c->run->model, &q, &c->features[i - c->first_new]);
+        mind_answer(c->run->mind, &q, a->right, false, a->latency_s);
+    }
+    return ERR_OK;
+}
+
+static void judge(struct catching *c, enum audit_model model, double p, bool yes)
+{
+    struct audit_bin one = audit_outcome(p, yes);
+
+    audit_add(&c->bins[model - AUDIT_ANSWER][audit_bin_of(p)], &one, 1);
+}
+
+static void learn(struct catching *c)
+{
+    for (int32_t i = c->first_new; i < c->count; i++) {
+        const struct struggle_features *f = &c->features[i - c->first_new];
+        const struct answer *a = &c->answers[i];
+        struct struggle_prediction p;
+
+        struggle_predict(c->run->model, f, &p);
+        judge(c, AUDIT_ANSWER, p.probability, a->right);
+        if (c->run->shares) {
+            struggle_learn(c->run->model, f, &p, a->right);
+            c->run->learned++;
+        }
+        for (int32_t k = 0; a->objective.p && a->now_s && k < c->pending_count; k++) {
+            struct pending *open = &c->pending[k];
+
+            if (a->at <= open->made_at || a->at > open->until_at ||
+                !str_eq(a->objective, open->objective))
+                continue;
+            open->graded++;
+            open->wrong += !a->right;
+            open->touched = true;
+        }
+    }
+}
+
+/* ---- writing ---- */
+
+static enum err put_weights(struct catching *c, const struct value *slots, int32_t count)
+{
+    struct struggle_run *run = c->run;
+    struct arena *arena = run->w->arena;
+    struct value *v = arena_new(arena, struct value, (size_t)count * 2 + 1);
+    uint8_t *bytes = arena_new(arena, uint8_t, (size_t)count * STRUGGLE_SLOT_BYTES + 1);
+
+    if (!v || !bytes)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < count; i++, bytes += STRUGGLE_SLOT_BYTES) {
+        struggle_slot_encode(run->model, (uint32_t)slots[i].i, bytes);
+        v[2 * i] = slots[i];
+        v[2 * i + 1] = V_B(((struct str){(const char *)bytes, STRUGGLE_SLOT_BYTES}));
+    }
+    return night_put(run->w, STMT_STRUGGLE_WEIGHTS_PUT, v, count, 2);
+}
+
+static enum err put_shared(struct struggle_run *run)
+{
+    struct value *v = arena_new(run->w->arena, struct value, 6);
+    uint8_t *stack = arena_new(run->w->arena, uint8_t, STRUGGLE_STACK_BYTES),
+            *outlook = arena_new(run->w->arena, uint8_t, OUTLOOK_BYTES);
+    int32_t n = 0;
+
+    if (!v || !stack || !outlook)
+        return ERR_NOMEM;
+    if (run->learned > 0) {
+        struggle_stack_encode(run->model, stack);
+        v[n++] = V_S(STR("stack"));
+        v[n++] = V_I(run->learned);
+        v[n++] = V_B(((struct str){(const char *)stack, STRUGGLE_STACK_BYTES}));
+    }
+    if (run->judged > 0) {
+        outlook_encode(&run->outlook, outlook);
+        v[n++] = V_S(STR("outlook"));
+        v[n++] = V_I(run->judged);
+        v[n++] = V_B(((struct str){(const char *)outlook, OUTLOOK_BYTES}));
+    }
+    return night_put(run->w, STMT_STRUGGLE_SHARED_PUT, v, n / 3, 3);
+}
+
+static enum err put_audits(struct catching *c)
+{
+    struct value *v = arena_new(c->run->w->arena, struct value, (size_t)2 * AUDIT_BINS * 8);
+    int32_t rows = 0;
+
+    if (!v)
+        return ERR_NOMEM;
+    for (int m = 0; m < 2; m++)
+        for (int i = 0; i < AUDIT_BINS; i++) {
+            const struct audit_bin *b = &c->bins[m][i];
+            const struct value row[8] = {V_I(c->run->w->learner_id),
+                                         V_I((AUDIT_ANSWER + m) * AUDIT_SLOTS + i),
+                                         V_I(b->n),
+                                         V_I(b->yes),
+                                         V_I(b->p_micro),
+                                         V_I(b->square_micro),
+                                         V_I(b->brier_micro),
+                                         V_I(b->loss_micro)};
+
+            if (b->n > 0)
+                memcpy(v + (size_t)8 * (size_t)rows++, row, sizeof row);
+        }
+    return night_put(c->run->w, STMT_INGEST_AUDITS_ADD, v, rows, 8);
+}
+
+static enum err put_mind(struct struggle_run *run)
+{
+    struct value *v = arena_new(run->w->arena, struct value, 9);
+    uint8_t *bytes = arena_new(run->w->arena, uint8_t, MIND_BYTES_MAX);
+
+    if (!v || !bytes)
+        return ERR_NOMEM;
+    size_t n = mind_encode(run->mind, bytes);
+    const struct value row[] = {V_I(run->w->learner_id),
+                                V_I(run->version),
+                                V_I(run->at),
+                                V_S(run->id),
+                                V_I(run->taken),
+                                V_I(run->known_at),
+                                V_S(run->known_id),
+                                V_I(run->w->now_us),
+                                V_B(((struct str){(const char *)bytes, n}))};
+    memcpy(v, row, sizeof row);
+    run->w->guard = (struct bulk){.stmt = STMT_MIND_PUT, .rows = 1, .cols = COUNT(row), .v = v};
+    return ERR_OK;
+}
+
+/* ---- forecasts whose time is over ---- */
+
+static const char *verdict(double probability, bool struggled)
+{
+    if (struggled)
+        return probability >= 0.5 ? "CONFIRMED" : "MISSED";
+    return probability >= 0.5 ? "FALSE_POSITIVE" : "CONFIRMED";
+}
+
+/* Fills the row of predictions_tell; judges and learns where there is an outcome. A forecast that
+ * was acted upon is judged by itself only: what was done may be why it did not come true. */
+static void close_one(struct catching *c, const struct pending *p, struct value *v)
+{
+    struct struggle_run *run = c->run;
+    bool over = p->until_at <= run->w->now_us && !c->cut;
+    bool told = over && p->graded >= OUTLOOK_GRADED_MIN;
+    bool struggled = told && (double)(p->graded - p->wrong) < OUTLOOK_BAR * (double)p->graded;
+    struct str status = p->status;
+
+    if (over && str_eq(status, STR("PENDING")))
+        status = told ? str_from(verdict(p->probability, struggled)) : STR("RESOLVED");
+    if (told && !p->treated) {
+        judge(c, AUDIT_STRUGGLE, p->probability, struggled);
+        if (run->shares) {
+            outlook_learn(&run->outlook, p->x, struggled);
+            run->judged++;
+        }
+    }
+    const struct value row[7] = {V_I(run->w->learner_id),
+                                 V_S(p->prediction),
+                                 V_I(p->graded),
+                                 V_I(p->wrong),
+                                 V_S(status),
+                                 told ? V_I(struggled) : V_N,
+                                 over ? V_I(run->w->now_us) : V_N};
+    memcpy(v, row, sizeof row);
+}
+
+static enum err tell_pending(struct catching *c)
+{
+    struct value *v = arena_new(c->run->w->arena, struct value, (size_t)c->pending_count * 7 + 1);
+    int32_t rows = 0;
+
+    if (!v)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < c->pending_count; i++) {
+        const struct pending *p = &c->pending[i];
+
+        if (p->touched || (p->until_at <= c->run->w->now_us && !c->cut))
+            close_one(c, p, v + (size_t)7 * (size_t)rows++);
+    }
+    return night_put(c->run->w, STMT_PREDICTIONS_TELL, v, rows, 7);
+}
+
+/* ---- the run ---- */
+
+/* The place moves on, or back to the beginning where answers came late or were taken away. What a
+ * replay finds is taken as it is: one is enough, whatever the sums say. */
+static void move_on(struct catching *c)
+{
+    struct struggle_run *run = c->run;
+    bool replay = run->at < run->known_at || run->at == INT64_MIN;
+
+    if (c->count > 0) {
+        const struct answer *last = &c->answers[c->count - 1];
+
+        run->at = last->at;
+        run->id = last->id;
+        if (!is_known(run, last)) {
+            run->known_at = last->at;
+            run->known_id = last->id;
+        }
+    }
+    run->taken += c->count;
+    run->w->more = c->cut;
+    if (replay && !c->cut)
+        run->taken = run->graded;
+    if (c->cut || run->taken == run->graded)
+        return;
+    mind_clear(run->mind);
+    run->at = INT64_MIN;
+    run->id = STR("");
+    run->taken = 0;
+    run->w->more = true;
+}
+
+static enum err learn_and_put(struct catching *c)
+{
+    struct value *slots = NULL;
+    int32_t count = 0;
+    enum err e = walk(c);
+
+    if (e == ERR_OK)
+        e = struggle_load(c->run, c->features, c->count - c->first_new, &slots, &count);
+    if (e != ERR_OK)
+        return e;
+    learn(c);
+    move_on(c);
+    e = c->run->learned > 0 ? put_weights(c, slots, count) : ERR_OK;
+    return e == ERR_OK ? put_mind(c->run) : e;
+}
+
+enum err struggle_catch_up(struct struggle_run *run)
+{
+    struct catching *c = arena_new(run->w->arena, struct catching, 1);
+    enum err e = c ? read_head(run) : ERR_NOMEM;
+
+    if (e != ERR_OK)
+        return e;
+    c->run = run;
+    e = read_rest(c);
+    if (e == ERR_OK && run->taken != run->graded)
+        e = learn_and_put(c);
+    if (e == ERR_OK)
+        e = tell_pending(c);
+    if (e == ERR_OK)
+        e = put_audits(c);
+    return e == ERR_OK ? put_shared(run) : e;
+}

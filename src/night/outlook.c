@@ -1,0 +1,361 @@
+/* Which objectives the learner is likely to struggle with, why, and what could be done. */
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "night/struggle.h"
+#include "twin/card.h"
+
+#include <math.h>
+
+enum { CARDS_MAX = 5000, LOAD_DAYS = 14, TEXT_MAX = 512, NODES_MAX = 4096, PER_FORECAST = 3 };
+
+struct subject {
+    struct str objective, id;
+    struct struggle_features features;
+    struct mastery own;
+    double recall_sum, gap; /* gap: NaN without prerequisites that were met */
+    int64_t cards, due;
+    struct outlook outlook;
+};
+
+struct looking {
+    struct struggle_run *run;
+    struct subject *subjects;
+    int32_t count;
+    struct strmap index; /* objective -> 1 + number of its node; subjects come first */
+    struct mastery_node *nodes;
+    struct mastery_estimate *estimates;
+    int32_t node_count;
+    struct mastery_edge *edges;
+    int32_t edge_count;
+    double load;
+    int32_t card_day;
+};
+
+/* ---- reading ---- */
+
+static int32_t node_add(struct looking *l, struct str objective)
+{
+    void **slot = strmap_slot(&l->index, objective);
+    struct struggle_question q;
+    uint64_t id = struggle_objective_id(objective);
+
+    if (!slot)
+        return -1;
+    if (*slot)
+        return (int32_t)((char *)*slot - (char *)l->nodes) / (int32_t)sizeof *l->nodes;
+    if (l->node_count == NODES_MAX)
+        return -1;
+    struct mastery_node *n = &l->nodes[l->node_count];
+    mind_question(l->run->mind, id, &id, 1, l->run->w->now_us / 1000000, &q);
+    *n = (struct mastery_node){outlook_mastery(q.on_skill[0]), mastery_prior_default};
+    *slot = n;
+    return l->node_count++;
+}
+
+static struct subject *subject_of(struct looking *l, struct str objective)
+{
+    const struct mastery_node *n = strmap_get(&l->index, objective);
+
+    return n && n - l->nodes < l->count ? &l->subjects[n - l->nodes] : NULL;
+}
+
+static enum err take_objectives(struct looking *l, const struct rows *rows)
+{
+    /* the same item for all: one that was never met */
+    static const uint64_t new_question = UINT64_C(0x6e65772071756573);
+
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct subject *s = &l->subjects[l->count];
+        uint64_t skill;
+        struct struggle_question q;
+
+        s->objective = value_str(row_at(rows, i));
+        int32_t node = node_add(l, s->objective);
+        if (node != l->count)
+            return ERR_NOMEM; /* a row each */
+        skill = struggle_objective_id(s->objective);
+        mind_question(l->run->mind, new_question, &skill, 1, l->run->w->now_us / 1000000, &q);
+        struggle_read(l->run->model, &q, &s->features);
+        s->own = l->nodes[node].own;
+        s->gap = (double)NAN;
+        l->count++;
+    }
+    return ERR_OK;
+}
+
+static void take_cards(struct looking *l, const struct rows *rows)
+{
+    for (int32_t i = 0; i < rows->count; i++) {
+        const struct value *v = row_at(rows, i);
+        struct subject *s = subject_of(l, value_str(&v[0]));
+        struct card_memory card = {.stability_micro = value_i64(&v[1], 0),
+                                   .difficulty_micro = value_i64(&v[2], 0),
+                                   .day = (int32_t)value_i64(&v[3], 0),
+                                   .reviews = (int32_t)value_i64(&v[4], 0)};
+
+        if (!s || card.stability_micro <= 0)
+            continue;
+        double recall = card_recall(&memory_default, &card, fmax(l->card_day - card.day, 0));
+        if (isnan(recall))
+            continue;
+        s->recall_sum += recall;
+        s->due += recall < 0.9;
+        s->cards++;
+    }
+}
+
+static enum err read_facts(struct looking *l)
+{
+    struct night_work *w = l->run->w;
+    int32_t ahead = w->days_ahead ? w->days_ahead : NIGHT_DAYS_AHEAD;
+    const struct value objectives[] = {V_I(w->learner_id), V_I(w->today), V_I(w->today + ahead),
+                                       V_I(STRUGGLE_OBJECTIVES_MAX)};
+    const struct value cards[] = {V_I(w->learner_id), V_I(CARDS_MAX)};
+    const struct value load[] = {V_I(w->learner_id), V_I(w->now_us - LOAD_DAYS * US_PER_DAY)};
+    struct query q[] = {
+        {.stmt = STMT_OUTLOOK_OBJECTIVES, .args = objectives, .arg_count = 4},
+        {.stmt = STMT_OUTLOOK_CARDS, .args = cards, .arg_count = 2},
+        {.stmt = STMT_OUTLOOK_LOAD, .args = load, .arg_count = 2},
+    };
+    enum err e = store_read(w->conn, w->arena, q, COUNT(q), w->deadline_us);
+
+    if (e != ERR_OK)
+        return e;
+    struct civil c = civil_at(w->zone, w->now_us);
+    l->card_day = card_day(c.epoch_day, (c.hour * 60 + c.minute) * 60 + c.second);
+    e = take_objectives(l, &q[0].rows);
+    if (e != ERR_OK)
+        return e;
+    take_cards(l, &q[1].rows);
+    const struct value *v = row_at(&q[2].rows, 0);
+    l->load = value_i64(&v[0], 0) > 0 ? value_f64(&v[1], 0) / 100 : (double)NAN;
+    return ERR_OK;
+}
+
+static enum err read_prerequisites(struct looking *l)
+{
+    struct arena *arena = l->run->w->arena;
+    struct value *keys = arena_new(arena, struct value, (size_t)l->count + 1);
+    struct rows rows;
+
+    if (!keys)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < l->count; i++)
+        keys[i] = V_S(l->subjects[i].objective);
+    enum err e = store_read_bulk(l->run->w->conn, arena, STMT_OUTLOOK_PREREQUISITES, keys, l->count,
+                                 1, &rows);
+    if (e != ERR_OK)
+        return e;
+    l->edges = arena_new(arena, struct mastery_edge, (size_t)rows.count + 1);
+    if (!l->edges)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows.count; i++) {
+        const struct value *v = row_at(&rows, i);
+        int32_t from = node_add(l, value_str(&v[0])), to = node_add(l, value_str(&v[1]));
+
+        if (from >= 0 && to >= 0)
+            l->edges[l->edge_count++] = (struct mastery_edge){from, to, value_f64(&v[2], 1)};
+    }
+    return ERR_OK;
+}
+
+/* ---- forecasting ---- */
+
+static enum err forecast(struct looking *l)
+{
+    struct struggle_run *run = l->run;
+    int64_t now_s = run->w->now_us / 1000000;
+    enum err e = mastery_with_prerequisites(l->nodes, l->node_count, l->edges, l->edge_count, now_s,
+                                            l->estimates);
+
+    if (e != ERR_OK)
+        return e;
+    for (int32_t i = 0; i < l->edge_count; i++) {
+        const struct mastery_edge *edge = &l->edges[i];
+        double gap = 1 - l->estimates[edge->prerequisite].probability;
+        struct subject *s = edge->objective < l->count ? &l->subjects[edge->objective] : NULL;
+
+        if (s && l->nodes[edge->prerequisite].own.answers > 0)
+            s->gap = fmax(gap, isnan(s->gap) ? 0 : s->gap);
+    }
+    for (int32_t i = 0; i < l->count; i++) {
+        struct subject *s = &l->subjects[i];
+        double n = (double)s->cards;
+        struct outlook_facts facts = {.learnt = run->learnt + run->learned,
+                                      .own = s->own,
+                                      .built = l->estimates[i],
+                                      .now_s = now_s,
+                                      .recall = s->cards ? s->recall_sum / n : (double)NAN,
+                                      .due = s->cards ? (double)s->due / n : (double)NAN,
+                                      .load = l->load};
+
+        struggle_explain(run->model, &s->features, facts.parts);
+        outlook_of(&run->outlook, &facts, &s->outlook);
+    }
+    return ERR_OK;
+}
+
+static struct str numbers(struct arena *arena, const double *x, int n)
+{
+    struct buf b;
+
+    buf_init(&b, TEXT_MAX);
+    for (int i = 0; i < n; i++)
+        buf_printf(&b, "%c%.6g", i ? ',' : '[', x[i]);
+    buf_putc(&b, ']');
+    struct str text = b.failed ? (struct str){NULL, 0} : arena_str(arena, buf_view(&b));
+    buf_fini(&b);
+    return text;
+}
+
+/* The same day's forecast of the same objective is the same row. */
+static struct str prediction_id(struct arena *arena, const struct night_work *w,
+                                struct str objective)
+{
+    return arena_printf(arena, "%d-%016llx", (int)w->today,
+                        (unsigned long long)struggle_objective_id(objective));
+}
+
+static enum err put_forecasts(struct looking *l)
+{
+    enum { COLS = 17 };
+    struct night_work *w = l->run->w;
+    int32_t ahead = w->days_ahead ? w->days_ahead : NIGHT_DAYS_AHEAD;
+    struct value *v = arena_new(w->arena, struct value, (size_t)l->count * COLS + 1);
+    struct value *before = arena_new(w->arena, struct value, 2);
+
+    if (!v || !before)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < l->count; i++) {
+        struct subject *s = &l->subjects[i];
+        const struct outlook *o = &s->outlook;
+
+        s->id = prediction_id(w->arena, w, s->objective);
+        struct str inputs = numbers(w->arena, o->x, OUTLOOK_INPUTS),
+                   parts = numbers(w->arena, o->parts, OUTLOOK_PARTS);
+        if (!s->id.p || !inputs.p || !parts.p)
+            return ERR_NOMEM;
+        double n = (double)s->cards;
+        const struct value row[COLS] = {V_I(w->learner_id),
+                                        V_S(s->id),
+                                        V_S(s->objective),
+                                        V_I(w->today),
+                                        V_I(w->now_us),
+                                        V_I(w->now_us + ahead * US_PER_DAY),
+                                        V_D(o->probability),
+                                        V_D(o->low),
+                                        V_D(o->high),
+                                        V_D(o->right),
+                                        V_I(s->own.answers),
+                                        s->cards ? V_D(s->recall_sum / n) : V_N,
+                                        s->cards ? V_D((double)s->due / n) : V_N,
+                                        v_real(l->load),
+                                        v_real(s->gap),
+                                        V_S(inputs),
+                                        V_S(parts)};
+        memcpy(v + (size_t)i * COLS, row, sizeof row);
+    }
+    before[0] = V_I(w->learner_id);
+    before[1] = V_I(w->today);
+    enum err e = night_put(w, STMT_PREDICTIONS_SUPERSEDE, before, 1, 2);
+    return e == ERR_OK ? night_put(w, STMT_PREDICTIONS_PUT, v, l->count, COLS) : e;
+}
+
+/* What could be done where a struggle is likely, by what makes it so. A change of format is never
+ * proposed: there is no evidence that it helps. */
+struct proposal {
+    const char *type;
+    int64_t priority; /* 1..10 */
+    double measure;
+};
+
+static int32_t propose(const struct looking *l, const struct subject *s, struct proposal *out)
+{
+    double recall = s->cards ? s->recall_sum / (double)s->cards : 1;
+    int32_t n = 0;
+
+    if (s->outlook.probability < 0.5)
+        return 0;
+    if (s->gap > 0.5)
+        out[n++] = (struct proposal){"PREREQUISITE_REVIEW", 9, s->gap};
+    if (s->outlook.parts[OUTLOOK_DIFFICULTY] > 0.8)
+        out[n++] =
+            (struct proposal){"DIFFICULTY_PROGRESSION", 8, s->outlook.parts[OUTLOOK_DIFFICULTY]};
+    if (l->load > 0.7)
+        out[n++] = (struct proposal){"COGNITIVE_LOAD_REDUCE", 8, l->load};
+    if (n < PER_FORECAST && recall < 0.8)
+        out[n++] = (struct proposal){"SPACED_REPETITION_BOOST", 6, recall};
+    if (n < PER_FORECAST && l->load > 0.6 && l->load <= 0.7)
+        out[n++] = (struct proposal){"BREAK_SCHEDULE_ADJUST", 5, l->load};
+    if (n == 0) /* nothing but too little success so far: more of it, in smaller steps */
+        out[n++] = (struct proposal){"FOCUS_SESSION", 4, s->outlook.right};
+    return n;
+}
+
+static enum err put_proposals(struct looking *l)
+{
+    enum { COLS = 8 };
+    struct night_work *w = l->run->w;
+    struct value *v = arena_new(w->arena, struct value, (size_t)l->count * PER_FORECAST * COLS + 1);
+    int32_t rows = 0;
+
+    if (!v)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < l->count; i++) {
+        const struct subject *s = &l->subjects[i];
+        struct proposal p[PER_FORECAST];
+        int32_t n = propose(l, s, p);
+
+        for (int32_t k = 0; k < n; k++) {
+            struct str id = arena_printf(w->arena, STR_FMT "-%s", STR_ARG(s->id), p[k].type);
+            if (!id.p)
+                return ERR_NOMEM;
+            const struct value row[COLS] = {V_I(w->learner_id),
+                                            V_S(id),
+                                            V_S(s->id),
+                                            V_S(s->objective),
+                                            V_S(str_from(p[k].type)),
+                                            V_I(p[k].priority),
+                                            V_D(p[k].measure),
+                                            V_I(w->now_us)};
+            memcpy(v + (size_t)rows++ * COLS, row, sizeof row);
+        }
+    }
+    return night_put(w, STMT_INTERVENTIONS_PUT, v, rows, COLS);
+}
+
+enum err struggle_look_ahead(struct struggle_run *run)
+{
+    struct arena *arena = run->w->arena;
+    struct looking *l = arena_new(arena, struct looking, 1);
+    struct value *slots;
+    int32_t count;
+
+    if (run->taken == 0)
+        return ERR_OK; /* nothing is known of this learner */
+    if (l)
+        *l = (struct looking){.run = run,
+                              .subjects = arena_new(arena, struct subject, STRUGGLE_OBJECTIVES_MAX),
+                              .nodes = arena_new(arena, struct mastery_node, NODES_MAX),
+                              .estimates = arena_new(arena, struct mastery_estimate, NODES_MAX)};
+    if (!l || !l->subjects || !l->nodes || !l->estimates)
+        return ERR_NOMEM;
+    strmap_init(&l->index, arena);
+    enum err e = read_facts(l);
+    if (e != ERR_OK || l->count == 0)
+        return e;
+    e = read_prerequisites(l);
+    struct struggle_features *f = arena_new(arena, struct struggle_features, (size_t)l->count);
+    if (e == ERR_OK && !f)
+        e = ERR_NOMEM;
+    for (int32_t i = 0; e == ERR_OK && i < l->count; i++)
+        f[i] = l->subjects[i].features;
+    if (e == ERR_OK)
+        e = struggle_load(run, f, l->count, &slots, &count);
+    if (e == ERR_OK)
+        e = forecast(l);
+    if (e == ERR_OK)
+        e = put_forecasts(l);
+    return e == ERR_OK ? put_proposals(l) : e;
+}

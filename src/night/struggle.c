@@ -1,0 +1,76 @@
+#include "night/struggle.h"
+
+#include "base/hash.h"
+
+enum { IDLE_DAYS = 30 }; /* who has not answered for so long gets forecasts on demand only */
+
+static uint64_t id_of(struct str s, uint64_t family)
+{
+    uint64_t h = hash_stable(s.p, s.n) ^ family;
+    return h ? h : 1;
+}
+
+uint64_t struggle_item_id(struct str item)
+{
+    return id_of(item, 0);
+}
+
+uint64_t struggle_objective_id(struct str objective)
+{
+    return id_of(objective, UINT64_C(0x6f626a6563746976));
+}
+
+enum err struggle_load(struct struggle_run *run, const struct struggle_features *f, int32_t count,
+                       struct value **ret_slots, int32_t *ret_count)
+{
+    size_t n = 0, distinct = 0;
+    struct rows rows;
+
+    for (int32_t i = 0; i < count; i++)
+        n += (size_t)f[i].n;
+    struct value *keys = arena_new(run->w->arena, struct value, n + 1);
+    if (!keys)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < count; i++)
+        for (int32_t k = 0; k < f[i].n; k++) {
+            uint32_t slot = f[i].slot[k];
+            uint64_t *word = &run->loaded[slot / 64], bit = UINT64_C(1) << slot % 64;
+
+            if (!(*word & bit))
+                keys[distinct++] = V_I(slot);
+            *word |= bit;
+        }
+    *ret_slots = keys;
+    *ret_count = (int32_t)distinct;
+    if (distinct == 0)
+        return ERR_OK;
+    enum err e = store_read_bulk(run->w->conn, run->w->arena, STMT_STRUGGLE_WEIGHTS_READ, keys,
+                                 (int32_t)distinct, 1, &rows);
+    for (int32_t i = 0; e == ERR_OK && i < rows.count; i++) {
+        const struct value *v = row_at(&rows, i);
+        e = struggle_slot_decode(run->model, (uint32_t)value_i64(&v[0], 0),
+                                 (const uint8_t *)v[1].s.p, v[1].s.n);
+        if (e == ERR_RANGE)
+            e = ERR_OK; /* unreadable: it begins anew */
+    }
+    return e;
+}
+
+enum err night_struggle(struct night_work *w)
+{
+    struct struggle_run run = {.w = w, .outlook = outlook_initial};
+    enum err e = mind_new(&run.mind);
+
+    run.loaded = arena_new(w->arena, uint64_t, (1 << STRUGGLE_BITS) / 64);
+    if (e == ERR_OK && !run.loaded)
+        e = ERR_NOMEM;
+    if (e == ERR_OK)
+        e = struggle_model_new(STRUGGLE_BITS, STRUGGLE_FULL, &run.model);
+    if (e == ERR_OK)
+        e = struggle_catch_up(&run);
+    if (e == ERR_OK && !w->more && (w->asked || run.at >= w->now_us - IDLE_DAYS * US_PER_DAY))
+        e = struggle_look_ahead(&run);
+    struggle_model_free(run.model);
+    mind_free(run.mind);
+    return e;
+}

@@ -1,0 +1,219 @@
+-- Minds, forecasts of struggle, and what is done about them (src/night/mind.c, src/night/outlook.c).
+
+-- name: mind_head
+-- args: int
+SELECT m.version, m.at, m.id, m.taken, m.known_at, m.known_id, m.state,
+       coalesce(t.answers + t.reviews, 0), l.include_in_analytics
+  FROM learners l
+  LEFT JOIN minds m ON m.learner_id = l.learner_id
+  LEFT JOIN totals t ON t.learner_id = l.learner_id
+ WHERE l.learner_id = $1;
+
+-- Answers and reviews behind a place in the log.
+-- name: mind_events
+-- args: int, int, text, int
+SELECT e.at, e.id, e.kind, e.untimed, e.item, e.skills, e.correct, e.score, e.rating, e.latency_ms,
+       coalesce(e.objective, i.objective)
+  FROM events e LEFT JOIN items i ON i.item = e.item
+ WHERE e.learner_id = $1 AND (e.at, e.id) > ($2, $3) AND e.kind IN (1, 2)
+ ORDER BY e.at, e.id LIMIT $4;
+
+-- The version that was read, so that of two runs at once only one is kept.
+-- name: mind_put
+-- args: int, int, int, text, int, int, text, int, blob
+-- bulk
+INSERT INTO minds (learner_id, version, at, id, taken, known_at, known_id, updated_at, state)
+    VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (learner_id) DO UPDATE SET
+        version = excluded.version, at = excluded.at, id = excluded.id, taken = excluded.taken,
+        known_at = excluded.known_at, known_id = excluded.known_id,
+        updated_at = excluded.updated_at, state = excluded.state
+    WHERE minds.version = excluded.version - 1;
+
+-- name: struggle_shared_read
+-- args: int
+SELECT name, outcomes, state FROM struggle_shared
+ WHERE name IN ('stack', 'outlook') LIMIT $1;
+
+-- name: struggle_shared_put
+-- args: text, int, blob
+-- bulk
+INSERT INTO struggle_shared (name, outcomes, state) VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO UPDATE SET
+        outcomes = struggle_shared.outcomes + excluded.outcomes, state = excluded.state;
+
+-- name: struggle_weights_read
+-- args: int
+-- bulk
+WITH k (slot) AS (VALUES ($1))
+SELECT w.slot, w.state FROM k JOIN struggle_weights w ON w.slot = k.slot;
+
+-- name: struggle_weights_put
+-- args: int, blob
+-- bulk
+INSERT INTO struggle_weights (slot, state) VALUES ($1, $2)
+    ON CONFLICT (slot) DO UPDATE SET state = excluded.state;
+
+-- name: predictions_open
+-- args: int, int
+SELECT prediction, objective, made_at, until_at, probability, inputs, status, treated, graded, wrong
+  FROM struggle_predictions WHERE learner_id = $1 AND resolved_at IS NULL
+ ORDER BY until_at LIMIT $2;
+
+-- name: predictions_tell
+-- args: int, text, int, int, text, int, int
+-- bulk
+WITH k (learner_id, prediction, graded, wrong, status, struggled, resolved_at) AS
+    (VALUES ($1, $2, $3, $4, $5, $6, $7))
+UPDATE struggle_predictions SET graded = k.graded, wrong = k.wrong, status = k.status,
+       struggled = k.struggled, resolved_at = k.resolved_at
+  FROM k
+ WHERE struggle_predictions.learner_id = k.learner_id
+   AND struggle_predictions.prediction = k.prediction;
+
+-- Objectives that the learner will meet or has met, those of missions first. $3: the last day.
+-- name: outlook_objectives
+-- args: int, int, int, int
+SELECT objective, max(planned), max(last_at) FROM (
+    SELECT mo.objective AS objective, 1 AS planned, 0 AS last_at
+      FROM missions m JOIN mission_objectives mo
+        ON mo.learner_id = m.learner_id AND mo.mission = m.mission
+     WHERE m.learner_id = $1 AND m.day BETWEEN $2 AND $3
+       AND m.status IN ('PENDING', 'IN_PROGRESS') AND mo.completed_at IS NULL
+    UNION ALL
+    SELECT topic, 0, last_at FROM topics WHERE learner_id = $1 AND topic_kind = 3
+    ) AS o
+ GROUP BY objective ORDER BY max(planned) DESC, max(last_at) DESC, objective LIMIT $4;
+
+-- name: outlook_prerequisites
+-- args: text
+-- bulk
+WITH k (objective) AS (VALUES ($1))
+SELECT p.objective, p.prerequisite, p.strength
+  FROM k JOIN objective_prerequisites p ON p.objective = k.objective;
+
+-- name: outlook_cards
+-- args: int, int
+SELECT i.objective, c.stability_micro, c.difficulty_micro, c.memory_day, c.memory_reviews
+  FROM cards c JOIN items i ON i.item = c.item
+ WHERE c.learner_id = $1 AND i.objective IS NOT NULL AND c.memory_reviews > 0 LIMIT $2;
+
+-- Load samples of late.
+-- name: outlook_load
+-- args: int, int
+SELECT count(*), avg(score) FROM loads WHERE learner_id = $1 AND at >= $2;
+
+-- name: predictions_put
+-- args: int, text, text, int, int, int, real, real, real, real, int, real, real, real, real, text, text
+-- bulk
+INSERT INTO struggle_predictions (learner_id, prediction, objective, day, made_at, until_at,
+        probability, low, high, right_chance, evidence, recall, due, load, gap, inputs, parts)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    ON CONFLICT (learner_id, prediction) DO NOTHING;
+
+-- What was forecast before this day of the same objectives is not the present forecast any more.
+-- name: predictions_supersede
+-- args: int, int
+UPDATE struggle_predictions SET superseded = 1
+ WHERE learner_id = $1 AND day < $2 AND superseded = 0;
+
+-- name: interventions_put
+-- args: int, text, text, text, text, int, real, int
+-- bulk
+INSERT INTO interventions (learner_id, intervention, prediction, objective, type, priority, measure,
+        created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (learner_id, intervention) DO NOTHING;
+
+-- name: predictions_list
+-- args: text, text, real, int, int
+SELECT p.prediction, p.objective, o.name, o.complexity, c.name, l.title, p.day, p.made_at,
+       p.until_at, p.probability, p.low, p.high, p.right_chance, p.evidence, p.recall, p.due,
+       p.load, p.gap, p.parts, p.status, p.graded, p.wrong, p.struggled, p.resolved_at
+  FROM struggle_predictions p
+  LEFT JOIN objectives o ON o.objective = p.objective
+  LEFT JOIN courses c ON c.course = o.course
+  LEFT JOIN lectures l ON l.lecture = o.lecture
+ WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
+   AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
+ ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5;
+
+-- name: predictions_stats
+-- args: text
+SELECT count(*), sum(CASE WHEN status = 'PENDING' THEN 1 ELSE 0 END),
+       sum(CASE WHEN status = 'CONFIRMED' THEN 1 ELSE 0 END),
+       sum(CASE WHEN status = 'FALSE_POSITIVE' THEN 1 ELSE 0 END),
+       sum(CASE WHEN status = 'MISSED' THEN 1 ELSE 0 END), avg(probability),
+       avg(high - low)
+  FROM struggle_predictions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND (superseded = 0 OR resolved_at IS NOT NULL);
+
+-- name: prediction_read
+-- args: text, text
+SELECT learner_id, probability, status, struggled FROM struggle_predictions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND prediction = $2;
+
+-- name: prediction_dismiss
+-- args: int, text
+-- bulk
+WITH k (learner_id, prediction) AS (VALUES ($1, $2))
+UPDATE struggle_predictions SET status = 'DISMISSED' FROM k
+ WHERE struggle_predictions.learner_id = k.learner_id
+   AND struggle_predictions.prediction = k.prediction AND status = 'PENDING';
+
+-- name: feedback_put
+-- args: int, text, int, int, text, int, text
+-- bulk
+INSERT INTO prediction_feedback (learner_id, prediction, given_at, actual_struggle, kind,
+        helpfulness, comments)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (learner_id, prediction) DO UPDATE SET
+        given_at = excluded.given_at, actual_struggle = excluded.actual_struggle,
+        kind = excluded.kind, helpfulness = excluded.helpfulness, comments = excluded.comments;
+
+-- name: interventions_list
+-- args: text, int
+SELECT i.intervention, i.prediction, i.objective, o.name, i.type, i.priority, i.measure, i.status,
+       i.created_at, i.applied_at, i.mission, i.actions, p.struggled
+  FROM interventions i
+  LEFT JOIN struggle_predictions p
+    ON p.learner_id = i.learner_id AND p.prediction = i.prediction
+  LEFT JOIN objectives o ON o.objective = i.objective
+ WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND (i.status IN ('IN_PROGRESS', 'COMPLETED') OR
+        (i.status = 'PENDING' AND (i.prediction IS NULL OR
+             (p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING'))))
+ ORDER BY i.priority DESC, i.created_at DESC, i.intervention LIMIT $2;
+
+-- name: interventions_open
+-- args: text
+SELECT count(*) FROM interventions i
+  JOIN struggle_predictions p ON p.learner_id = i.learner_id AND p.prediction = i.prediction
+ WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND i.status = 'PENDING' AND p.superseded = 0 AND p.resolved_at IS NULL
+   AND p.status = 'PENDING';
+
+-- Judged forecasts, and how many were right at a threshold of one half.
+-- name: predictions_right
+-- args: text
+SELECT count(*), sum(CASE WHEN (probability >= 0.5) = (struggled = 1) THEN 1 ELSE 0 END)
+  FROM struggle_predictions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND struggled IS NOT NULL;
+
+-- name: predictions_weeks
+-- args: text
+SELECT until_at / 604800000000, count(*),
+       sum(CASE WHEN (probability >= 0.5) = (struggled = 1) THEN 1 ELSE 0 END)
+  FROM struggle_predictions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND struggled IS NOT NULL
+ GROUP BY until_at / 604800000000 ORDER BY until_at / 604800000000 DESC LIMIT 26;
+
+-- name: predictions_parts
+-- args: text
+SELECT parts FROM struggle_predictions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY day DESC LIMIT 200;

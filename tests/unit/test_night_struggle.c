@@ -1,0 +1,182 @@
+/* Minds and forecasts of struggle: learnt once, in order, judged when their time is over. */
+#include "ingest/audits.h"
+#include "ingest_fixture.h"
+#include "night/struggle.h"
+
+enum { EVENTS_MAX = 600 };
+
+static char ids[EVENTS_MAX][24], items[EVENTS_MAX][24];
+static struct event events[EVENTS_MAX];
+static const char *const start = "2025-03-01T08:00:00Z";
+
+/* `n` answers a minute apart; every `miss`th is wrong (1: all, 0: none). */
+static void tell(struct fixture *f, int first, int n, const char *objective, int64_t at, int miss)
+{
+    struct ingest_result results[EVENTS_MAX];
+
+    for (int i = 0; i < n; i++) {
+        struct event *e = &events[i];
+
+        snprintf(ids[i], sizeof ids[i], "e%d", first + i);
+        snprintf(items[i], sizeof items[i], "item%d", first + i);
+        *e = an_event(EVENT_ANSWER, ids[i], start);
+        e->at = at + i * US_PER_MINUTE;
+        e->item = str_from(items[i]);
+        e->objective = str_from(objective);
+        e->correct = (int8_t) !(miss && i % miss == 0);
+    }
+    OK(applier_apply(f->applier, events, n, at + US_PER_DAY, &f->arena, results));
+}
+
+/* One run at `now`; what it leaves is written. */
+static void run(struct fixture *f, int64_t now, struct night_work *w)
+{
+    *w = (struct night_work){.conn = f->conn,
+                             .arena = &f->arena,
+                             .deadline_us = INT64_MAX,
+                             .now_us = now,
+                             .asked = true};
+    OK(night_compute(w, STR("ann"), night_struggle));
+    OK(store_begin(f->conn));
+    OK(night_write(w, f->conn));
+    OK(store_commit(f->conn));
+}
+
+static struct rows look(struct fixture *f, enum stmt stmt)
+{
+    const struct value args[] = {V_S(STR("ann"))};
+    struct query q = {.stmt = stmt, .args = args, .arg_count = 1};
+
+    OK(store_read(f->conn, &f->arena, &q, 1, INT64_MAX));
+    return q.rows;
+}
+
+static int64_t stat_of(struct fixture *f, int column)
+{
+    struct rows rows = look(f, STMT_PREDICTIONS_STATS);
+
+    return value_i64(row_at(&rows, 0) + column, 0);
+}
+
+static int64_t judged(struct fixture *f, int64_t model)
+{
+    struct rows rows = look(f, STMT_AUDIT_OF_LEARNER);
+    int64_t n = 0;
+
+    for (int32_t i = 0; i < rows.count; i++)
+        if (value_i64(row_at(&rows, i), 0) / 64 == model)
+            n += value_i64(row_at(&rows, i) + 1, 0);
+    return n;
+}
+
+static void outcomes_are_told_by_answers(enum store_engine engine)
+{
+    struct fixture f;
+    struct night_work w;
+    int64_t t0 = at_text(start);
+
+    fixture_open(&f, engine);
+    tell(&f, 0, 12, "bad", t0, 1);
+    tell(&f, 100, 12, "good", t0 + US_PER_HOUR, 0);
+    tell(&f, 200, 12, "quiet", t0 + 2 * US_PER_HOUR, 2);
+    run(&f, t0 + 12 * US_PER_HOUR, &w);
+    assert_int_equal(stat_of(&f, 1), 3); /* pending */
+    assert_int_equal(judged(&f, AUDIT_ANSWER), 36);
+
+    /* within the week: one goes badly as foretold, one goes badly against the forecast */
+    tell(&f, 300, 6, "bad", t0 + 2 * US_PER_DAY, 1);
+    tell(&f, 400, 6, "good", t0 + 3 * US_PER_DAY, 1);
+    run(&f, t0 + 4 * US_PER_DAY, &w);
+    assert_int_equal(judged(&f, AUDIT_STRUGGLE), 0);
+    run(&f, t0 + 8 * US_PER_DAY, &w);
+    struct rows right = look(&f, STMT_PREDICTIONS_RIGHT);
+    assert_int_equal(value_i64(row_at(&right, 0), 0), 2);
+    assert_int_equal(value_i64(row_at(&right, 0) + 1, 0), 1);
+    assert_int_equal(judged(&f, AUDIT_STRUGGLE), 2);
+    assert_int_equal(stat_of(&f, 2), 1); /* confirmed */
+    assert_int_equal(stat_of(&f, 4), 1); /* missed */
+    run(&f, t0 + 8 * US_PER_DAY, &w);    /* once */
+    assert_int_equal(judged(&f, AUDIT_STRUGGLE), 2);
+    assert_int_equal(judged(&f, AUDIT_ANSWER), 48);
+    fixture_close(&f);
+}
+
+static void of_two_runs_at_once_one_is_kept(enum store_engine engine)
+{
+    struct fixture f;
+    struct night_work w, other;
+    int64_t t0 = at_text(start);
+
+    fixture_open(&f, engine);
+    tell(&f, 0, 20, "o", t0, 3);
+    other = (struct night_work){
+        .conn = f.conn, .arena = &f.arena, .deadline_us = INT64_MAX, .now_us = t0 + US_PER_DAY};
+    OK(night_compute(&other, STR("ann"), night_struggle));
+    run(&f, t0 + US_PER_DAY, &w);
+    OK(store_begin(f.conn));
+    assert_int_equal(night_write(&other, f.conn), ERR_CONFLICT);
+    store_rollback(f.conn);
+    assert_int_equal(judged(&f, AUDIT_ANSWER), 20);
+    fixture_close(&f);
+}
+
+static void a_mind_that_cannot_be_read_is_made_anew(enum store_engine engine)
+{
+    struct fixture f;
+    struct night_work w;
+    int64_t t0 = at_text(start);
+
+    fixture_open(&f, engine);
+    tell(&f, 0, 20, "o", t0, 3);
+    run(&f, t0 + US_PER_DAY, &w);
+    struct rows rows = look(&f, STMT_EXPORT_MINDS);
+    struct str before = value_str(row_at(&rows, 0) + 3);
+    int64_t id;
+    OK(learner_put(f.conn, STR("ann"), (struct str){NULL, 0}, t0, &id));
+    const struct value broken[] = {V_I(id),       V_I(1),  V_I(t0 + 3 * US_PER_DAY),
+                                   V_S(STR("z")), V_I(7),  V_I(t0 + 3 * US_PER_DAY),
+                                   V_S(STR("z")), V_I(t0), V_B(STR("nonsense"))};
+    struct bulk b = {.stmt = STMT_MIND_PUT, .rows = 1, .cols = 9, .v = broken};
+    OK(store_begin(f.conn));
+    OK(store_write(f.conn, &b, 1));
+    OK(store_commit(f.conn));
+    assert_int_equal(b.changed, 1);
+    run(&f, t0 + US_PER_DAY, &w);
+    rows = look(&f, STMT_EXPORT_MINDS);
+    struct str after = value_str(row_at(&rows, 0) + 3);
+    assert_true(str_eq(before, after));
+    assert_int_equal(judged(&f, AUDIT_ANSWER), 20); /* not again */
+    fixture_close(&f);
+}
+
+#define ON(engine, name, of)              \
+    static void name##_##engine(void **s) \
+    {                                     \
+        (void)s;                          \
+        name(of);                         \
+    }
+#define BOTH(name)                        \
+    ON(sqlite, name, STORE_SQLITE)        \
+    static void name##_postgres(void **s) \
+    {                                     \
+        (void)s;                          \
+        if (!postgres_url())              \
+            skip();                       \
+        name(STORE_POSTGRES);             \
+    }
+BOTH(outcomes_are_told_by_answers)
+BOTH(of_two_runs_at_once_one_is_kept)
+BOTH(a_mind_that_cannot_be_read_is_made_anew)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outcomes_are_told_by_answers_sqlite),
+        cmocka_unit_test(outcomes_are_told_by_answers_postgres),
+        cmocka_unit_test(of_two_runs_at_once_one_is_kept_sqlite),
+        cmocka_unit_test(of_two_runs_at_once_one_is_kept_postgres),
+        cmocka_unit_test(a_mind_that_cannot_be_read_is_made_anew_sqlite),
+        cmocka_unit_test(a_mind_that_cannot_be_read_is_made_anew_postgres),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
