@@ -135,7 +135,8 @@ enum err api_change_beside(struct api_call *c,
 extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoints_load[],
     endpoints_sessions[], endpoints_patterns[], endpoints_goals[], endpoints_recommendations[],
     endpoints_calendar[], endpoints_user[], endpoints_cache[],
-    endpoints_operate[];
+    endpoints_operate[],
+    endpoints_predictions[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
 

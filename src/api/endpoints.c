@@ -9,6 +9,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_patterns,
     endpoints_goals,
     endpoints_recommendations,
+    endpoints_predictions,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

@@ -1,7 +1,10 @@
 #include "api/performance.h"
 
 #include "api/learner.h"
+#include "base/assert.h"
 #include "ingest/audits.h"
+#include "twin/outlook.h"
+#include "json/reader.h"
 
 #include <math.h>
 
@@ -14,7 +17,7 @@ static const struct field diagram_fields[] = {
     FIELD(F_I64, struct diagram_bin, n, "n", .doc = "forecasts in the bin"),
     FIELD(F_F64, struct diagram_bin, forecast, "forecast", .min = 0, .max = 1, .doc = "their mean"),
     FIELD(F_F64, struct diagram_bin, observed, "observed", .min = 0, .max = 1,
-          .doc = "share that was remembered"),
+          .doc = "share that came about"),
     FIELD(F_OBJECT, struct diagram_bin, interval, "interval",
           .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
           .size = sizeof(struct interval), .doc = "its 95 % Wilson interval"),
@@ -26,7 +29,7 @@ struct baseline {
 };
 static const struct field baseline_fields[] = {
     FIELD(F_F64, struct baseline, share, "share", .flags = FIELD_NULLABLE,
-          .doc = "what it forecasts for all: the share remembered, known in hindsight only"),
+          .doc = "what it forecasts for all: the share that came about, known in hindsight only"),
     FIELD(F_F64, struct baseline, brier, "brier", .flags = FIELD_NULLABLE,
           .doc = "its mean squared error"),
     FIELD(F_F64, struct baseline, log_loss, "logLoss", .flags = FIELD_NULLABLE,
@@ -40,11 +43,10 @@ struct confusion {
     int64_t true_yes, false_yes, true_no, false_no;
 };
 static const struct field confusion_fields[] = {
-    FIELD(F_I64, struct confusion, true_yes, "truePositive", .doc = "forecast and remembered"),
-    FIELD(F_I64, struct confusion, false_yes, "falsePositive", .doc = "forecast, but forgotten"),
-    FIELD(F_I64, struct confusion, true_no, "trueNegative", .doc = "not forecast, and forgotten"),
-    FIELD(F_I64, struct confusion, false_no, "falseNegative",
-          .doc = "not forecast, but remembered"),
+    FIELD(F_I64, struct confusion, true_yes, "truePositive", .doc = "forecast, and it came about"),
+    FIELD(F_I64, struct confusion, false_yes, "falsePositive", .doc = "forecast, but it did not"),
+    FIELD(F_I64, struct confusion, true_no, "trueNegative", .doc = "not forecast, nor did it"),
+    FIELD(F_I64, struct confusion, false_no, "falseNegative", .doc = "not forecast, but it did"),
     FIELD_END,
 };
 
@@ -72,9 +74,9 @@ static const struct field parts_fields[] = {
     FIELD_END,
 };
 
-struct performance {
-    struct str user_id, model, version, task, method, reason;
-    int64_t data_points, updated_at;
+struct figures {
+    struct str model, version, task, method, reason;
+    int64_t data_points;
     double accuracy, precision, recall, f1, auc, brier, log_loss, ece, bias, bias_p;
     const struct interval *auc_interval;
     struct parts parts;
@@ -85,50 +87,102 @@ struct performance {
     const struct needed *needed;
 };
 #define FIGURE(member, name_, doc_) \
-    FIELD(F_F64, struct performance, member, name_, .flags = FIELD_NULLABLE, .doc = doc_)
-const struct field performance_fields[] = {
-    FIELD(F_STR, struct performance, user_id, "userId", .doc = "the learner"),
-    FIELD(F_STR, struct performance, task, "task", .doc = "what was forecast"),
-    FIELD(F_STR, struct performance, model, "modelType", .doc = "what made the forecasts"),
-    FIELD(F_STR, struct performance, version, "modelVersion", .doc = "of its parameters"),
-    FIELD(F_STR, struct performance, method, "method", .doc = "which forecasts are judged"),
-    FIELD(F_I64, struct performance, data_points, "dataPoints", .doc = "outcomes behind it"),
-    FIELD(F_TIME, struct performance, updated_at, "lastUpdated", .flags = FIELD_NULLABLE,
-          .doc = "the learner's latest event"),
+    FIELD(F_F64, struct figures, member, name_, .flags = FIELD_NULLABLE, .doc = doc_)
+static const struct field figures_fields[] = {
+    FIELD(F_STR, struct figures, task, "task", .doc = "what was forecast"),
+    FIELD(F_STR, struct figures, model, "modelType", .doc = "what made the forecasts"),
+    FIELD(F_STR, struct figures, version, "modelVersion", .doc = "of its parameters"),
+    FIELD(F_STR, struct figures, method, "method", .doc = "which forecasts are judged"),
+    FIELD(F_I64, struct figures, data_points, "dataPoints", .doc = "outcomes behind it"),
     FIGURE(accuracy, "accuracy", "share right, at a threshold of one half"),
-    FIGURE(precision, "precision", "of those forecast to be remembered, the share that was"),
-    FIGURE(recall, "recall", "of those remembered, the share that was forecast so"),
+    FIGURE(precision, "precision", "of those that were forecast, the share that came about"),
+    FIGURE(recall, "recall", "of those that came about, the share that was forecast"),
     FIGURE(f1, "f1Score", "harmonic mean of precision and recall"),
     FIGURE(auc, "aucRoc", "area under the ROC curve; null unless both outcomes occur"),
-    FIELD(F_OBJECT, struct performance, auc_interval, "aucInterval",
+    FIELD(F_OBJECT, struct figures, auc_interval, "aucInterval",
           .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
           .size = sizeof(struct interval), .doc = "95 %, Hanley & McNeil"),
     FIGURE(brier, "brier", "mean squared error; 0 is perfect"),
-    FIELD(F_OBJECT, struct performance, parts, "brierParts", .sub = parts_fields,
+    FIELD(F_OBJECT, struct figures, parts, "brierParts", .sub = parts_fields,
           .size = sizeof(struct parts),
           .doc = "reliability - resolution + uncertainty is the score, but for what differs inside "
                  "of a bin"),
     FIGURE(log_loss, "logLoss", "mean, natural logarithm"),
     FIGURE(ece, "calibrationError", "mean distance of forecast and observed over the bins"),
-    FIGURE(bias, "bias", "mean forecast - share remembered"),
+    FIGURE(bias, "bias", "mean forecast - share that came about"),
     FIGURE(bias_p, "biasPValue", "how often a calibrated forecaster would be as far off"),
-    FIELD(F_LIST, struct performance, bins, "reliabilityBins", .sub = diagram_fields,
+    FIELD(F_LIST, struct figures, bins, "reliabilityBins", .sub = diagram_fields,
           .size = sizeof(struct diagram_bin), .doc = "by rising forecast, at most ten"),
-    FIELD(F_OBJECT, struct performance, baseline, "baseline", .sub = baseline_fields,
+    FIELD(F_OBJECT, struct figures, baseline, "baseline", .sub = baseline_fields,
           .size = sizeof(struct baseline), .doc = "the forecaster to beat"),
-    FIELD(F_OBJECT, struct performance, confusion, "confusionMatrix",
+    FIELD(F_OBJECT, struct figures, confusion, "confusionMatrix",
           .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = confusion_fields,
           .size = sizeof(struct confusion), .doc = "at a threshold of one half"),
-    FIELD(F_OBJECT, struct performance, metrics, "metrics", .sub = metrics_fields,
+    FIELD(F_OBJECT, struct figures, metrics, "metrics", .sub = metrics_fields,
           .size = sizeof(struct metrics), .doc = "the same three once more, for older clients"),
-    FIELD(F_STR, struct performance, reason, "reason", .flags = FIELD_NULLABLE,
+    FIELD(F_STR, struct figures, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there are no figures"),
-    FIELD(F_OBJECT, struct performance, needed, "needed", .flags = FIELD_NULLABLE | FIELD_POINTER,
+    FIELD(F_OBJECT, struct figures, needed, "needed", .flags = FIELD_NULLABLE | FIELD_POINTER,
           .sub = needed_fields, .size = sizeof(struct needed), .doc = "what is still missing"),
     FIELD_END,
 };
 
-static void no_figures(struct api_call *c, struct performance *p, const struct learner *l)
+struct week {
+    int32_t start;
+    int64_t n;
+    double accuracy;
+};
+static const struct field week_fields[] = {
+    FIELD(F_DATE, struct week, start, "weekStart", .doc = "seven days from this one, UTC"),
+    FIELD(F_F64, struct week, accuracy, "accuracy", .doc = "share of forecasts that were right"),
+    FIELD(F_I64, struct week, n, "dataPoints", .doc = "forecasts whose time ended then"),
+    FIELD_END,
+};
+
+struct importance {
+    struct str feature;
+    double importance;
+    int64_t occurrences;
+};
+static const struct field importance_fields[] = {
+    FIELD(F_STR, struct importance, feature, "feature",
+          .doc = "what forecasts of struggle are made of"),
+    FIELD(F_F64, struct importance, importance, "importance",
+          .doc = "its mean size in log odds over the learner's latest forecasts"),
+    FIELD(F_I64, struct importance, occurrences, "occurrences",
+          .doc = "forecasts where it said something"),
+    FIELD_END,
+};
+
+struct performance {
+    struct str user_id, health;
+    int64_t updated_at;
+    struct figures recall, answers, struggle;
+    struct list weeks, importance;
+};
+const struct field performance_fields[] = {
+    FIELD(F_STR, struct performance, user_id, "userId", .doc = "the learner"),
+    FIELD(F_TIME, struct performance, updated_at, "lastUpdated", .flags = FIELD_NULLABLE,
+          .doc = "the learner's latest event"),
+    FIELD(F_OBJECT, struct performance, recall, "recall", .flags = FIELD_FLAT,
+          .sub = figures_fields, .size = sizeof(struct figures), .doc = "forecasts of recall"),
+    FIELD(F_OBJECT, struct performance, answers, "answers", .sub = figures_fields,
+          .size = sizeof(struct figures), .doc = "forecasts of every answer"),
+    FIELD(F_OBJECT, struct performance, struggle, "predictions", .sub = figures_fields,
+          .size = sizeof(struct figures), .doc = "forecasts of struggle with an objective"),
+    FIELD(F_LIST, struct performance, weeks, "trends", .sub = week_fields,
+          .size = sizeof(struct week), .doc = "forecasts of struggle by week, the latest first"),
+    FIELD(F_LIST, struct performance, importance, "featureImportance", .sub = importance_fields,
+          .size = sizeof(struct importance), .doc = "of forecasts of struggle"),
+    FIELD(F_STR, struct performance, health, "overallHealth", .flags = FIELD_NULLABLE,
+          .doc =
+              "by the accuracy of forecasts of struggle: Excellent from 0.8, Good from 0.7, Fair "
+              "from 0.6, else Needs Improvement"),
+    FIELD_END,
+};
+
+static void no_figures(struct api_call *c, struct figures *p, const struct learner *l,
+                       struct str why)
 {
     struct needed needed = NEEDED_NONE;
 
@@ -137,16 +191,13 @@ static void no_figures(struct api_call *c, struct performance *p, const struct l
     p->parts = (struct parts){(double)NAN, (double)NAN, (double)NAN};
     p->baseline = (struct baseline){(double)NAN, (double)NAN, (double)NAN, (double)NAN};
     p->metrics = (struct metrics){(double)NAN, (double)NAN, (double)NAN};
-    p->reason = l->analysis ? STR("Too few cards were reviewed again a day or more after their "
-                                  "last review.")
-                            : reason_disabled;
+    p->reason = l->analysis ? why : reason_disabled;
     needed.graded = AUDIT_MIN - p->data_points;
     if (l->analysis)
         p->needed = needed_new(c->arena, needed);
 }
 
-static enum err fill_figures(struct api_call *c, struct performance *p,
-                             const struct audit_report *r)
+static enum err fill_figures(struct api_call *c, struct figures *p, const struct audit_report *r)
 {
     struct diagram_bin *bins = arena_new(c->arena, struct diagram_bin, AUDIT_RELIABILITY);
     struct confusion *confusion = arena_new(c->arena, struct confusion, 1);
@@ -183,32 +234,122 @@ static enum err fill_figures(struct api_call *c, struct performance *p,
     return ERR_OK;
 }
 
+static enum err figures_of(struct api_call *c, const struct rows *rows, enum audit_model model,
+                           const struct learner *l, struct str why_none, struct figures *p)
+{
+    struct audit_bin bins[AUDIT_BINS];
+    struct audit_report report;
+
+    audits_of(rows, model, bins);
+    audit_report_of(bins, &report);
+    p->data_points = report.n;
+    if (report.enough && l->analysis)
+        return fill_figures(c, p, &report);
+    no_figures(c, p, l, why_none);
+    return ERR_OK;
+}
+
+static enum err weeks_of(struct api_call *c, const struct rows *rows, struct performance *p)
+{
+    struct week *w = arena_new(c->arena, struct week, (size_t)rows->count + 1);
+
+    if (!w)
+        return ERR_NOMEM;
+    p->weeks = (struct list){w, rows->count};
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns v = columns_of(rows, i);
+        int64_t week = column_i64(&v, 0), n = column_i64(&v, 0), right = column_i64(&v, 0);
+
+        w[i] = (struct week){(int32_t)(week * 7), n, round_to((double)right / (double)n, 4)};
+    }
+    return ERR_OK;
+}
+
+static enum err importance_of(struct api_call *c, const struct rows *rows, struct performance *p)
+{
+    struct importance *all = arena_new(c->arena, struct importance, OUTLOOK_PARTS);
+
+    if (!all)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct json_reader r;
+        double v;
+        int k = 0;
+
+        json_reader_init(&r, value_str(row_at(rows, i)), c->arena, 2);
+        if (json_peek(&r) != JSON_ARRAY || !json_array_begin(&r))
+            continue;
+        for (; k < OUTLOOK_PARTS && json_next_item(&r) && json_read_f64(&r, &v); k++) {
+            all[k].importance += fabs(v) / rows->count;
+            all[k].occurrences += fabs(v) >= 0.0005;
+        }
+    }
+    for (int k = 0; k < OUTLOOK_PARTS; k++) {
+        all[k].feature = str_from(outlook_part_name((enum outlook_part)k));
+        all[k].importance = round_to(all[k].importance, 4);
+    }
+    p->importance = (struct list){all, rows->count ? OUTLOOK_PARTS : 0};
+    return ERR_OK;
+}
+
+static struct str health_of(double accuracy)
+{
+    if (isnan(accuracy))
+        return (struct str){NULL, 0};
+    return accuracy >= 0.8   ? STR("Excellent")
+           : accuracy >= 0.7 ? STR("Good")
+           : accuracy >= 0.6 ? STR("Fair")
+                             : STR("Needs Improvement");
+}
+
+static void name_figures(struct performance *p)
+{
+    p->recall.task = STR("recall of a card, reviewed a day or more after its last review");
+    p->recall.model = STR("FSRS-6");
+    p->recall.version = STR("fsrs-6-default");
+    p->recall.method = STR("each forecast from the card's reviews before, in order of time");
+    p->answers.task = STR("a right answer, or a review that is not AGAIN");
+    p->answers.model = STR("online knowledge tracing");
+    p->answers.version = STR("struggle-1");
+    p->answers.method = STR("each forecast before its outcome was learnt from, in order of time; "
+                            "answers that came late are left out");
+    p->struggle.task = STR("struggle with an objective in the days after the forecast");
+    p->struggle.model = STR("online logistic regression");
+    p->struggle.version = STR("outlook-1");
+    p->struggle.method = STR("every forecast, likely or not, of whose objective three or more were "
+                             "asked in its time, unless an intervention was applied");
+}
+
 enum err get_model_performance(struct api_call *c)
 {
     const struct value args[] = {V_S(c->learner)};
-    struct query q[2] = {[1] = {.stmt = STMT_AUDIT_OF_LEARNER, .args = args, .arg_count = 1}};
+    struct query q[] = {[1] = {.stmt = STMT_AUDIT_OF_LEARNER, .args = args, .arg_count = 1},
+                        [2] = {.stmt = STMT_PREDICTIONS_WEEKS, .args = args, .arg_count = 1},
+                        [3] = {.stmt = STMT_PREDICTIONS_PARTS, .args = args, .arg_count = 1}};
     struct performance *p = arena_new(c->arena, struct performance, 1);
-    struct audit_bin bins[AUDIT_BINS];
-    struct audit_report report;
     struct learner l;
+    enum err e = p ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
 
-    if (!p)
-        return ERR_NOMEM;
-    enum err e = learner_read(c, q, 2, &l);
     if (e != ERR_OK)
         return e;
-    audits_of(&q[1].rows, AUDIT_RECALL, bins);
-    audit_report_of(bins, &report);
     c->reply = p;
     p->user_id = c->learner;
-    p->task = STR("recall of a card, reviewed a day or more after its last review");
-    p->model = STR("FSRS-6");
-    p->version = STR("fsrs-6-default");
-    p->method = STR("each forecast from the card's reviews before, in order of time");
     p->updated_at = l.last_at;
-    p->data_points = report.n;
-    if (report.enough && l.analysis)
-        return fill_figures(c, p, &report);
-    no_figures(c, p, &l);
-    return ERR_OK;
+    name_figures(p);
+    e = figures_of(c, &q[1].rows, AUDIT_RECALL, &l,
+                   STR("Too few cards were reviewed again a day or more after their last review."),
+                   &p->recall);
+    if (e == ERR_OK)
+        e = figures_of(c, &q[1].rows, AUDIT_ANSWER, &l,
+                       STR("Too few answers were forecast: they are at night, and when predictions "
+                           "are generated."),
+                       &p->answers);
+    if (e == ERR_OK)
+        e = figures_of(c, &q[1].rows, AUDIT_STRUGGLE, &l,
+                       STR("Too few forecasts have come to their end with enough asked to tell."),
+                       &p->struggle);
+    p->health = health_of(p->struggle.accuracy);
+    if (e == ERR_OK)
+        e = weeks_of(c, &q[2].rows, p);
+    return e == ERR_OK ? importance_of(c, &q[3].rows, p) : e;
 }

@@ -1,0 +1,166 @@
+"""Forecasts of struggle: who is told apart, what they are made of, and what came of them."""
+import json
+import math
+import time
+import unittest
+
+from tests.api.harness import both_engines, event
+
+PATH = "/api/analytics/predictions"
+GENERATE = PATH + "/generate"
+DAY = 86400
+
+
+def stamp(t):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
+
+
+def answers(learner, objective, pattern, start, step=60, name=""):
+    """One answer a step; `pattern` of 1 and 0; items of their own."""
+    return [event(learner, "answer", at=stamp(start + i * step), item="%s%s%d" % (objective, name, i),
+                  objective=objective, skills=["s-" + objective], correct=right == "1")
+            for i, right in enumerate(pattern)]
+
+
+@both_engines
+class Predictions:
+    def generate(self, learner, **body):
+        reply = self.server.post(GENERATE, {"userId": learner, **body})
+        self.assertEqual(reply.status, 201, reply)
+        return reply.json["data"]
+
+    def listed(self, learner, **query):
+        reply = self.server.get(PATH, query={"userId": learner, **query})
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json["data"]
+
+    def one(self, sql):
+        return self.store.query(sql)[0]
+
+    def mind(self, learner):
+        return [int(v) for v in self.one("SELECT taken, version FROM minds WHERE learner_id = "
+                                         "(SELECT learner_id FROM learners WHERE external_id = '%s')" % learner)]
+
+    def answers_judged(self, learner):
+        reply = self.server.get("/api/analytics/model-performance", query={"userId": learner}).json["data"]
+        return reply["answers"]["dataPoints"]
+
+    def test_weak_and_strong_are_told_apart(self):
+        now = time.time() - 3600
+        self.server.events(answers("ann", "weak", "0010000010", now) + answers("ann", "strong", "1111111111", now + 700))
+        data = self.generate("ann")
+        found = {p["topicName"]: p for p in data["predictions"]}
+        self.assertEqual(set(found), {"weak", "strong"})
+        weak, strong = found["weak"], found["strong"]
+        self.assertGreater(weak["predictedStruggleProbability"], strong["predictedStruggleProbability"] + 0.2)
+        self.assertEqual(weak["n"], 10)
+        self.assertEqual(weak["predictionStatus"], "PENDING")
+        self.assertIsNone(weak["actualOutcome"])
+        for p in found.values():
+            odds = sum(c["logOdds"] for c in p["contributions"])
+            self.assertAlmostEqual(1 / (1 + math.exp(-odds)), p["predictedStruggleProbability"], places=2)
+            self.assertLess(p["interval"]["low"], p["predictedStruggleProbability"])
+            self.assertGreater(p["interval"]["high"], p["predictedStruggleProbability"])
+            self.assertTrue(p["reasoning"])
+        self.assertEqual(data["summary"]["totalPredictions"], 2)
+        self.assertEqual([p["id"] for p in self.listed("ann", minProbability=0)["predictions"]],
+                         [p["id"] for p in data["predictions"]])
+
+    def test_again_on_the_same_day_changes_nothing(self):
+        self.server.events(answers("twice", "o", "0101", time.time() - 3600))
+        first = self.generate("twice")
+        self.assertEqual(self.mind("twice"), [4, 1])
+        again = self.generate("twice")
+        self.assertEqual(first["predictions"], again["predictions"])
+        self.assertEqual(self.mind("twice"), [4, 1])
+        self.assertEqual(self.answers_judged("twice"), 4)
+
+    def test_late_answers_make_the_mind_anew_and_are_not_judged_twice(self):
+        now = time.time() - 7200
+        story = answers("late", "o", "110100110101", now)
+        self.server.events(story[6:])
+        self.generate("late")
+        self.assertEqual(self.mind("late")[0], 6)
+        self.server.events(story[:6])
+        self.generate("late")
+        self.assertEqual(self.mind("late")[0], 12)
+        self.assertEqual(self.answers_judged("late"), 6)
+        self.server.events(answers("prompt", "o", "110100110101", now))
+        self.generate("prompt")
+        states = [bytes(r[0]) if isinstance(r[0], bytes) else r[0] for r in self.store.query(
+            "SELECT state FROM minds WHERE learner_id IN "
+            "(SELECT learner_id FROM learners WHERE external_id IN ('late', 'prompt'))")]
+        self.assertEqual(states[0], states[1])
+
+    def test_more_than_one_run_takes_all(self):
+        now = time.time() - 10 * DAY
+        for part in range(3):
+            self.server.events(answers("keen", "o%d" % part, "1101" * 75, now + part * DAY))
+        self.generate("keen")
+        self.assertEqual(self.mind("keen")[0], 900)
+        self.assertEqual(self.answers_judged("keen"), 900)
+
+    def test_thin_data(self):
+        self.server.events([event("new", "activity")])
+        data = self.generate("new")
+        self.assertEqual(data["predictions"], [])
+        self.assertIn("answered", data["reason"])
+        self.assertEqual(data["needed"]["graded"], 1)
+        self.assertIsNone(data["stats"]["avgProbability"])
+
+    def test_privacy(self):
+        self.server.events(answers("shy", "o", "0000", time.time() - 3600))
+        self.generate("shy")
+        self.server.request("PATCH", "/api/user/privacy", query={"userId": "shy"},
+                            body={"behavioralAnalysisEnabled": False})
+        data = self.generate("shy")
+        self.assertEqual(data["predictions"], [])
+        self.assertIn("switched", data["reason"])
+        self.assertEqual(int(self.one("SELECT count(*) FROM minds WHERE learner_id = (SELECT learner_id "
+                                      "FROM learners WHERE external_id = 'shy')")[0]), 0)
+
+    def test_who_does_not_count_in_sums_teaches_nothing(self):
+        self.server.events([event("alone", "activity")])
+        reply = self.server.request("PATCH", "/api/user/profile", {"userId": "alone", "includeInAnalytics": False})
+        self.assertEqual(reply.status, 200, reply)
+        self.server.events(answers("alone", "only-alone", "0110", time.time() - 3600))
+        before = self.store.query("SELECT outcomes FROM struggle_shared WHERE name = 'stack'")
+        self.generate("alone")
+        self.assertEqual(self.store.query("SELECT outcomes FROM struggle_shared WHERE name = 'stack'"), before)
+        self.assertEqual(self.mind("alone")[0], 4)
+
+    def test_opinion_is_not_an_outcome(self):
+        self.server.events(answers("opi", "o", "000000", time.time() - 3600))
+        p = self.generate("opi")["predictions"][0]
+        reply = self.server.post(PATH + "/" + p["id"] + "/feedback",
+                                 {"userId": "opi", "actualStruggle": True, "feedbackType": "HELPFUL", "helpfulness": 5})
+        self.assertEqual(reply.status, 200, reply)
+        data = reply.json["data"]
+        self.assertTrue(data["feedbackRecorded"])
+        self.assertEqual(data["predictionStatus"], "PENDING")
+        self.assertIsNone(data["actualOutcome"])
+        self.assertIsNone(data["modelAccuracyUpdate"])
+        for bad in ({}, {"actualStruggle": "yes"}, {"actualStruggle": True, "feedbackType": "X"},
+                    {"actualStruggle": True, "helpfulness": 6}, {"actualStruggle": True, "comments": "x" * 1001}):
+            self.assertProblem(self.server.post(PATH + "/" + p["id"] + "/feedback", {"userId": "opi", **bad}), 400)
+        self.assertProblem(self.server.post(PATH + "/nope/feedback", {"userId": "opi", "actualStruggle": True}), 404)
+        reply = self.server.post(PATH + "/" + p["id"] + "/dismiss", {"userId": "opi"})
+        self.assertEqual(reply.json["data"]["predictionStatus"], "DISMISSED")
+        self.assertEqual(self.listed("opi", status="PENDING", minProbability=0)["predictions"], [])
+
+    def test_rights_and_bad_input(self):
+        self.server.events(answers("eve", "o", "0000", time.time() - 3600))
+        p = self.generate("eve")["predictions"][0]
+        key = self.key("read,write", "mallory")
+        self.assertProblem(self.server.post(PATH + "/" + p["id"] + "/feedback", {"actualStruggle": True}, key=key), 404)
+        self.assertProblem(self.server.get(PATH, query={"userId": "eve"}, key=key), 404)
+        self.assertProblem(self.server.post(GENERATE, {"userId": "eve"}, key=self.key("read", "eve")), 403)
+        self.assertProblem(self.server.post(GENERATE, {"userId": "nobody-there"}), 404)
+        for days in (0, 31, "x", None):
+            self.assertProblem(self.server.post(GENERATE, {"userId": "eve", "daysAhead": days}), 400)
+        for query in ({"minProbability": 1.1}, {"minProbability": "x"}, {"status": "OPEN"}, {"limit": 0}):
+            self.assertProblem(self.server.get(PATH, query={"userId": "eve", **query}), 400)
+
+
+if __name__ == "__main__":
+    unittest.main()
