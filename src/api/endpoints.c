@@ -10,6 +10,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_goals,
     endpoints_recommendations,
     endpoints_predictions,
+    endpoints_interventions,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

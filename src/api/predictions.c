@@ -4,6 +4,7 @@
  * them. */
 #include "api/predictions.h"
 #include "api/learner.h"
+#include "api/performance.h"
 #include "base/assert.h"
 #include "night/struggle.h"
 #include "json/reader.h"
@@ -696,6 +697,8 @@ static enum err post_dismiss(struct api_call *c)
 
 #define PREDICTIONS \
     .tag = "predictions", .envelope = ENVELOPE_DATA, .errors = UINT64_C(1) << ERR_NOT_FOUND
+#define FLAT_PREDICTIONS \
+    .tag = "predictions", .envelope = ENVELOPE_FLAT, .errors = UINT64_C(1) << ERR_NOT_FOUND
 #define CHANGES                                                                             \
     .method = HTTP_POST, .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, .run = RUN_WORKER, \
     .round_trips = 1
@@ -719,5 +722,26 @@ const struct endpoint endpoints_predictions[] = {
      .id = "dismiss_prediction", .summary = "Take a forecast off the open ones",
      .params = dismiss_path, .body = dismiss_body, .body_optional = true,
      .in_size = sizeof(struct dismiss_body), .reply = feedback_reply, .handler = post_dismiss},
+    /* The paths of the former prediction service, flat. */
+    {FLAT_PREDICTIONS, .method = HTTP_GET, .path = "/predictions", .id = "service_get_predictions",
+     .summary = "As /api/analytics/predictions, flat", .scopes = SCOPE_READ,
+     .learner = LEARNER_QUERY, .query = predictions_query,
+     .in_size = sizeof(struct predictions_query), .reply = predictions_fields, .run = RUN_SMALL,
+     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_predictions},
+    {FLAT_PREDICTIONS, CHANGES, .path = "/predictions/generate",
+     .id = "service_generate_predictions",
+     .summary = "As /api/analytics/predictions/generate, flat", .body = generate_body,
+     .in_size = sizeof(struct generate_body), .reply = predictions_fields, .status = 201,
+     .handler = post_generate},
+    {FLAT_PREDICTIONS, CHANGES, .path = "/predictions/{id}/feedback",
+     .id = "service_post_prediction_feedback",
+     .summary = "As /api/analytics/predictions/{id}/feedback, flat", .params = feedback_path,
+     .body = feedback_body, .in_size = sizeof(struct feedback_body), .reply = feedback_reply,
+     .handler = post_feedback},
+    {FLAT_PREDICTIONS, .method = HTTP_GET, .path = "/model-performance",
+     .id = "service_get_model_performance", .summary = "As /api/analytics/model-performance, flat",
+     .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .reply = performance_fields, .run = RUN_SMALL,
+     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800},
+     .handler = get_model_performance},
     {.path = NULL},
 };

@@ -7,6 +7,7 @@ import unittest
 from tests.api.harness import both_engines, event
 
 PATH = "/api/analytics/predictions"
+INTERVENTIONS = "/api/analytics/interventions"
 GENERATE = PATH + "/generate"
 DAY = 86400
 
@@ -160,6 +161,50 @@ class Predictions:
             self.assertProblem(self.server.post(GENERATE, {"userId": "eve", "daysAhead": days}), 400)
         for query in ({"minProbability": 1.1}, {"minProbability": "x"}, {"status": "OPEN"}, {"limit": 0}):
             self.assertProblem(self.server.get(PATH, query={"userId": "eve", **query}), 400)
+
+    def test_a_proposal_goes_into_a_mission_once(self):
+        self.server.events(answers("doer", "hard", "0000000000", time.time() - 3600))
+        p = self.generate("doer")["predictions"][0]
+        data = self.server.get(INTERVENTIONS, query={"userId": "doer"}).json["data"]
+        self.assertEqual(data["summary"]["pending"], 1)
+        proposal = data["interventions"][0]
+        self.assertEqual((proposal["predictionId"], proposal["status"]), (p["id"], "PENDING"))
+        self.assertIsNone(proposal["effectiveness"])
+        self.assertEqual(data["grouped"][proposal["interventionType"]], [proposal["id"]])
+        path = INTERVENTIONS + "/" + proposal["id"] + "/apply"
+        self.assertProblem(self.server.post(path, {"userId": "doer", "applyToMissionId": "nope"}), 404)
+        self.server.events([event("other", "activity")])
+        self.assertProblem(self.server.post(path, {"userId": "other"}), 404)
+        reply = self.server.post(path, {"userId": "doer"})
+        self.assertEqual(reply.status, 200, reply)
+        mission = reply.json["data"]["missionId"]
+        rows = self.store.query("SELECT objective, estimated_minutes FROM mission_objectives WHERE mission = '%s'" % mission)
+        self.assertEqual([(r[0], int(r[1])) for r in rows], [("hard", 25)])
+        self.assertProblem(self.server.post(path, {"userId": "doer"}), 409, "ALREADY_APPLIED")
+        data = self.server.get(INTERVENTIONS, query={"userId": "doer"}).json["data"]
+        self.assertEqual(data["summary"]["applied"], 1)
+        self.assertEqual(data["interventions"][0]["appliedToMissionId"], mission)
+        self.assertEqual(data["effectivenessByType"]["FOCUS_SESSION"], {"avg": None, "interval": None, "count": 0, "total": 1})
+
+    def test_reduction_needs_outcomes(self):
+        self.server.events(answers("before", "o", "0000", time.time() - 3600))
+        data = self.server.get("/api/analytics/struggle-reduction", query={"userId": "before"}).json["data"]
+        self.assertIsNone(data["baselineRate"])
+        self.assertIsNone(data["improvementStatus"])
+        self.assertIn("No intervention", data["reason"])
+        self.assertEqual(data["timeline"], [])
+        self.assertProblem(self.server.get("/api/analytics/struggle-reduction",
+                                           query={"userId": "before", "period": "year"}), 400)
+
+    def test_the_former_service(self):
+        self.server.events(answers("old", "o", "0000", time.time() - 3600))
+        self.assertEqual(self.server.get("/health").json["success"], True)
+        reply = self.server.post("/predictions/generate", {"userId": "old"})
+        self.assertEqual((reply.status, reply.json["count"]), (201, 1))
+        self.assertEqual(self.server.get("/predictions", query={"userId": "old"}).json["predictions"],
+                         self.listed("old")["predictions"])
+        for path in ("/interventions", "/model-performance", "/struggle-reduction"):
+            self.assertEqual(self.server.get(path, query={"userId": "old"}).json["success"], True)
 
 
 if __name__ == "__main__":

@@ -217,3 +217,60 @@ SELECT until_at / 604800000000, count(*),
 SELECT parts FROM struggle_predictions
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY day DESC LIMIT 200;
+
+-- name: interventions_effect
+-- args: text
+SELECT i.type, count(*), count(p.struggled), sum(CASE WHEN p.struggled = 0 THEN 1 ELSE 0 END)
+  FROM interventions i
+  LEFT JOIN struggle_predictions p
+    ON p.learner_id = i.learner_id AND p.prediction = i.prediction
+ WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND i.applied_at IS NOT NULL
+ GROUP BY i.type ORDER BY i.type;
+
+-- name: interventions_since
+-- args: text
+SELECT min(applied_at) FROM interventions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- name: predictions_outcomes
+-- args: text, int
+SELECT made_at, until_at, struggled FROM struggle_predictions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND struggled IS NOT NULL
+ ORDER BY until_at DESC LIMIT $2;
+
+-- name: intervention_read
+-- args: text, text
+SELECT type, status, objective, prediction FROM interventions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND intervention = $2;
+
+-- The mission that is wanted, else the next one; and the minutes it gives the objective.
+-- name: intervention_mission
+-- args: text, text, text, int
+SELECT m.mission, mo.estimated_minutes FROM missions m
+  LEFT JOIN mission_objectives mo
+    ON mo.learner_id = m.learner_id AND mo.mission = m.mission
+   AND mo.objective = (SELECT i.objective FROM interventions i
+                        WHERE i.learner_id = m.learner_id AND i.intervention = $2)
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND m.status IN ('PENDING', 'IN_PROGRESS') AND m.day >= $4
+   AND ($3 IS NULL OR m.mission = $3)
+ ORDER BY m.day, m.mission LIMIT 1;
+
+-- name: intervention_prerequisites
+-- args: text, text
+SELECT p.prerequisite FROM objective_prerequisites p
+ WHERE p.objective = (SELECT i.objective FROM interventions i
+         WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND i.intervention = $2)
+ ORDER BY p.strength DESC, p.prerequisite LIMIT 3;
+
+-- name: intervention_apply
+-- args: int, text, int, text, text
+UPDATE interventions SET status = 'IN_PROGRESS', applied_at = $3, mission = $4, actions = $5
+ WHERE learner_id = $1 AND intervention = $2 AND status = 'PENDING';
+
+-- name: prediction_treat
+-- args: int, text
+UPDATE struggle_predictions SET treated = 1 WHERE learner_id = $1 AND prediction = $2;
