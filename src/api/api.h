@@ -137,6 +137,7 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
     endpoints_calendar[], endpoints_user[], endpoints_cache[],
     endpoints_operate[],
     endpoints_predictions[], endpoints_interventions[];
+extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
 

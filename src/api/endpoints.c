@@ -4,6 +4,7 @@
 const struct endpoint *const endpoint_families[] = {
     endpoints_events,
     endpoints_sessions,
+    endpoints_missions,
     endpoints_analytics,
     endpoints_load,
     endpoints_patterns,

@@ -175,6 +175,7 @@ CREATE TABLE sessions (
     PRIMARY KEY (learner_id, session)
 ) {clustered};
 CREATE INDEX sessions_by_time ON sessions (learner_id, first_at);
+CREATE INDEX sessions_by_mission ON sessions (learner_id, mission) WHERE mission IS NOT NULL;
 
 CREATE TABLE session_objectives (
     learner_id {int} NOT NULL,

@@ -1,0 +1,120 @@
+-- Missions, and what a new one is made of.
+
+-- name: mission_settings
+-- args: text
+SELECT default_mission_minutes FROM learners WHERE external_id = $1;
+
+-- The day's missions, the one that counts first.
+-- name: missions_of_day
+-- args: text, int
+SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
+       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
+       m.difficulty_rating, count(mo.position),
+       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+  FROM missions m
+  LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.day = $2
+ GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
+       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
+       m.difficulty_rating
+ ORDER BY CASE WHEN m.status = 'SKIPPED' THEN 1 ELSE 0 END, m.created_at DESC, m.mission DESC
+ LIMIT 100;
+
+-- name: mission_full
+-- args: text, text
+SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
+       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
+       m.difficulty_rating, count(mo.position),
+       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+  FROM missions m
+  LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.mission = $2
+ GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
+       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
+       m.difficulty_rating;
+
+-- Newest first, behind the place ($3, $4) if there is one.
+-- name: mission_history
+-- args: text, text, int, text, int
+SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
+       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
+       m.difficulty_rating, count(mo.position),
+       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+  FROM (SELECT * FROM missions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+           AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
+         ORDER BY day DESC, mission DESC LIMIT $5) AS m
+  LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
+ GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
+       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
+       m.difficulty_rating
+ ORDER BY m.day DESC, m.mission DESC;
+
+-- name: mission_count
+-- args: text, text
+SELECT count(*) FROM missions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND (CAST($2 AS TEXT) IS NULL OR status = $2);
+
+-- The sessions of the missions of mission_history.
+-- name: mission_history_sessions
+-- args: text, text, int, text, int
+SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
+       s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
+       s.untimed, s.reviews, s.notes
+  FROM (SELECT * FROM missions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+           AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
+         ORDER BY day DESC, mission DESC LIMIT $5) AS m
+  JOIN sessions s ON s.learner_id = m.learner_id AND s.mission = m.mission
+ ORDER BY s.first_at, s.session;
+
+-- name: mission_sessions
+-- args: text, text, int
+SELECT mission, session, first_at, last_at, started_at, completed_at, declared_ms,
+       declared_pause_ms, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms,
+       untimed, reviews, notes
+  FROM sessions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mission = $2
+ ORDER BY first_at, session LIMIT $3;
+
+-- What the learner has worked on, with what came of it; the longest ago first.
+-- name: mission_known
+-- args: text, int
+SELECT t.topic, o.name, o.complexity, o.high_yield, o.course, t.study_ms, t.sessions,
+       t.answers + t.reviews, t.correct + t.recalled, t.last_at
+  FROM topics t LEFT JOIN objectives o ON o.objective = t.topic
+ WHERE t.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND t.topic_kind = 3
+ ORDER BY t.last_at, t.topic LIMIT $2;
+
+-- What is new to the learner in the courses that he or she has worked on.
+-- name: mission_new
+-- args: text, int
+SELECT o.objective, o.name, o.complexity, o.high_yield, o.course, 0, 0, 0, 0, NULL
+  FROM topics c
+  JOIN objectives o ON o.course = c.topic
+  LEFT JOIN topics t ON t.learner_id = c.learner_id AND t.topic_kind = 3 AND t.topic = o.objective
+ WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND c.topic_kind = 1
+   AND t.topic IS NULL
+ ORDER BY o.objective LIMIT $2;
+
+-- Cards that are due on local day $2: recall has fallen to nine tenths.
+-- name: mission_due
+-- args: text, int, int
+SELECT i.objective, c.stability_micro, c.memory_day
+  FROM cards c JOIN items i ON i.item = c.item
+ WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND c.stability_micro > 0 AND c.memory_day * 1000000 + c.stability_micro <= $2 * 1000000
+   AND i.objective IS NOT NULL
+ ORDER BY i.objective LIMIT $3;
+
+-- name: mission_prerequisites
+-- args: text, int
+SELECT p.objective, p.prerequisite, p.strength
+  FROM topics c
+  JOIN objectives o ON o.course = c.topic
+  JOIN objective_prerequisites p ON p.objective = o.objective
+ WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND c.topic_kind = 1
+ ORDER BY p.objective, p.prerequisite LIMIT $2;

@@ -1,0 +1,136 @@
+"""Missions: made, read, replaced, and done."""
+import threading
+import unittest
+
+from tests.api.harness import both_engines, event
+from tests.api.test_answers import at, date, session, text
+
+BASE = "/api/learning/mission"
+
+
+@both_engines
+class Missions:
+    def setUp(self):
+        super().setUp()
+        self.learner = "l-" + self.id().rsplit(".", 1)[1].replace("test_", "")
+        events = []
+        for i, right in enumerate((1, 3, 5, 9)):
+            events += [event(self.learner, "answer", at=text(at(3, 9, 10 * i + k)), item="i%d" % k, correct=k < right,
+                             objective="o%d" % i, durationMs=30000, session="s%d" % i) for k in range(10)]
+        self.server.events(events)
+
+    def get(self, path, **query):
+        reply = self.server.get(BASE + path, query={"userId": self.learner, **query})
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json["data"]
+
+    def generate(self, created=True, **body):
+        reply = self.server.post(BASE + "/generate", {"userId": self.learner, **body})
+        self.assertEqual((reply.status, reply.json["data"]["created"]), (200, created), reply)
+        return reply.json["data"]
+
+    def tick(self, mission, objective, **kw):
+        return self.server.request("PATCH", "%s/%s/objectives/%s/complete" % (BASE, mission, objective),
+                                   query={"userId": self.learner} | kw)
+
+    def test_reading_makes_nothing(self):
+        data = self.get("/today")
+        self.assertEqual((data["mission"], data["objectives"], data["progress"]["total"]), (None, [], 0))
+        self.assertIn("generate", data["reason"])
+        preview = self.get("/preview")
+        self.assertEqual((preview["preview"], preview["date"]), (True, date(-1)))
+        self.assertGreater(len(preview["objectives"]), 1)
+        self.assertEqual(self.get("/history")["missions"], [])
+
+    def test_generate_is_once_a_day(self):
+        data = self.generate(targetMinutes=40)
+        mission = data["mission"]
+        self.assertEqual((mission["date"], mission["status"]), (date(0), "PENDING"))
+        self.assertTrue(38 <= data["estimatedMinutes"] <= 42, data["estimatedMinutes"])
+        self.assertEqual(sum(o["estimatedMinutes"] for o in data["objectives"]), data["estimatedMinutes"])
+        self.assertEqual([o["objectiveId"] for o in data["objectives"]], [o["objectiveId"] for o in data["choice"]])
+        self.assertTrue(all(o["reasons"] for o in data["choice"]))
+        again = self.generate(False, targetMinutes=90)
+        self.assertEqual((again["mission"]["id"], again["mission"]["estimatedMinutes"]),
+                         (mission["id"], mission["estimatedMinutes"]))
+        self.assertEqual(self.get("/today")["mission"]["id"], mission["id"])
+        self.assertEqual(self.get("/" + mission["id"])["objectives"], data["objectives"])
+
+    def test_two_at_once_make_one(self):
+        replies = []
+        threads = [threading.Thread(target=lambda: replies.append(
+            self.server.post(BASE + "/generate", {"userId": self.learner}))) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sum(r.json["data"]["created"] for r in replies), 1)
+        self.assertEqual(len({r.json["data"]["mission"]["id"] for r in replies}), 1)
+        self.assertEqual(self.get("/history")["total"], 1)
+
+    def test_weak_areas_only(self):
+        chosen = self.generate(prioritizeWeakAreas=True, targetMinutes=120)["choice"]
+        self.assertTrue(chosen)
+        self.assertNotIn("o3", [o["objectiveId"] for o in chosen])
+        self.assertTrue(all(o["masteryProbability"] < .7 for o in chosen))
+
+    def test_regenerate_keeps_the_old_one(self):
+        old = self.generate()["mission"]["id"]
+        self.server.events(session(self.learner, "served", at(0, 0), 0, complete=False, mission=old) +
+                           [event(self.learner, "activity", session="served", mission=old)])
+        new = self.generate(regenerate=True, targetMinutes=30)["mission"]
+        self.assertNotEqual(new["id"], old)
+        data = self.get("/" + old)
+        self.assertEqual((data["mission"]["status"], [s["id"] for s in data["studySessions"]]), ("SKIPPED", ["served"]))
+        self.assertEqual(self.get("/today")["mission"]["id"], new["id"])
+        path = "%s/%s/regenerate" % (BASE, old)
+        self.assertProblem(self.server.post(path, {}, query={"userId": self.learner}), 409, "MISSION_CLOSED")
+        reply = self.server.post("%s/%s/regenerate" % (BASE, new["id"]), {"targetMinutes": 60}, query={"userId": self.learner})
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(self.get("/today")["mission"]["id"], reply.json["data"]["mission"]["id"])
+        listed = self.get("/history", status="SKIPPED")
+        self.assertEqual((listed["total"], [m["status"] for m in listed["missions"]]), (2, ["SKIPPED"] * 2))
+        first = self.get("/history", limit=2)
+        rest = self.get("/history", limit=2, cursor=first["nextCursor"])
+        self.assertEqual(len({m["id"] for m in first["missions"] + rest["missions"]}), 3)
+        self.assertIsNone(rest["nextCursor"])
+
+    def test_done(self):
+        data = self.generate(targetMinutes=30)
+        mission, ids = data["mission"]["id"], [o["objectiveId"] for o in data["objectives"]]
+        self.server.events([event(self.learner, "activity", mission=mission, session="w", durationMs=1200000)])
+        for i, objective in enumerate(ids):
+            reply = self.tick(mission, objective)
+            self.assertEqual(reply.status, 200, reply)
+            told = reply.json["data"]
+            self.assertEqual((told["progress"]["completed"], told["progress"]["allComplete"]), (i + 1, i + 1 == len(ids)))
+            self.assertEqual(told["mission"]["status"], "COMPLETED" if i + 1 == len(ids) else "IN_PROGRESS")
+        self.assertIsNone(told["nextObjective"])
+        self.assertEqual((told["mission"]["actualMinutes"], told["mission"]["completionRate"]), (20, 100))
+        self.assertIsNotNone(told["mission"]["completedAt"])
+        self.assertEqual(self.tick(mission, ids[0]).json["data"], told | {"objective": self.tick(mission, ids[0]).json["data"]["objective"]})
+        reply = self.server.post(BASE + "/generate", {"userId": self.learner, "regenerate": True})
+        self.assertProblem(reply, 409, "MISSION_COMPLETED")
+
+    def test_refuses(self):
+        mission = self.generate()["mission"]["id"]
+        self.server.events([event("other", "activity")])
+        for path in ("/" + mission, "/none"):
+            self.assertProblem(self.server.get(BASE + path, query={"userId": "other"}), 404, "MISSION_NOT_FOUND")
+        self.assertProblem(self.tick(mission, "none"), 404, "OBJECTIVE_NOT_FOUND")
+        self.assertProblem(self.tick(mission, "o1", userId="other"), 404)
+        for field, value in (("targetMinutes", 14), ("targetMinutes", 121), ("targetMinutes", "x"), ("targetMinutes", -1),
+                             ("date", "soon"), ("date", ""), ("date", date(1)), ("date", date(-100)), ("regenerate", 1)):
+            with self.subTest(field=field, value=value):
+                self.assertProblem(self.server.post(BASE + "/generate", {"userId": self.learner, field: value}), 400, field=field)
+        for path, query in (("/history", {"limit": 0}), ("/history", {"status": "DONE"}), ("/history", {"cursor": "x"}),
+                            ("/preview", {"date": "x"})):
+            self.assertProblem(self.server.get(BASE + path, query={"userId": self.learner, **query}), 400, field=next(iter(query)))
+        self.assertProblem(self.server.post(BASE + "/generate", {"userId": "other"}), 422, "NOTHING_TO_STUDY")
+        key = self.key("read", learner=self.learner)
+        self.assertProblem(self.server.post(BASE + "/generate", {}, key=key), 403)
+
+
+
+if __name__ == "__main__":
+    unittest.main()
