@@ -5,6 +5,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_events,
     endpoints_sessions,
     endpoints_missions,
+    endpoints_mission_analytics,
     endpoints_analytics,
     endpoints_load,
     endpoints_patterns,
