@@ -79,8 +79,8 @@ static void learns_from_outcomes(void **state)
 
     rng_seed(&r, 7);
     for (int i = 0; i < 3000; i++) {
-        double faded = rng_unit(&r), x[OUTLOOK_INPUTS] = {1, rng_unit(&r) - 0.5, faded, 0, 0};
-        bool struggled = rng_unit(&r) < 1 / (1 + exp(-(4 * faded - 2 - x[INPUT_SKILL])));
+        double faded = rng_unit(&r) - 0.5, x[OUTLOOK_INPUTS] = {1, rng_unit(&r) - 0.5, faded, 0, 0};
+        bool struggled = rng_unit(&r) < 1 / (1 + exp(-(4 * faded - x[INPUT_SKILL])));
 
         outlook_learn(&m, x, struggled);
     }
