@@ -130,6 +130,15 @@ class Missions:
         key = self.key("read", learner=self.learner)
         self.assertProblem(self.server.post(BASE + "/generate", {}, key=key), 403)
 
+    def test_analysis_switched_off(self):
+        reply = self.server.request("PATCH", "/api/user/privacy", {"behavioralAnalysisEnabled": False},
+                                    query={"userId": self.learner})
+        self.assertEqual(reply.status, 200, reply)
+        self.assertProblem(self.server.post(BASE + "/generate", {"userId": self.learner}), 403, "ANALYSIS_DISABLED")
+        data = self.get("/preview")
+        self.assertEqual(data["objectives"], [])
+        self.assertIn("switched", data["reason"])
+        self.assertIn("switched", self.get("/today")["reason"])
 
 
 if __name__ == "__main__":
