@@ -89,15 +89,16 @@ SELECT t.topic, o.name, o.complexity, o.high_yield, o.course, t.study_ms, t.sess
  WHERE t.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND t.topic_kind = 3
  ORDER BY t.last_at, t.topic LIMIT $2;
 
--- What is new to the learner in the courses that he or she has worked on.
+-- What is new to the learner in the twelve courses that he or she last worked on.
 -- name: mission_new
 -- args: text, int
 SELECT o.objective, o.name, o.complexity, o.high_yield, o.course, 0, 0, 0, 0, NULL
-  FROM topics c
+  FROM (SELECT learner_id, topic FROM topics
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND topic_kind = 1 ORDER BY last_at DESC LIMIT 12) c
   JOIN objectives o ON o.course = c.topic
   LEFT JOIN topics t ON t.learner_id = c.learner_id AND t.topic_kind = 3 AND t.topic = o.objective
- WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND c.topic_kind = 1
-   AND t.topic IS NULL
+ WHERE t.topic IS NULL
  ORDER BY o.objective LIMIT $2;
 
 -- Cards that are due on local day $2: recall has fallen to nine tenths.
@@ -113,8 +114,9 @@ SELECT i.objective, c.stability_micro, c.memory_day
 -- name: mission_prerequisites
 -- args: text, int
 SELECT p.objective, p.prerequisite, p.strength
-  FROM topics c
+  FROM (SELECT topic FROM topics
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND topic_kind = 1 ORDER BY last_at DESC LIMIT 12) c
   JOIN objectives o ON o.course = c.topic
   JOIN objective_prerequisites p ON p.objective = o.objective
- WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND c.topic_kind = 1
  ORDER BY p.objective, p.prerequisite LIMIT $2;
