@@ -217,8 +217,8 @@ static void what_servers_must_not_answer(void **state)
         "<a></b>",
         "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>",
         "<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>",
-        "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b "
-        "\"&a;&a;&a;&a;&a;&a;&a;&a;\">]><a>&b;</a>",
+        ("<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b "
+         "\"&a;&a;&a;&a;&a;&a;&a;&a;\">]><a>&b;</a>"),
     };
     struct dav_response *r;
     struct arena arena;
