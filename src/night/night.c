@@ -100,12 +100,14 @@ struct night_task {
     int64_t due_at, next_at;
 };
 
-/* Another process may have done it meanwhile: then its claim stands and nothing is written. */
+/* Another process may have done it meanwhile, or the learner has withdrawn from analysis: then
+ * nothing is written. Who has withdrawn is still due, and has no results the next time. */
 static enum err task_run(struct ingest_task *task, struct store_conn *conn)
 {
     struct night_task *t = task->user;
-    const struct value claim[] = {V_I(t->work->learner_id), V_I(t->due_at), V_I(t->next_at)};
-    struct bulk bulk = {.stmt = STMT_NIGHT_CLAIM, .rows = 1, .cols = 3, .v = claim};
+    const struct value claim[] = {V_I(t->work->learner_id), V_I(t->due_at), V_I(t->next_at),
+                                  V_I(t->work->bulk_count > 0)};
+    struct bulk bulk = {.stmt = STMT_NIGHT_CLAIM, .rows = 1, .cols = COUNT(claim), .v = claim};
     enum err e = store_write(conn, &bulk, 1);
 
     if (e != ERR_OK || bulk.changed == 0)
@@ -141,7 +143,9 @@ static enum err write_through(struct night *n, struct night_work *w, int64_t due
     t.task = (struct ingest_task){.run = task_run, .done = task_done, .user = &t};
     if (w->bulk_count > 0)
         t.task.learner = w->learner; /* a claim alone makes nothing untrue that was answered */
+    pthread_mutex_lock(&n->lock);
     n->task_done = false;
+    pthread_mutex_unlock(&n->lock);
     enum err e = ingest_submit_task(n->options.ingest, &t.task);
     if (e != ERR_OK)
         return e;
@@ -161,6 +165,13 @@ static int64_t next_night(const struct night *n, const struct night_work *w)
     return at > w->now_us ? at : civil_to_us(w->zone, w->today + 1, n->options.minute * 60);
 }
 
+/* Not the store's, nor somebody else's who was faster: it would fail again at once. */
+static bool is_its_own_fault(enum err e)
+{
+    return e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_CONFLICT && e != ERR_BUSY &&
+           e != ERR_STORE_DOWN && e != ERR_STORAGE_FULL && e != ERR_NOT_READY;
+}
+
 static enum err run_one(struct night *n, struct str learner, int64_t due_at)
 {
     struct night_work *w = calloc(1, sizeof *w);
@@ -174,9 +185,9 @@ static enum err run_one(struct night *n, struct str learner, int64_t due_at)
     w->deadline_us = clock_mono_us() + WORK_US;
     w->now_us = clock_us();
     enum err e = night_compute(w, learner, NULL);
-    if (e == ERR_OK) {
+    if (e == ERR_OK)
         e = write_through(n, w, due_at, w->more ? w->now_us : next_night(n, w));
-    } else if (e != ERR_NOT_FOUND && e != ERR_STORE_DOWN && w->learner.p) {
+    if (is_its_own_fault(e) && w->learner.p) {
         log_event(LOG_WARN, "night.failed", LOG_C("error", err_code(e)),
                   LOG_C("detail", store_conn_detail(n->conn)));
         w->bulk_count = w->guard.rows = 0; /* the others must not wait for this one for ever */
@@ -205,8 +216,8 @@ static int32_t run_due(struct night *n)
         e = run_one(n, value_str(&v[0]), due_at);
         n->behind_us = due_at > 0 ? clock_us() - due_at : 0;
         atomic_fetch_add(e == ERR_OK ? &n->learners : &n->failed, 1);
-        if (e != ERR_STORE_DOWN && e != ERR_BUSY)
-            e = ERR_OK;
+        if (is_its_own_fault(e) || e == ERR_CONFLICT || e == ERR_NOT_FOUND)
+            e = ERR_OK; /* the next one */
     }
     if (e == ERR_STORE_DOWN) {
         store_disconnect(n->conn);

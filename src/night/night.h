@@ -1,10 +1,10 @@
 /* night - what is worked out for each learner once a day, in the hours when nobody looks, and on
  * demand: patterns, predictions, recommendations, tomorrow's mission, upkeep.
  *
- * A step reads sums (never history; at most three round trips), calls the twin's pure functions,
- * and leaves rows to be written. The rows of all steps of one learner are written in one
- * transaction on a writer thread, which the caches hear of. A step that finds nothing new writes
- * nothing.
+ * A step reads what it needs in a few round trips: sums, and of the log only what came since its
+ * last run or what its own header says. It calls the twin's pure functions and leaves rows to be
+ * written. The rows of all steps of one learner are written in one transaction on a writer thread,
+ * which the caches hear of. A step that finds nothing new writes nothing.
  *
  * The runner takes learners whose night has come (02:00 of their own zone by default) one after the
  * other. Several processes share the work: a learner is claimed by moving the row's next night, in
