@@ -119,11 +119,11 @@ static void refill(struct keeper *k)
     struct arena arena;
     bool end = false;
 
-    k->refill = false;
     filter_stats(k->tiers->filter, &before);
     if (filter_rebuild_begin(k->tiers->filter, before.added < 10000 ? 10000 : 2 * before.added) !=
         ERR_OK)
-        return;
+        return; /* no memory; at the next look */
+    k->refill = false;
     arena_init(&arena, PAGE_ARENA_MAX);
     enum err e = ERR_OK;
     while (e == ERR_OK && !end && !stopping(k)) {
