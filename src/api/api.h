@@ -141,6 +141,7 @@ extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[]
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
 
+struct night;
 struct workers;
 struct tiers;
 struct api_options {
@@ -149,6 +150,7 @@ struct api_options {
     struct store *store;
     struct ingest *ingest;
     struct auth *auth;
+    struct night *night; /* NULL: no nightly analysis in this process */
 };
 MUST_CHECK enum err api_new(const struct api_options *options, struct api **ret, char *ret_detail);
 /* The callbacks for the HTTP server; user = api. */

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "night/night.h"
 
 #include <stdio.h>
 
@@ -134,6 +135,16 @@ static void print_ingest(struct metrics_page *p, const struct ingest_stats *s)
     metrics_page_value(p, METRIC_INGEST_GROUP_MAX, (double)s->group_events_max);
 }
 
+static void print_night(struct metrics_page *p, const struct night *n)
+{
+    struct night_stats s;
+
+    night_stats(n, &s);
+    metrics_page_value(p, METRIC_NIGHT_LEARNERS, (double)s.learners);
+    metrics_page_value(p, METRIC_NIGHT_FAILED, (double)s.failed);
+    metrics_page_value(p, METRIC_NIGHT_BEHIND, (double)s.behind_us / US_PER_S);
+}
+
 static bool is_ready(struct api *a)
 {
     struct health_seen h = health_seen(a);
@@ -168,6 +179,8 @@ static enum err get_metrics(struct api_call *c)
     metrics_print_workers(&p, &workers);
     metrics_print_store(&p, a->options.store);
     cache_metrics(a, &p);
+    if (a->options.night)
+        print_night(&p, a->options.night);
     metrics_page_value(&p, METRIC_LOG_DROPPED, (double)log_dropped());
     if (a->access)
         metrics_page_value(&p, METRIC_ACCESS_DROPPED, (double)access_dropped(a->access));

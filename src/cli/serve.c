@@ -294,6 +294,7 @@ static int start(const struct command_call *call, struct parts *p)
         .store = p->store,
         .ingest = p->ingest,
         .auth = p->auth,
+        .night = p->night,
     };
 
     e = api_new(&options, &p->api, detail);

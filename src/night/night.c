@@ -22,7 +22,7 @@ struct night {
     struct store_conn *conn;
     pthread_t thread;
     bool started;
-    _Atomic int64_t learners, failed, behind_us, last_run_us;
+    _Atomic int64_t learners, failed, behind_us;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
@@ -224,8 +224,6 @@ static int32_t run_due(struct night *n)
         n->conn = NULL;
         count = 0;
     }
-    if (count > 0)
-        n->last_run_us = clock_us();
     arena_fini(&arena);
     return e == ERR_OK ? count : 0;
 }
@@ -265,7 +263,6 @@ enum err night_new(const struct night_options *options, struct night **ret)
     if (!n)
         return ERR_NOMEM;
     n->options = *options;
-    n->last_run_us = TIME_NONE;
     pthread_mutex_init(&n->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -285,8 +282,7 @@ void night_stats(const struct night *n, struct night_stats *ret)
     *ret = (struct night_stats){
         .learners = atomic_load(&n->learners),
         .failed = atomic_load(&n->failed),
-        .waiting_us = atomic_load(&n->behind_us),
-        .last_run_us = atomic_load(&n->last_run_us),
+        .behind_us = atomic_load(&n->behind_us),
     };
 }
 

@@ -59,8 +59,8 @@ struct night_options {
     int32_t minute;        /* of the local day at which the night begins; 120 */
 };
 struct night_stats {
-    int64_t learners, failed, waiting_us; /* waiting: how far behind the runner is */
-    int64_t last_run_us;                  /* UTC; TIME_NONE */
+    int64_t learners, failed; /* since start; of failed ones nothing was written */
+    int64_t behind_us;        /* how long the last one waited past its time */
 };
 struct night;
 MUST_CHECK enum err night_new(const struct night_options *options, struct night **ret);

@@ -1,5 +1,6 @@
 """The nightly analysis: whose night comes when, and that each learner is taken once."""
 import datetime
+import re
 import time
 import zoneinfo
 
@@ -48,6 +49,16 @@ class Nights:
         thin = self.profile("new")
         self.assertIsNone(thin["personalizedForgettingCurve"])
         self.assertEqual(thin["estimates"]["personalizedForgettingCurve"]["needed"]["graded"], 31)
+
+    def test_what_was_done_is_counted(self):
+        self.server.events([event("cora", "activity")])
+        self.restart()
+        self.wait_for_night("cora")
+        until, page = time.monotonic() + 60, ""
+        while not re.search(r"^doppel_night_learners_total [1-9]", page, re.M):
+            self.assertLess(time.monotonic(), until, page)
+            page = self.server.get("/metrics").body.decode()
+        self.assertIn("doppel_night_failed_total 0", page)
 
     def profile(self, learner):
         reply = self.server.get("/api/analytics/learning-profile", query={"userId": learner})

@@ -45,6 +45,8 @@ static void print_all(const struct metrics *m, struct buf *out)
         else
             metrics_page_value(&p, (enum metric)i, i);
     }
+    for (int i = METRIC_NIGHT_LEARNERS; i <= METRIC_NIGHT_BEHIND; i++)
+        metrics_page_value(&p, (enum metric)i, i);
     metrics_page_value(&p, METRIC_LOG_DROPPED, 0);
     metrics_page_value(&p, METRIC_ACCESS_DROPPED, 0);
     metrics_print_process(&p);
