@@ -72,6 +72,7 @@ struct endpoint {
     int32_t deadline_ms;        /* 0: the setting's */
     size_t body_max, arena_max, reply_max; /* 0: the settings' */
     struct cache_policy cache;
+    bool repeats;               /* listens to Idempotency-Key: idempotency.h. About a learner, and no body_raw */
     uint64_t errors;            /* bit set of enum err beside 400, 401, 403, 429, 500, 503: documented */
     enum err (*handler)(struct api_call *call);
 };

@@ -13,8 +13,8 @@ static bool loop_may(const struct call *c)
     const struct api *a = c->pub.api;
     enum api_run run = c->pub.row->run;
 
-    if (c->stage == STAGE_THEN && c->submitted != ERR_OK)
-        return true; /* only a refusal is left to be sent */
+    if (c->stage == STAGE_THEN && (c->submitted != ERR_OK || c->printed))
+        return true; /* there is only something to be sent */
     if ((c->heavy || c->moved) && c->stage != STAGE_CACHE)
         return false;
     switch (c->stage) {
@@ -56,7 +56,7 @@ static bool stage_needs_store(const struct call *c)
         return false;
     case STAGE_HANDLER:
     case STAGE_THEN:
-        return c->submitted == ERR_OK && (c->pub.row->run != RUN_LOOP || c->moved);
+        return c->submitted == ERR_OK && !c->printed && (c->pub.row->run != RUN_LOOP || c->moved);
     }
     UNREACHABLE();
 }
@@ -156,9 +156,10 @@ static enum err stage_run(struct call *c)
         break;
     case STAGE_CACHE: /* call_run()'s own */
     case STAGE_HANDLER:
-        return pub->row->handler(pub);
+        e = idempotency_begin(c);
+        return e == ERR_OK && !c->printed ? pub->row->handler(pub) : e;
     case STAGE_THEN:
-        if (c->submitted != ERR_OK)
+        if (c->submitted != ERR_OK || c->printed)
             return c->submitted;
         return c->then_events   ? c->then_events(pub, c->batch->results, c->batch->count)
                : c->then_change ? c->then_change(pub)
@@ -175,6 +176,7 @@ static enum err stage_run(struct call *c)
 static void handler_undo(struct call *c)
 {
     c->moved = true;
+    c->printed = false;
     c->pending = PENDING_NONE;
     c->pub.pending = false;
     c->pub.reply = NULL;

@@ -9,10 +9,12 @@
  *   cached.c the cache: what is asked before the handler, what is kept after it
  *   input.c  path, query and body into row->in_size bytes; whom the call is about
  *   reply.c  envelopes, problems, ETag, CORS: everything that leaves
- *   submit.c events and changes by way of the writers */
+ *   submit.c events and changes by way of the writers
+ *   idempotency.c  the same request twice */
 #pragma once
 #include "api/api.h"
 #include "api/cached.h"
+#include "api/idempotency.h"
 #include "calendar/sync.h"
 #include "cli/config.h"
 #include "http/router.h"
@@ -49,6 +51,7 @@ struct route {
     bool cached; /* answers are kept: cached.h */
 };
 
+enum pending { PENDING_NONE, PENDING_EVENTS, PENDING_CHANGE };
 enum stage { STAGE_WHO, STAGE_INPUT, STAGE_CACHE, STAGE_HANDLER, STAGE_THEN };
 
 #define MEDIA_JSON "application/json"
@@ -70,13 +73,15 @@ struct call {
     struct work work;
 
     /* The way through a writer; prepared by api_ingest() and api_change(). */
-    enum { PENDING_NONE, PENDING_EVENTS, PENDING_CHANGE } pending;
+    enum pending pending;
     struct ingest_batch *batch; /* in the call's arena */
     struct ingest_task task;
     enum err (*then_events)(struct api_call *c, const struct ingest_result *results, int32_t count);
     enum err (*change)(struct api_call *c, struct store_conn *conn);
     enum err (*then_change)(struct api_call *c);
     bool beside;        /* the call succeeds even where its change fails */
+    struct idempotency idempotency;
+    bool printed;       /* the reply lies in the exchange, finished but for its headers */
     enum err submitted; /* how the writer ended */
     enum err failed;    /* how the handler ended, while the call goes back to its loop */
 };
@@ -155,6 +160,8 @@ bool input_learner_needs_store(const struct call *c);
 
 /* reply.c */
 void reply_send(struct call *c, enum err e);
+/* What the handler made, into the exchange. ERR_NOMEM: longer than may be. */
+MUST_CHECK enum err reply_print(struct call *c);
 /* Fills x with a problem document. c may be NULL: the server refuses. */
 void reply_problem(struct api *a, struct http_exchange *x, struct call *c, enum err e,
                    const struct problem *p);

@@ -11,7 +11,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <xxhash.h>
 
 enum {
     GOALS_MAX = 200,
@@ -279,19 +278,11 @@ static enum err goal_insert(struct api_call *c, struct store_conn *conn)
     return e == ERR_OK ? store_write(conn, bulks, COUNT(bulks)) : e;
 }
 
-/* The same Idempotency-Key gives the same id, so that a repeat makes no second goal. */
 static enum err goal_name(struct api_call *c, struct goal_in *in)
 {
-    struct str key = http_header_get(&c->x->request, STR("idempotency-key"));
     uint64_t id[2];
 
-    if (key.p && key.n > 0) {
-        XXH128_hash_t h = XXH3_128bits(key.p, key.n);
-        id[0] = h.high64;
-        id[1] = h.low64;
-    } else {
-        random_bytes(id, sizeof id);
-    }
+    random_bytes(id, sizeof id);
     in->id = arena_printf(c->arena, "g%016llx%016llx", (unsigned long long)id[0],
                           (unsigned long long)id[1]);
     if (!in->title.p)
@@ -624,7 +615,7 @@ const struct endpoint endpoints_goals[] = {
      .path = GOALS,
      .id = "create_goal",
      .tag = "goals",
-     .summary = "Set a goal; the same Idempotency-Key makes no second one",
+     .summary = "Set a goal",
      .scopes = SCOPE_WRITE,
      .learner = LEARNER_BODY,
      .body = goal_body,
@@ -635,7 +626,7 @@ const struct endpoint endpoints_goals[] = {
      .run = RUN_SMALL,
      .round_trips = 2,
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT) | ONE(ERR_UNPROCESSABLE),
-     .handler = post_goal},
+     .repeats = true, .handler = post_goal},
     {.method = HTTP_GET,
      .path = GOALS "/{id}",
      .id = "get_goal",

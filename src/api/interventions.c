@@ -726,7 +726,7 @@ const struct endpoint endpoints_interventions[] = {
      .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, .run = RUN_WORKER, .round_trips = 1,
      .params = apply_path, .body = apply_body, .body_optional = true,
      .in_size = sizeof(struct apply), .reply = applied_reply,
-     .errors = UINT64_C(1) << ERR_NOT_FOUND | UINT64_C(1) << ERR_CONFLICT, .handler = post_apply},
+     .errors = UINT64_C(1) << ERR_NOT_FOUND | UINT64_C(1) << ERR_CONFLICT, .repeats = true, .handler = post_apply},
     /* The paths of the former prediction service, flat. */
     {FLAT_INTERVENTIONS, READS, .path = "/interventions", .id = "service_get_interventions",
      .summary = "As /api/analytics/interventions, flat", .reply = interventions_fields,
@@ -742,6 +742,6 @@ const struct endpoint endpoints_interventions[] = {
      .learner = LEARNER_BODY, .run = RUN_WORKER, .round_trips = 1, .params = apply_path,
      .body = apply_body, .body_optional = true, .in_size = sizeof(struct apply),
      .reply = applied_reply, .errors = UINT64_C(1) << ERR_NOT_FOUND | UINT64_C(1) << ERR_CONFLICT,
-     .handler = post_apply},
+     .repeats = true, .handler = post_apply},
     {.path = NULL},
 };

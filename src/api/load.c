@@ -904,7 +904,7 @@ const struct endpoint endpoints_load[] = {
      .summary = "Compute the present load and keep it as a sample",
      .scopes = SCOPE_INGEST | SCOPE_WRITE, .learner = LEARNER_BODY, .body = calculate_body,
      .in_size = sizeof(struct calculate_body), .reply = calculated_fields, .body_max = 64 * 1024,
-     .handler = post_calculate},
+     .repeats = true, .handler = post_calculate},
     {LOAD_ROW, .method = HTTP_GET, .path = "/api/analytics/cognitive-load/current",
      .id = "get_current_cognitive_load", .summary = "The newest load, its age and its trend",
      .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .reply = current_fields,

@@ -62,12 +62,18 @@ static const struct field user_id = {
            "it must be the key's own learner.",
 };
 
+static const char idempotency_key[] =
+    "{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"required\":false,\"description\":\"The same "
+    "request again under the same key, within a day, is not carried out again: it gets the first "
+    "reply, with Idempotency-Replayed: true. Another request under the key is a 422.\",\"schema\":"
+    "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128,\"pattern\":\"^[!-~]+$\"}}";
+
 static void parameters(struct json_writer *w, const struct endpoint *row)
 {
     bool named = has_field(row->query, "userId");
     bool in_query = row->learner == LEARNER_QUERY || (row->learner == LEARNER_BODY && !row->body);
 
-    if (!row->params && !row->query && !in_query)
+    if (!row->params && !row->query && !in_query && !row->repeats)
         return;
     json_name(w, STR("parameters"));
     json_array(w);
@@ -77,6 +83,8 @@ static void parameters(struct json_writer *w, const struct endpoint *row)
         parameter(w, &user_id, "query");
     for (const struct field *f = row->query; f && f->type != F_END; f++)
         parameter(w, f, "query");
+    if (row->repeats)
+        json_raw(w, str_from(idempotency_key));
     json_array_end(w);
 }
 
@@ -243,6 +251,8 @@ static uint64_t errors_of(const struct endpoint *row)
         errors |= bit(ERR_UNAUTHORIZED) | bit(ERR_FORBIDDEN);
     if (row->learner != LEARNER_NONE)
         errors |= bit(ERR_NOT_FOUND);
+    if (row->repeats)
+        errors |= bit(ERR_RANGE) | bit(ERR_CONFLICT) | bit(ERR_UNPROCESSABLE);
     if (row->body || row->body_raw)
         errors |= bit(ERR_TOO_LARGE) | bit(ERR_MEDIA_TYPE);
     return errors;

@@ -498,7 +498,7 @@ const struct endpoint endpoints_patterns[] = {
      .round_trips = 3,
      .arena_max = NIGHT_ARENA_MAX,
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_FORBIDDEN),
-     .handler = post_analyze},
+     .repeats = true, .handler = post_analyze},
     {PATTERNS, .path = "/api/analytics/insights", .id = "get_insights",
      .summary = "What follows from the patterns, not yet acknowledged", .reply = insights_reply,
      .cache = {.fresh_s = 600, .stale_s = 1800}, .handler = get_insights},

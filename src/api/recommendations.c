@@ -681,7 +681,7 @@ const struct endpoint endpoints_recommendations[] = {
      .run = RUN_SMALL,
      .round_trips = 1,
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT),
-     .handler = post_apply},
+     .repeats = true, .handler = post_apply},
     {READS, .path = "/api/analytics/patterns/evolution", .id = "get_patterns_evolution", EVOLUTION},
     {READS, .path = INSIGHTS "/patterns/evolution", .id = "get_insights_evolution", EVOLUTION},
     {READS, .path = INSIGHTS "/dashboard", .id = "get_insights_dashboard",

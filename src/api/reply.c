@@ -12,8 +12,10 @@
 #define MEDIA_PROBLEM "application/problem+json"
 #define CORS_HEADERS                                                                        \
     "Authorization, Content-Type, Content-Encoding, X-API-Key, X-Request-Id, traceparent, " \
-    "If-None-Match, Last-Event-ID, X-User-Id, X-User-Email"
-#define CORS_EXPOSED "ETag, Age, Cache-Status, X-Request-Id, Server-Timing, Retry-After"
+    "If-None-Match, Idempotency-Key, Last-Event-ID, X-User-Id, X-User-Email"
+#define CORS_EXPOSED                                                                       \
+    "ETag, Age, Cache-Status, X-Request-Id, Server-Timing, Retry-After, Link, " \
+    "Idempotency-Replayed"
 
 static bool origin_allowed(const struct api *a, struct str origin)
 {
@@ -307,8 +309,7 @@ enum err api_stream_begin(struct api_call *pub, const char *media)
     return e;
 }
 
-/* Prints what the handler made. */
-static enum err reply_print(struct call *c)
+enum err reply_print(struct call *c)
 {
     const struct endpoint *row = c->pub.row;
     struct http_exchange *x = c->pub.x;
@@ -364,7 +365,7 @@ void reply_send(struct call *c, enum err e)
         http_stream_end(c->pub.x, e == ERR_OK);
         return;
     }
-    if (e == ERR_OK && !c->cached.answer)
+    if (e == ERR_OK && !c->cached.answer && !c->printed)
         e = reply_print(c);
     if (cached_needs_loop(c)) {
         c->failed = e;

@@ -61,6 +61,8 @@ static void went_through(struct call *c, enum err e)
         c->pub.problem = (struct problem){.code = NULL};
         e = ERR_OK;
     }
+    if (e != ERR_OK)
+        c->printed = false; /* what was not stored is not told */
     c->pending = PENDING_NONE;
     c->pub.pending = false;
     c->submitted = e;
@@ -76,7 +78,7 @@ static void batch_done(struct ingest_batch *b, enum err e)
 static enum err change_run(struct ingest_task *t, struct store_conn *conn)
 {
     struct call *c = t->user;
-    return c->change(&c->pub, conn);
+    return c->idempotency.key.p ? idempotency_run(c, conn) : c->change(&c->pub, conn);
 }
 
 static void change_done(struct ingest_task *t, enum err e)
@@ -105,7 +107,7 @@ void submit_pending(struct call *c)
 {
     enum err e;
 
-    if (c->pending == PENDING_EVENTS) {
+    if (c->pending == PENDING_EVENTS && !c->idempotency.key.p) {
         e = submit_events(c);
     } else {
         c->task = (struct ingest_task){

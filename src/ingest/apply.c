@@ -493,6 +493,27 @@ enum err applier_run(struct applier *a, const struct apply_item *items, int32_t 
                                             : e;
 }
 
+enum err ingest_within(struct store_conn *conn, const struct event *events, int32_t count,
+                       int64_t now_us, struct arena *arena, struct ingest_result *results)
+{
+    struct apply_item *items = arena_new(arena, struct apply_item, (size_t)count);
+    struct applier *a;
+
+    if (!items)
+        return ERR_NOMEM;
+    enum err e = apply_prepare(events, count, now_us, arena, results);
+    if (e == ERR_OK)
+        e = applier_new(conn, &a);
+    if (e != ERR_OK)
+        return e;
+    for (int32_t i = 0; i < count; i++)
+        items[i] = (struct apply_item){.event = &events[i], .result = &results[i]};
+    a->careful = CAREFUL_GROUPS; /* there is no second run */
+    e = run(a, items, count, now_us);
+    applier_free(a);
+    return e;
+}
+
 enum err applier_apply(struct applier *a, const struct event *events, int32_t count, int64_t now_us,
                        struct arena *arena, struct ingest_result *results)
 {

@@ -79,6 +79,12 @@ MUST_CHECK enum err applier_apply(struct applier *a, const struct event *events,
                                   int64_t now_us, struct arena *arena,
                                   struct ingest_result *results);
 
+/* Events as a part of the transaction that is open, a task's: whoever opened it commits it and tells
+ * the caches. An error spoils the transaction; a rejected event does not. */
+MUST_CHECK enum err ingest_within(struct store_conn *conn, const struct event *events,
+                                  int32_t count, int64_t now_us, struct arena *arena,
+                                  struct ingest_result *results);
+
 /* Recomputes every derived row of one learner (external id) or of all ({NULL,0}) from the log, each
  * learner in a transaction of its own. With `verify`, changes nothing and counts the rows that
  * differ instead. */

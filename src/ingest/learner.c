@@ -123,6 +123,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_STRUGGLE_PREDICTIONS, &by_id, true},
         {STMT_LEARNER_DROP_PREDICTION_FEEDBACK, &by_id, true},
         {STMT_LEARNER_DROP_INTERVENTIONS, &by_id, true},
+        {STMT_LEARNER_DROP_IDEMPOTENCY, &by_id, true},
         {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
         {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},
         {STMT_LEARNER_DROP_BUSY_TIMES, &by_id, false},

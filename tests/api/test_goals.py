@@ -17,6 +17,7 @@ class Goals:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.deadline = ahead(20)
         for learner in ("ann", "bob"):
             for day in (2, 3, 5):
                 cls.server.events(session(learner, "s%d" % day, at(day, 10), 30, 10, 8))
@@ -60,9 +61,8 @@ class Goals:
         self.assertProblem(self.make(goalType="RETENTION_IMPROVEMENT", targetValue=7), 422, "INSUFFICIENT_DATA")
 
     def test_a_repeat_makes_no_second(self):
-        one = self.make("bob", headers={"Idempotency-Key": "k1"}).json["data"]["goal"]
-        two = self.make("bob", headers={"Idempotency-Key": "k1"}).json["data"]["goal"]
-        other = self.make("bob", headers={"Idempotency-Key": "k2"}).json["data"]["goal"]
+        one, two, other = (self.make("bob", headers={"Idempotency-Key": k}, deadline=self.deadline).json["data"]["goal"]
+                           for k in ("k1", "k1", "k2"))
         self.assertEqual(one["id"], two["id"])
         self.assertNotEqual(one["id"], other["id"])
 

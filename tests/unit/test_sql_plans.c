@@ -74,6 +74,8 @@ static const struct {
      "u, 'p' || i, i, 1, 'HELPFUL'"},
     {"interventions", "learner_id, intervention, prediction, objective, type, priority, created_at",
      "u, 'i' || i, 'p' || i, 'o' || i, 'PREREQUISITE_REVIEW', 9, i"},
+    {"idempotency", "learner_id, caller, idempotency_key, request, status, kept_at",
+     "u, 'c', 'k' || i, CAST('x' AS {blob}), 200, i"},
     {"loads", "learner_id, at, id, score, indicators", "u, i, 'e' || i, 50, '[]'"},
     {"days", "learner_id, day", "u, i"},
     {"hours", "learner_id, slot", "i, i % 168"},

@@ -593,6 +593,10 @@ DELETE FROM goals WHERE learner_id = $1;
 -- args: int
 DELETE FROM goal_progress WHERE learner_id = $1;
 
+-- name: learner_drop_idempotency
+-- args: int
+DELETE FROM idempotency WHERE learner_id = $1;
+
 -- name: learner_drop_events
 -- args: int
 DELETE FROM events WHERE learner_id = $1;
