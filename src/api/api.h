@@ -137,7 +137,7 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
     endpoints_sessions[], endpoints_patterns[], endpoints_goals[], endpoints_recommendations[],
     endpoints_calendar[], endpoints_user[], endpoints_cache[],
     endpoints_operate[],
-    endpoints_predictions[], endpoints_interventions[];
+    endpoints_predictions[], endpoints_interventions[], endpoints_relief[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */

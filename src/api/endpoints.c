@@ -13,6 +13,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_recommendations,
     endpoints_predictions,
     endpoints_interventions,
+    endpoints_relief,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

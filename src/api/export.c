@@ -75,7 +75,7 @@ static const struct table tables[] = {
      "prediction givenAt:t actualStruggle:b feedbackType helpfulness comments"},
     {"interventions", STMT_EXPORT_INTERVENTIONS,
      "id prediction objective type priority measure status createdAt:t appliedAt:t mission "
-     "actions:j"},
+     "actions:j until:t"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

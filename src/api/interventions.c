@@ -39,6 +39,10 @@ static const struct kind {
      "The load was above the middle in the last fortnight."},
     {"FOCUS_SESSION", "Take one session for it alone, with questions of your own level.",
      "Too few of the answers on it were right so far."},
+    {"WORKLOAD_REDUCTION", "Do half of the mission.", "It was asked for."},
+    {"CONTENT_SIMPLIFICATION", "Take simpler content, with more support.", "It was asked for."},
+    {"DIFFICULTY_REDUCTION", "Take easier work, and more of it as review.", "It was asked for."},
+    {"MANDATORY_REST", "Rest, with a light review at most.", "It was asked for."},
 };
 
 static const struct kind *kind_find(struct str name)

@@ -18,6 +18,7 @@ enum { /* which kinds a member speaks of */
        MISSION_END = 64,
        LOAD_SAMPLE = 128,
        ANY = 256,
+       MISSION_EASE = 512,
 };
 
 enum form { INTEGER, REAL, TEXT, ID, DAY, ARRAY, PLAN };
@@ -41,7 +42,7 @@ static const struct member {
     {STR("timeSpentMs"), OBJECTIVE, INTEGER, AT(time_spent_ms), 0, EVENT_DURATION_MS_MAX},
     {STR("clinicalMs"), OBJECTIVE, INTEGER, AT(clinical_ms), 0, EVENT_DURATION_MS_MAX},
     {STR("date"), MISSION_NEW, DAY, AT(date), 0, 0},
-    {STR("estimatedMinutes"), MISSION_NEW, INTEGER, AT(estimated_minutes), 0, MINUTES_MAX},
+    {STR("estimatedMinutes"), MISSION_NEW | MISSION_EASE, INTEGER, AT(estimated_minutes), 0, MINUTES_MAX},
     {STR("reviewCardCount"), MISSION_NEW, INTEGER, AT(review_cards), 0, COUNT_MAX},
     {STR("newContentCount"), MISSION_NEW, INTEGER, AT(new_content), 0, COUNT_MAX},
     {STR("actualMinutes"), MISSION_END, INTEGER, AT(actual_minutes), 0, MINUTES_MAX},
@@ -67,6 +68,8 @@ static uint32_t kinds_of(enum event_kind k)
         return ANY | MISSION | MISSION_NEW;
     case EVENT_MISSION_COMPLETED:
         return ANY | MISSION | MISSION_END;
+    case EVENT_MISSION_EASED:
+        return ANY | MISSION | MISSION_EASE;
     case EVENT_MISSION_STARTED:
     case EVENT_MISSION_SKIPPED:
         return ANY | MISSION;

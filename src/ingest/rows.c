@@ -150,6 +150,7 @@ void mission_none(struct mission_row *r)
                               .started_at = TIME_NONE,
                               .completed_at = TIME_NONE,
                               .skipped_at = TIME_NONE,
+                              .eased_minutes = NUMBER_NONE,
                               .actual_minutes = NUMBER_NONE,
                               .difficulty = NUMBER_NONE};
 }
@@ -165,7 +166,7 @@ static bool makes_first(const struct mission_row *a, const struct mission_row *b
         return a->created_at < b->created_at;
     if (a->day != b->day)
         return a->day < b->day;
-    int d = by_number(a->estimated_minutes, b->estimated_minutes);
+    int d = by_number(a->planned_minutes, b->planned_minutes);
     d = d ? d : by_number(a->review_cards, b->review_cards);
     return (d ? d : by_number(a->new_content, b->new_content)) < 0;
 }
@@ -185,7 +186,7 @@ void mission_merge(struct mission_row *into, const struct mission_row *from)
         into->day = from->day;
         into->created_at = from->created_at;
         into->told = from->told;
-        into->estimated_minutes = from->estimated_minutes;
+        into->planned_minutes = from->planned_minutes;
         into->review_cards = from->review_cards;
         into->new_content = from->new_content;
     }
@@ -196,6 +197,7 @@ void mission_merge(struct mission_row *into, const struct mission_row *from)
     }
     into->started_at = earliest(into->started_at, from->started_at);
     into->skipped_at = earliest(into->skipped_at, from->skipped_at);
+    into->eased_minutes = smallest(into->eased_minutes, from->eased_minutes);
 }
 
 void mission_objective_none(struct mission_objective_row *r)
@@ -242,7 +244,7 @@ void card_merge(struct card_row *into, const struct card_row *from)
 
 /* ---- rows and columns ---- */
 
-enum column_type { INTEGER, FLAG, TIME, NUMBER, TEXT, STATUS };
+enum column_type { INTEGER, FLAG, TIME, NUMBER, TEXT, STATUS, MINUTES };
 
 struct column {
     enum column_type type;
@@ -304,12 +306,11 @@ static const struct column session_objective_columns[] = {
         type, (uint32_t)offsetof(struct mission_row, member) \
     }
 static const struct column mission_columns[] = {
-    S(INTEGER, day),           S(STATUS, head),
-    S(INTEGER, created_at),    S(INTEGER, told),
-    S(TIME, started_at),       S(TIME, completed_at),
-    S(TIME, skipped_at),       S(INTEGER, estimated_minutes),
-    S(NUMBER, actual_minutes), S(INTEGER, review_cards),
-    S(INTEGER, new_content),   S(NUMBER, difficulty),
+    S(INTEGER, day),          S(STATUS, head),           S(INTEGER, created_at),
+    S(INTEGER, told),         S(TIME, started_at),       S(TIME, completed_at),
+    S(TIME, skipped_at),      S(MINUTES, head),          S(INTEGER, planned_minutes),
+    S(NUMBER, eased_minutes), S(NUMBER, actual_minutes), S(INTEGER, review_cards),
+    S(INTEGER, new_content),  S(NUMBER, difficulty),
 };
 #undef S
 #define S(type, member)                                                \
@@ -369,6 +370,12 @@ static struct str status_of(const struct mission_row *m)
     return m->started_at != TIME_NONE ? STR("IN_PROGRESS") : STR("PENDING");
 }
 
+static int64_t minutes_of(const struct mission_row *m)
+{
+    return m->eased_minutes == NUMBER_NONE ? m->planned_minutes
+                                           : min_i64(m->planned_minutes, m->eased_minutes);
+}
+
 static struct value column_value(const struct column *c, const void *row)
 {
     const void *p = (const char *)row + c->offset;
@@ -384,6 +391,8 @@ static struct value column_value(const struct column *c, const void *row)
         return v_text(*(const struct str *)p);
     case STATUS:
         return V_S(status_of(row));
+    case MINUTES:
+        return V_I(minutes_of(row));
     case FLAG:
         return V_I(*(const bool *)p);
     }
@@ -411,6 +420,7 @@ static void column_load(const struct column *c, const struct value *v, void *row
         *(bool *)p = value_i64(v, 0) != 0;
         break;
     case STATUS:
+    case MINUTES:
         break;
     }
 }

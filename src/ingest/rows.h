@@ -39,7 +39,8 @@ struct mission_row {
     struct row_head head; /* a: mission */
     int64_t day;          /* INT64_MIN: unknown until written */
     int64_t created_at, told, started_at, completed_at, skipped_at;
-    int64_t estimated_minutes, actual_minutes, review_cards, new_content, difficulty;
+    int64_t planned_minutes, eased_minutes; /* told; eased: NUMBER_NONE, or the least */
+    int64_t actual_minutes, review_cards, new_content, difficulty;
 };
 
 struct mission_objective_row {

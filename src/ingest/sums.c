@@ -270,6 +270,7 @@ static bool is_summary(enum event_kind k)
     case EVENT_MISSION_STARTED:
     case EVENT_MISSION_COMPLETED:
     case EVENT_MISSION_SKIPPED:
+    case EVENT_MISSION_EASED:
         return true;
     default:
         return false;
@@ -647,7 +648,7 @@ static void fold_mission(const struct folding *f)
     case EVENT_MISSION_CREATED:
         one.told = 1;
         one.day = d->date != INT32_MIN ? d->date : one.day;
-        one.estimated_minutes = or_zero(d->estimated_minutes);
+        one.planned_minutes = or_zero(d->estimated_minutes);
         one.review_cards = or_zero(d->review_cards);
         one.new_content = or_zero(d->new_content);
         break;
@@ -658,6 +659,9 @@ static void fold_mission(const struct folding *f)
         one.completed_at = f->at;
         one.actual_minutes = d->actual_minutes;
         one.difficulty = d->difficulty;
+        break;
+    case EVENT_MISSION_EASED:
+        one.eased_minutes = d->estimated_minutes;
         break;
     default:
         one.skipped_at = f->at;
@@ -708,6 +712,7 @@ static void fold_kind(const struct folding *f)
     case EVENT_MISSION_STARTED:
     case EVENT_MISSION_COMPLETED:
     case EVENT_MISSION_SKIPPED:
+    case EVENT_MISSION_EASED:
         fold_mission(f);
         break;
     case EVENT_LOAD:

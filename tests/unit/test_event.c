@@ -152,6 +152,7 @@ static void every_kind_has_its_needs(void **state)
         {"mission_started", "\"data\":{\"mission\":\"m\"}", "mission"},
         {"mission_completed", "\"mission\":\"m\",\"data\":{\"mission\":\"m\"}", "mission"},
         {"mission_skipped", "\"mission\":\"m\"", "mission"},
+        {"mission_eased", "\"mission\":\"m\"", "mission"},
         {"load", "\"data\":{\"loadScore\":40}", "data.loadScore"},
         {"search", "", NULL},
         {"search_click", "", NULL},

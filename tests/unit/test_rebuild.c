@@ -39,6 +39,7 @@ static const enum event_kind kinds[] = {
     EVENT_MISSION_STARTED,
     EVENT_MISSION_COMPLETED,
     EVENT_MISSION_SKIPPED,
+    EVENT_MISSION_EASED,
     EVENT_LOAD,
     EVENT_SEARCH,
     EVENT_ASSESSMENT,
@@ -88,6 +89,9 @@ static void random_data(struct rng *r, struct event *e, char *out, size_t size)
     case EVENT_MISSION_COMPLETED:
         n = snprintf(out, size, "{\"actualMinutes\":%d,\"difficultyRating\":%d}", a * 10, b + 1);
         break;
+    case EVENT_MISSION_EASED:
+        n = snprintf(out, size, "{\"estimatedMinutes\":%d}", (int)rng_below(r, 60));
+        break;
     case EVENT_LOAD:
         n = snprintf(out, size, "{\"loadScore\":%.3f,\"stressIndicators\":[{\"type\":\"X\"}]}",
                      rng_unit(r) * 100);
@@ -119,7 +123,7 @@ static void random_event(struct rng *r, struct history *h, int i)
     e->item = text(t[2], "i", rng_below(r, 7));
     e->course = chance(r, 60) ? text(t[3], "c", rng_below(r, 2)) : (struct str){NULL, 0};
     e->objective = text(t[4], "o", rng_below(r, 5));
-    if (chance(r, 40) || (e->kind >= EVENT_MISSION_CREATED && e->kind <= EVENT_MISSION_SKIPPED))
+    if (chance(r, 40) || (e->kind >= EVENT_MISSION_CREATED && e->kind <= EVENT_MISSION_EASED))
         e->mission = text(t[5], "m", rng_below(r, 3));
     e->modality = chance(r, 30) ? STR("video") : (struct str){NULL, 0};
     e->skill_count = (int32_t)rng_below(r, 4);

@@ -211,7 +211,9 @@ CREATE TABLE missions (
     started_at {int},
     completed_at {int},
     skipped_at {int},
-    estimated_minutes {int} NOT NULL DEFAULT 0,
+    estimated_minutes {int} NOT NULL DEFAULT 0, -- as planned, or as eased where that is less
+    planned_minutes {int} NOT NULL DEFAULT 0,
+    eased_minutes {int},
     actual_minutes {int},
     review_card_count {int} NOT NULL DEFAULT 0,
     new_content_count {int} NOT NULL DEFAULT 0,

@@ -89,6 +89,7 @@ CREATE TABLE interventions (
     applied_at {int},
     mission {text},                  -- that it was applied to
     actions {text},                  -- a JSON array of what was done
+    until_at {int},                  -- rest, breaks, lighter work: until then; NULL: no end
     PRIMARY KEY (learner_id, intervention)
 ) {by_learner};
 CREATE INDEX interventions_by_prediction ON interventions (learner_id, prediction);

@@ -155,7 +155,7 @@ SELECT prediction, given_at, actual_struggle, kind, helpfulness, comments
 -- name: export_interventions
 -- args: text
 SELECT intervention, prediction, objective, type, priority, measure, status, created_at, applied_at,
-       mission, actions
+       mission, actions, until_at
   FROM interventions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY intervention;
 

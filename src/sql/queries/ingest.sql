@@ -124,28 +124,29 @@ INSERT INTO session_objectives (learner_id, session, objective, position, estima
 -- engine: sqlite
 WITH k (learner_id, mission) AS (VALUES ($1, $2))
 SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
-       t.completed_at, t.skipped_at, t.estimated_minutes, t.actual_minutes,
-       t.review_card_count, t.new_content_count, t.difficulty_rating
+       t.completed_at, t.skipped_at, t.estimated_minutes, t.planned_minutes, t.eased_minutes,
+       t.actual_minutes, t.review_card_count, t.new_content_count, t.difficulty_rating
   FROM k JOIN missions t ON t.learner_id = k.learner_id AND t.mission = k.mission;
 -- engine: postgres
 SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
-       t.completed_at, t.skipped_at, t.estimated_minutes, t.actual_minutes,
-       t.review_card_count, t.new_content_count, t.difficulty_rating
+       t.completed_at, t.skipped_at, t.estimated_minutes, t.planned_minutes, t.eased_minutes,
+       t.actual_minutes, t.review_card_count, t.new_content_count, t.difficulty_rating
   FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, mission)
  CROSS JOIN LATERAL (SELECT * FROM missions r WHERE r.learner_id = k.learner_id AND r.mission = k.mission LIMIT 1) t;
 
 -- name: ingest_missions_put
--- args: int, text, int, text, int, int, int, int, int, int, int, int, int, int
+-- args: int, text, int, text, int, int, int, int, int, int, int, int, int, int, int, int
 -- bulk
 INSERT INTO missions (learner_id, mission, day, status, created_at, told, started_at,
-        completed_at, skipped_at, estimated_minutes, actual_minutes, review_card_count,
-        new_content_count, difficulty_rating)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        completed_at, skipped_at, estimated_minutes, planned_minutes, eased_minutes,
+        actual_minutes, review_card_count, new_content_count, difficulty_rating)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT (learner_id, mission) DO UPDATE SET
         day = excluded.day, status = excluded.status, created_at = excluded.created_at,
         told = excluded.told, started_at = excluded.started_at,
         completed_at = excluded.completed_at, skipped_at = excluded.skipped_at,
         estimated_minutes = excluded.estimated_minutes,
+        planned_minutes = excluded.planned_minutes, eased_minutes = excluded.eased_minutes,
         actual_minutes = excluded.actual_minutes,
         review_card_count = excluded.review_card_count,
         new_content_count = excluded.new_content_count,
@@ -432,7 +433,8 @@ SELECT session, topic_kind, topic
 -- name: rebuild_rows_missions
 -- args: int
 SELECT mission, day, status, created_at, told, started_at, completed_at, skipped_at,
-       estimated_minutes, actual_minutes, review_card_count, new_content_count, difficulty_rating
+       estimated_minutes, planned_minutes, eased_minutes, actual_minutes, review_card_count,
+       new_content_count, difficulty_rating
   FROM missions WHERE learner_id = $1 ORDER BY mission;
 
 -- name: rebuild_rows_mission_objectives
