@@ -11,6 +11,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_patterns,
     endpoints_goals,
     endpoints_recommendations,
+    endpoints_correlation,
     endpoints_predictions,
     endpoints_interventions,
     endpoints_relief,
