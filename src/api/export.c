@@ -76,6 +76,10 @@ static const struct table tables[] = {
     {"interventions", STMT_EXPORT_INTERVENTIONS,
      "id prediction objective type priority measure status createdAt:t appliedAt:t mission "
      "actions:j until:t"},
+    {"missionFeedback", STMT_EXPORT_MISSION_FEEDBACK,
+     "mission id givenAt:t helpfulness relevance pace suggestions"},
+    {"missionReflections", STMT_EXPORT_MISSION_REFLECTIONS,
+     "milestone writtenAt:t version reflection satisfaction intention"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

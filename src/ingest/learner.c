@@ -92,7 +92,7 @@ enum err learner_put(struct store_conn *conn, struct str external_id, struct str
 static enum err do_erase(struct store_conn *conn, struct str external_id, bool whole,
                          int64_t *ret_rows)
 {
-    struct bulk bulks[48];
+    struct bulk bulks[64];
     struct arena arena;
     struct str zone;
     int64_t id = 0, rows = 0;
@@ -123,6 +123,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_STRUGGLE_PREDICTIONS, &by_id, true},
         {STMT_LEARNER_DROP_PREDICTION_FEEDBACK, &by_id, true},
         {STMT_LEARNER_DROP_INTERVENTIONS, &by_id, true},
+        {STMT_LEARNER_DROP_MISSION_FEEDBACK, &by_id, true},
+        {STMT_LEARNER_DROP_MISSION_REFLECTIONS, &by_id, true},
         {STMT_LEARNER_DROP_IDEMPOTENCY, &by_id, true},
         {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
         {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},
