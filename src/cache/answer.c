@@ -13,7 +13,8 @@ enum {
     ETAG_MAX = HASH_TEXT + 6,
     CACHE_CONTROL_MAX = 256,
     HEAD_MAX = 128 + ETAG_MAX + CACHE_CONTROL_MAX + ANSWER_LINES_MAX,
-    GAIN_MIN = 64 /* a form must save more than its Content-Encoding line */
+    GAIN_MIN = 64, /* a form must save more than its Content-Encoding line */
+    OFTEN = 3      /* so many have asked for what is packed: it is worth its memory */
 };
 
 /* A form's block: this, the head, and for a coded form the bytes. */
@@ -25,14 +26,16 @@ enum { FORM_NOT_MADE, FORM_MAKING, FORM_MADE, FORM_NOT_WORTH };
 
 struct answer {
     _Atomic uint32_t refs;
-    _Atomic uint8_t states[FORM_COUNT];
+    _Atomic uint8_t states[FORM_COUNT]; /* identity's: of a packed one */
+    _Atomic uint8_t asked;              /* of a packed one: up to OFTEN */
+    bool packed;
     struct answer_spec spec;
-    struct form *coded[FORM_COUNT]; /* read only when its state is FORM_MADE */
+    struct form *made[FORM_COUNT]; /* read only when its state is FORM_MADE */
     _Atomic size_t bytes;
     _Atomic(struct answer_home *) home;
     _Atomic uint64_t home_hash;
     char hash[HASH_TEXT]; /* of the body; the entity tags' common part */
-    struct form identity; /* its head and body lie behind */
+    struct form identity; /* its head lies behind, and its body unless it is packed */
 };
 
 static size_t heap_bytes(void *p)
@@ -94,6 +97,8 @@ static void hash_body(struct answer *a)
 
 /* ---- life ---- */
 
+static const struct form *form_of(struct answer *a, enum answer_form form);
+
 enum err answer_new(const struct answer_spec *spec, struct answer **ret)
 {
     ASSERT(spec->made_us <= spec->fresh_until_us && spec->fresh_until_us <= spec->stale_until_us);
@@ -127,6 +132,37 @@ enum err answer_new(const struct answer_spec *spec, struct answer **ret)
     return ERR_OK;
 }
 
+struct answer *answer_pack(struct answer *a)
+{
+    size_t n = a->spec.body.n;
+
+    if (a->packed || n < ANSWER_PACK_MIN || n > ANSWER_ENCODE_MAX)
+        return NULL;
+    const struct form *gzip = form_of(a, FORM_GZIP);
+    struct answer *p =
+        gzip && gzip->body.n + n / 3 < n ? malloc(sizeof *p + a->identity.head.n) : NULL;
+
+    if (!p)
+        return NULL;
+    memcpy(p, a, sizeof *p);
+    move_head(&p->identity, a->identity.head.p, (char *)(p + 1));
+    p->spec.body.p = p->identity.body.p = NULL;
+    p->spec.lines.p = p->identity.head.p + p->identity.head.n - p->spec.lines.n;
+    p->packed = true;
+    for (int form = 0; form < FORM_COUNT; form++) {
+        if (form != FORM_GZIP) {
+            p->made[form] = NULL;
+            atomic_init(&p->states[form], FORM_NOT_MADE);
+        }
+    }
+    a->made[FORM_GZIP] = NULL;
+    atomic_store(&a->states[FORM_GZIP], FORM_NOT_MADE);
+    atomic_init(&p->refs, 1);
+    atomic_init(&p->bytes, heap_bytes(p) + heap_bytes(p->made[FORM_GZIP]));
+    atomic_store(&a->bytes, answer_bytes(a) - heap_bytes(p->made[FORM_GZIP]));
+    return p;
+}
+
 struct answer *answer_ref(struct answer *a)
 {
     uint32_t before = atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
@@ -142,7 +178,7 @@ void answer_unref(void *p)
     if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (int form = 0; form < FORM_COUNT; form++)
-        free(a->coded[form]);
+        free(a->made[form]);
     free(a);
 }
 
@@ -164,7 +200,30 @@ void answer_settle(struct answer *a, struct answer_home *home, uint64_t hash)
 
 /* ---- forms ---- */
 
-static struct form *form_new(const struct answer *a, enum answer_form form)
+/* A packed answer's body. */
+static struct form *unpacked_new(const struct answer *a)
+{
+    size_t n = a->spec.body.n;
+    struct form *f = malloc(sizeof *f + n);
+
+    if (!f)
+        return NULL;
+    *f = a->identity;
+    f->body = (struct str){(char *)(f + 1), n};
+    if (!decode_gzip(a->made[FORM_GZIP]->body, (char *)(f + 1), n)) {
+        free(f);
+        return NULL;
+    }
+    return f;
+}
+
+/* NULL: no memory. */
+static const struct form *identity_of(struct answer *a)
+{
+    return a->packed ? form_of(a, FORM_IDENTITY) : &a->identity;
+}
+
+static struct form *form_new(struct answer *a, enum answer_form form)
 {
     char head[HEAD_MAX];
     struct form draft = {.etag = {NULL, 0}};
@@ -172,7 +231,8 @@ static struct form *form_new(const struct answer *a, enum answer_form form)
 
     write_head(a, form, head, &draft);
     size_t front = sizeof(struct form) + draft.head.n;
-    char *block = encode_body(form, a->spec.body, front, GAIN_MIN, &n);
+    const struct form *plain = identity_of(a);
+    char *block = plain ? encode_body(form, plain->body, front, GAIN_MIN, &n) : NULL;
 
     if (!block)
         return NULL;
@@ -185,13 +245,13 @@ static struct form *form_new(const struct answer *a, enum answer_form form)
  * for: a cache that takes the answer in at this moment sees one or is told of the other. */
 static void form_make(struct answer *a, enum answer_form form)
 {
-    struct form *f = form_new(a, form);
+    struct form *f = form == FORM_IDENTITY ? unpacked_new(a) : form_new(a, form);
 
     if (!f) {
         atomic_store(&a->states[form], FORM_NOT_WORTH);
         return;
     }
-    a->coded[form] = f;
+    a->made[form] = f;
     atomic_fetch_add(&a->bytes, heap_bytes(f));
     struct answer_home *home = atomic_load(&a->home);
 
@@ -209,7 +269,18 @@ static const struct form *form_of(struct answer *a, enum answer_form form)
         form_make(a, form);
         state = atomic_load_explicit(&a->states[form], memory_order_relaxed);
     }
-    return state == FORM_MADE ? a->coded[form] : NULL;
+    return state == FORM_MADE ? a->made[form] : NULL;
+}
+
+/* Of a packed answer: have few asked for it yet? */
+static bool is_rare(struct answer *a)
+{
+    uint8_t asked = atomic_load_explicit(&a->asked, memory_order_relaxed);
+
+    if (asked >= OFTEN)
+        return false;
+    atomic_store_explicit(&a->asked, (uint8_t)(asked + 1), memory_order_relaxed);
+    return true;
 }
 
 struct answer_view answer_view(struct answer *a, uint32_t accept)
@@ -217,14 +288,31 @@ struct answer_view answer_view(struct answer *a, uint32_t accept)
     static const enum answer_form by_size[] = {FORM_BROTLI, FORM_GZIP};
     const struct form *f = NULL;
     enum answer_form form = FORM_IDENTITY;
+    bool rare = a->packed && is_rare(a);
 
     if (a->spec.body.n >= ANSWER_ENCODE_MIN && a->spec.body.n <= ANSWER_ENCODE_MAX)
         for (size_t i = 0; !f && i < COUNT(by_size); i++)
-            if (accept & 1u << (form = by_size[i]))
+            if ((accept & 1u << (form = by_size[i])) && (form == FORM_GZIP || !rare))
                 f = form_of(a, form);
     if (!f) {
-        f = &a->identity;
+        f = rare ? NULL : identity_of(a);
         form = FORM_IDENTITY;
     }
-    return (struct answer_view){f->head, f->body, f->head_304, f->etag, form};
+    bool packed = !f;
+    if (packed)
+        f = &a->identity;
+    return (struct answer_view){f->head, f->body, f->head_304, f->etag, form, packed};
+}
+
+enum err answer_unpack(const struct answer *a, struct buf *out)
+{
+    size_t n = a->spec.body.n;
+
+    ASSERT(a->packed);
+    buf_clear(out);
+    char *to = buf_reserve(out, n);
+    if (!to || !decode_gzip(a->made[FORM_GZIP]->body, to, n))
+        return n > out->max ? ERR_TOO_LARGE : ERR_NOMEM;
+    out->n = n;
+    return ERR_OK;
 }

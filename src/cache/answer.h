@@ -3,9 +3,13 @@
  * The identity form is made with the answer. The gzip and brotli forms are made when they are first
  * asked for, once, and kept if they are smaller; each form has its own strong entity tag (RFC 9110
  * 8.8.3). A form's `head` is the header lines that go with its bytes, each ending in CRLF:
- * Content-Encoding, ETag, Cache-Control, Vary. */
+ * Content-Encoding, ETag, Cache-Control, Vary.
+ *
+ * Most answers that are kept are asked for once or never. A packed answer holds its gzip form
+ * alone, a third of the memory; its identity form is made for each who asks, and kept from the
+ * third on. */
 #pragma once
-#include "base/str.h"
+#include "base/buf.h"
 #include "cache/generation.h"
 
 #include <stdbool.h>
@@ -16,8 +20,9 @@ enum answer_form { FORM_IDENTITY, FORM_GZIP, FORM_BROTLI, FORM_COUNT };
 enum {
     ANSWER_BODY_MAX = 16 << 20, /* larger bodies cannot be shared */
     ANSWER_LINES_MAX = 4096,
-    ANSWER_ENCODE_MIN = 512,      /* smaller ones are not worth compressing */
-    ANSWER_ENCODE_MAX = 256 << 10 /* larger ones would hold up a loop */
+    ANSWER_ENCODE_MIN = 512,       /* smaller ones are not worth compressing */
+    ANSWER_ENCODE_MAX = 256 << 10, /* larger ones would hold up a loop */
+    ANSWER_PACK_MIN = 1024
 };
 
 struct answer_spec {
@@ -38,11 +43,16 @@ struct answer;
 /* One reference, the caller's. ERR_NOMEM; ERR_TOO_LARGE: above ANSWER_BODY_MAX or
  * ANSWER_LINES_MAX. */
 MUST_CHECK enum err answer_new(const struct answer_spec *spec, struct answer **ret);
+/* The same answer, packed: one reference, the caller's. NULL: not worth it (a small body, or one
+ * that does not shrink by a third), packed already, or no memory. Takes `a`'s gzip form away: only
+ * before others see `a`. */
+struct answer *answer_pack(struct answer *a);
 struct answer *answer_ref(struct answer *a);
 /* struct answer *; NULL is fine. The signature of http's body_release. */
 void answer_unref(void *a);
 
-const struct answer_spec *answer_spec(const struct answer *a); /* spec->body lies in the answer */
+/* spec->body lies in the answer; of a packed one only its length is known (p is NULL). */
+const struct answer_spec *answer_spec(const struct answer *a);
 /* The best form that is in `accept` (bit set of 1 << form; identity is always allowed). May make
  * the form, once: 0.1 ms for 8 KiB, some ms for the largest; callers that come meanwhile get
  * another form and do not wait. Any thread. What it shows lives as long as the answer. */
@@ -51,8 +61,12 @@ struct answer_view {
     struct str head_304; /* what of the head goes with a 304: the end of it */
     struct str etag;     /* with its quotes; {NULL,0} unless the status is 2xx */
     enum answer_form form;
+    bool packed; /* body.p is NULL: answer_unpack() makes it */
 };
 struct answer_view answer_view(struct answer *a, uint32_t accept);
+/* Replaces what is in `out` by the body of a packed answer: 3 us for 3 KiB. ERR_NOMEM,
+ * ERR_TOO_LARGE as the buffer's bound says. */
+MUST_CHECK enum err answer_unpack(const struct answer *a, struct buf *out);
 /* Bit set of forms from an Accept-Encoding header (RFC 9110 12.5.3: q=0 excludes, "*", weights are
  * honoured only as zero or not); {NULL,0}: identity only. */
 uint32_t answer_accepts(struct str accept_encoding);

@@ -5,6 +5,7 @@
 #include <brotli/encode.h>
 #include <libdeflate.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 enum { GZIP_LEVEL = 6, BROTLI_LEVEL = 5, BROTLI_WINDOW_MIN = 16, BROTLI_WINDOW_MAX = 18 };
 
@@ -12,13 +13,21 @@ enum { GZIP_LEVEL = 6, BROTLI_LEVEL = 5, BROTLI_WINDOW_MIN = 16, BROTLI_WINDOW_M
 
 /* libdeflate's state is 600 KiB and takes longer to set up than a small body to compress: one for
  * each thread that ever compresses, gone with the thread. */
+struct gzip_state {
+    struct libdeflate_compressor *pack; /* NULL: not needed yet */
+    struct libdeflate_decompressor *unpack;
+};
 static pthread_key_t gzip_key;
 static pthread_once_t gzip_once = PTHREAD_ONCE_INIT;
 static bool gzip_key_made;
 
-static void gzip_state_free(void *state)
+static void gzip_state_free(void *p)
 {
-    libdeflate_free_compressor(state);
+    struct gzip_state *state = p;
+
+    libdeflate_free_compressor(state->pack);
+    libdeflate_free_decompressor(state->unpack);
+    free(state);
 }
 
 static void gzip_key_make(void)
@@ -26,18 +35,18 @@ static void gzip_key_make(void)
     gzip_key_made = pthread_key_create(&gzip_key, gzip_state_free) == 0;
 }
 
-static struct libdeflate_compressor *gzip_state(void)
+static struct gzip_state *gzip_state(void)
 {
     pthread_once(&gzip_once, gzip_key_make);
     if (!gzip_key_made)
         return NULL;
-    struct libdeflate_compressor *state = pthread_getspecific(gzip_key);
+    struct gzip_state *state = pthread_getspecific(gzip_key);
 
     if (state)
         return state;
-    state = libdeflate_alloc_compressor(GZIP_LEVEL);
+    state = calloc(1, sizeof *state);
     if (state && pthread_setspecific(gzip_key, state) != 0) {
-        libdeflate_free_compressor(state);
+        free(state);
         return NULL;
     }
     return state;
@@ -46,9 +55,26 @@ static struct libdeflate_compressor *gzip_state(void)
 /* Bytes written; 0: they do not fit. */
 static size_t gzip(struct str body, void *out, size_t room)
 {
-    struct libdeflate_compressor *state = gzip_state();
+    struct gzip_state *state = gzip_state();
 
-    return state ? libdeflate_gzip_compress(state, body.p, body.n, out, room) : 0;
+    if (state && !state->pack)
+        state->pack = libdeflate_alloc_compressor(GZIP_LEVEL);
+    return state && state->pack ? libdeflate_gzip_compress(state->pack, body.p, body.n, out, room)
+                                : 0;
+}
+
+bool decode_gzip(struct str coded, char *out, size_t n)
+{
+    struct gzip_state *state = gzip_state();
+
+    if (state && !state->unpack)
+        state->unpack = libdeflate_alloc_decompressor();
+    if (!state || !state->unpack)
+        return false;
+    enum libdeflate_result r =
+        libdeflate_gzip_decompress(state->unpack, coded.p, coded.n, out, n, NULL);
+    ASSERT(r == LIBDEFLATE_SUCCESS); /* we have made it */
+    return true;
 }
 
 static size_t brotli(struct str body, void *out, size_t room)

@@ -6,3 +6,5 @@
  * `front` bytes are the caller's, the coded bytes behind them, their number in *ret_n; NULL: not
  * that much smaller, or no memory. */
 void *encode_body(enum answer_form form, struct str body, size_t front, size_t gain, size_t *ret_n);
+/* The gzip form's bytes back: exactly `n` of them, into `out`. False: no memory. */
+bool decode_gzip(struct str coded, char *out, size_t n);

@@ -13,6 +13,7 @@
 enum { GZIP = 1 << FORM_GZIP, BROTLI = 1 << FORM_BROTLI, PLAIN = 1 << FORM_IDENTITY };
 
 static char text[ANSWER_BODY_MAX + 1];
+static struct str body_of_any;
 
 /* JSON-like: it shrinks, but not to nothing. */
 static struct str body_of(size_t n)
@@ -255,6 +256,122 @@ static void a_form_is_made_once_whoever_asks(void **state)
     }
 }
 
+/* ---- packed ---- */
+
+static struct answer *make_packed(struct str body)
+{
+    struct answer *a = make(200, body), *p = answer_pack(a);
+
+    assert_non_null(p);
+    answer_unref(a);
+    return p;
+}
+
+static void assert_unpacks_to(const struct answer *a, struct str body)
+{
+    struct buf out;
+
+    buf_init(&out, body.n);
+    buf_str(&out, STR("what was there before"));
+    assert_int_equal(answer_unpack(a, &out), ERR_OK);
+    assert_true(str_eq(buf_view(&out), body));
+    buf_fini(&out);
+}
+
+static void a_packed_one_is_the_same_in_a_third(void **state)
+{
+    (void)state;
+    struct str body = body_of(4000);
+    struct answer *a = make(200, body);
+    struct answer_view plain = answer_view(a, PLAIN), gzip = answer_view(a, GZIP);
+    struct answer *p = answer_pack(a);
+
+    assert_non_null(p);
+    assert_null(answer_pack(p));
+    assert_true(answer_bytes(p) < answer_bytes(a) / 2);
+    assert_int_equal(answer_spec(p)->fresh_until_us, 2);
+    assert_int_equal(answer_spec(p)->body.n, body.n);
+    struct answer_view v = answer_view(p, GZIP | BROTLI), w = answer_view(p, PLAIN | BROTLI);
+    assert_int_equal(v.form, FORM_GZIP);
+    assert_true(v.body.n > 0 && !v.packed && str_eq(v.etag, gzip.etag));
+    assert_true(w.form == FORM_IDENTITY && w.packed && !w.body.p && str_eq(w.etag, plain.etag) &&
+                str_eq(w.head, plain.head) && str_eq(w.head_304, plain.head_304));
+    assert_unpacks_to(p, body);
+    answer_unref(a); /* they share nothing */
+    assert_unpacks_to(p, body);
+    answer_unref(p);
+}
+
+static void what_is_asked_for_often_is_unpacked_once(void **state)
+{
+    (void)state;
+    struct str body = body_of(4000);
+    struct answer *p = make_packed(body);
+    size_t before = answer_bytes(p);
+    struct answer_view v = answer_view(p, PLAIN);
+
+    for (int i = 0; i < 2; i++, v = answer_view(p, PLAIN))
+        assert_true(v.packed);
+    for (int i = 0; i < 3; i++, v = answer_view(p, PLAIN)) {
+        v = answer_view(p, PLAIN);
+        assert_true(!v.packed && v.form == FORM_IDENTITY && str_eq(v.body, body));
+    }
+    assert_true(answer_bytes(p) > before + body.n);
+    assert_int_equal(answer_view(p, BROTLI | GZIP).form, FORM_BROTLI);
+    assert_int_equal(answer_view(p, GZIP).form, FORM_GZIP);
+    answer_unref(p);
+}
+
+static void what_gains_little_is_not_packed(void **state)
+{
+    (void)state;
+    struct rng r;
+    struct answer *small = make(200, body_of(ANSWER_PACK_MIN - 1));
+
+    rng_seed(&r, 1);
+    for (int i = 0; i < 4000; i++)
+        text[i] = (char)rng_below(&r, 256);
+    struct answer *noise = make(200, (struct str){text, 4000});
+    assert_null(answer_pack(small));
+    assert_null(answer_pack(noise));
+    answer_unref(small);
+    answer_unref(noise);
+}
+
+static void *unpacks(void *p)
+{
+    struct answer *a = p;
+    struct str body = body_of_any; /* made before the threads */
+
+    for (uint32_t accept = 0; accept < 16; accept++) {
+        struct answer_view v = answer_view(a, accept % 8);
+
+        assert_true(v.etag.n > 0);
+        if (v.packed)
+            assert_unpacks_to(a, body);
+        else if (v.form == FORM_IDENTITY)
+            assert_true(str_eq(v.body, body));
+    }
+    answer_unref(a);
+    return NULL;
+}
+
+static void many_unpack_at_once(void **state)
+{
+    (void)state;
+    body_of_any = body_of(4000);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct answer *p = make_packed(body_of_any);
+        pthread_t threads[THREADS];
+
+        for (int i = 0; i < THREADS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, unpacks, answer_ref(p)), 0);
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+        answer_unref(p);
+    }
+}
+
 /* ---- Accept-Encoding ---- */
 
 static void accepts_what_the_client_names(void **state)
@@ -318,6 +435,10 @@ int main(void)
         cmocka_unit_test(each_form_has_its_own_tag_and_name),
         cmocka_unit_test(what_does_not_shrink_stays_plain),
         cmocka_unit_test(a_form_is_made_once_whoever_asks),
+        cmocka_unit_test(a_packed_one_is_the_same_in_a_third),
+        cmocka_unit_test(what_is_asked_for_often_is_unpacked_once),
+        cmocka_unit_test(what_gains_little_is_not_packed),
+        cmocka_unit_test(many_unpack_at_once),
         cmocka_unit_test(accepts_what_the_client_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
