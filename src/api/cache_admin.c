@@ -50,41 +50,46 @@ static const struct field invalidate_fields[] = {
     FIELD_END,
 };
 
-static bool tag_parse(struct str text, struct tag *ret)
+/* False: that is no tag. */
+static bool raise_named(struct tiers *t, struct str text)
 {
-    static const struct {
-        struct str word;
-        enum tag_kind kind;
-    } kinds[] = {{{"learner", 7}, TAG_LEARNER},
-                 {{"course", 6}, TAG_COURSE},
-                 {{"endpoint", 8}, TAG_ENDPOINT}};
     struct str name = text, word = str_cut(&name, ':');
 
-    if (str_eq(text, STR("all"))) {
-        *ret = TAG_EVERYTHING;
-        return true;
-    }
-    for (size_t i = 0; i < COUNT(kinds); i++) {
-        if (str_eq(word, kinds[i].word) && name.p && name.n > 0) {
-            *ret = tag_of(kinds[i].kind, name);
-            return true;
-        }
-    }
+    if (str_eq(text, STR("all")))
+        tiers_raise(t, TAG_EVERYTHING);
+    else if (!name.p || name.n == 0)
+        return false;
+    else if (str_eq(word, STR("learner")))
+        tiers_raise_learner(t, name);
+    else if (str_eq(word, STR("course")))
+        tiers_raise(t, tag_of(TAG_COURSE, name));
+    else if (str_eq(word, STR("endpoint")))
+        tiers_raise(t, tag_of(TAG_ENDPOINT, name));
+    else
+        return false;
+    return true;
+}
+
+static bool is_settled(const struct api *a, struct str id)
+{
+    for (int32_t i = 0; i < a->route_count; i++)
+        if (a->routes[i].row && str_eq(id, str_from(a->routes[i].row->id)))
+            return a->routes[i].row->cache.settled;
     return false;
 }
 
 /* Under which tag the second tier keeps a key: its learner's, else its endpoint's. cached.c makes
  * the keys. */
-static struct tag tag_of_key(struct str key)
+static struct tag tag_of_key(const struct api *a, struct str key)
 {
     const struct str mark = STR("|learner=");
     const char *at = memmem(key.p, key.n, mark.p, mark.n);
+    struct str rest = key, id = str_cut(&rest, '|');
 
-    if (at)
-        return tag_of(TAG_LEARNER,
-                      (struct str){at + mark.n, (size_t)(key.p + key.n - at) - mark.n});
-    struct str rest = key;
-    return tag_of(TAG_ENDPOINT, str_cut(&rest, '|'));
+    if (!at)
+        return tag_of(TAG_ENDPOINT, id);
+    return tag_of(is_settled(a, id) ? TAG_SETTLED : TAG_LEARNER,
+                  (struct str){at + mark.n, (size_t)(key.p + key.n - at) - mark.n});
 }
 
 /* All shards: what is void goes now, so that it can be counted. */
@@ -103,26 +108,25 @@ static enum err raise_tags(struct api_call *c, const struct list *tags, struct d
     const struct str *names = tags->p;
 
     for (int32_t i = 0; i < tags->n; i++) {
-        struct tag tag;
         char path[32];
         snprintf(path, sizeof path, "tags[%d]", i);
-        if (!tag_parse(names[i], &tag))
+        if (!raise_named(t, names[i]))
             return api_bad_field(c, path, "invalid_format",
                                  "must be learner:ID, course:ID, endpoint:ID or all");
-        tiers_raise(t, tag);
         d->tags++;
     }
     return ERR_OK;
 }
 
 /* Other nodes keep the same keys: they hear of tags only. */
-static void drop_keys(struct tiers *t, const struct list *keys, struct dropped *d)
+static void drop_keys(struct api *a, const struct list *keys, struct dropped *d)
 {
+    struct tiers *t = a->tiers;
     const struct str *names = keys->p;
 
     for (int32_t i = 0; i < keys->n; i++) {
         d->memory += cache_drop_key(t->cache, names[i]);
-        struct tag tag = tag_of_key(names[i]);
+        struct tag tag = tag_of_key(a, names[i]);
         if (t->bus)
             tiers_raise(t, tag);
         if (t->l2 && d->redis >= 0) {
@@ -157,7 +161,7 @@ static enum err post_invalidate(struct api_call *c)
     enum err e = raise_tags(c, &in->tags, &r->dropped);
     if (e != ERR_OK)
         return e;
-    drop_keys(t, &in->keys, &r->dropped);
+    drop_keys(c->api, &in->keys, &r->dropped);
     if (in->pattern.p)
         r->dropped.memory += cache_drop_pattern(t->cache, in->pattern);
     if (in->pattern.p && t->bus)

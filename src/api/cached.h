@@ -45,6 +45,7 @@ struct cached {
     struct l2_get l2;
     enum l2_result l2_result;
     bool asked_l2, detached;
+    bool kept; /* what this call filled */
 };
 
 enum cached_next {
@@ -60,8 +61,8 @@ enum cached_next cached_begin(struct call *c, enum err *ret_e);
 /* The handler has run, and with ERR_OK its body is printed: ends the flight. Returns the error that
  * is to be sent: ERR_OK, with cached.answer or without. */
 enum err cached_end(struct call *c, enum err e);
-/* Fills the exchange from cached.answer: status, body, headers. */
-void cached_reply(struct call *c);
+/* Fills the exchange from cached.answer: status, body, headers. ERR_NOMEM. */
+MUST_CHECK enum err cached_reply(struct call *c);
 /* cached_end() would speak to the second tier, which it may only do on the call's loop. */
 bool cached_needs_loop(const struct call *c);
 MUST_CHECK enum err cached_input(struct call *c); /* a refresh's, instead of input.h's */
@@ -104,3 +105,14 @@ void cached_shard_free(struct cached_shard *shard); /* NULL is fine */
 void cached_count(struct call *c, int64_t us);      /* on the loop, when the reply is out */
 /* Cache-Status for a reply that is not from an answer (a refusal). */
 void cached_status_header(struct call *c);
+
+/* ---- between cached.c and its helpers, cached_refresh.c, cached_shortcut.c, cached_reply.c ----
+ */
+
+/* Key and tags from the decoded input; false: the key is too long. */
+bool cached_question(struct call *c);
+/* Makes the answer of that question anew beside; takes the flight over. */
+void cached_refresh(const struct call *from, struct flight *flight);
+void cached_class_seen(struct cached_shard *s, const struct call *c); /* on the loop */
+void cached_shortcut_learn(struct call *c, struct cached_shard *s); /* after a hit, the long way */
+void cached_shortcuts_free(struct cached_shard *s);

@@ -713,7 +713,7 @@ static enum err get_reduction(struct api_call *c)
 #define FLAT_INTERVENTIONS .tag = "predictions", .envelope = ENVELOPE_FLAT
 #define READS                                                                             \
     .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .run = RUN_SMALL, \
-    .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800},                         \
+    .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},        \
     .errors = UINT64_C(1) << ERR_NOT_FOUND
 
 const struct endpoint endpoints_interventions[] = {

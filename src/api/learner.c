@@ -132,6 +132,11 @@ void answer_ages(struct api_call *c)
         c->valid_until_us = until;
 }
 
+void answer_unsettled(struct api_call *c)
+{
+    c->unsettled = true;
+}
+
 double round_to(double v, int decimals)
 {
     double scale = pow(10, decimals);

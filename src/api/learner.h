@@ -71,6 +71,9 @@ enum err event_refused(struct api_call *c, const struct ingest_result *r);
 
 /* The answer changes as time goes by: it may be kept for a few seconds only. */
 void answer_ages(struct api_call *c);
+/* An answer of a row that is `settled`, which events may change all the same (what is still needed
+ * is counted): it is not kept. */
+void answer_unsettled(struct api_call *c);
 
 double round_to(double v, int decimals);
 /* Times in the query that default to a range ending now. Both inclusive; *from <= *to or

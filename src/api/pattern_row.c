@@ -226,6 +226,11 @@ struct pattern_words pattern_words(struct arena *arena, const struct pattern_row
     return w;
 }
 
+static bool is_thin(const struct learner *l)
+{
+    return l->sessions < RHYTHM_SESSIONS_NEEDED || learner_graded(l) < RHYTHM_OUTCOMES_NEEDED;
+}
+
 enum err patterns_view_read(struct api_call *c, struct patterns_view *v, int32_t more)
 {
     const struct value id[] = {V_S(c->learner)};
@@ -244,6 +249,8 @@ enum err patterns_view_read(struct api_call *c, struct patterns_view *v, int32_t
         v->fresh = column_i64(&a, 0) == then;
     }
     v->count = v->q[2].rows.count;
+    if (v->count == 0 && is_thin(&v->l))
+        answer_unsettled(c); /* it counts what is missing */
     return pattern_rows_read(c, &v->q[2].rows, &v->patterns);
 }
 

@@ -419,6 +419,7 @@ static void no_predictions(struct api_call *c, struct predictions *r, const stru
         r->reason = reason_disabled;
     } else if (learner_graded(l) == 0) {
         needed.graded = 1;
+        answer_unsettled(c);
         r->reason = STR("Nothing was answered or reviewed yet.");
         r->needed = needed_new(c->arena, needed);
     } else if (r->stats.total == 0) {
@@ -708,7 +709,8 @@ const struct endpoint endpoints_predictions[] = {
      .summary = "With which objectives the learner is likely to struggle, and why",
      .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .query = predictions_query,
      .in_size = sizeof(struct predictions_query), .reply = predictions_fields, .run = RUN_SMALL,
-     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_predictions},
+     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},
+     .handler = get_predictions},
     {PREDICTIONS, CHANGES, .path = "/api/analytics/predictions/generate",
      .id = "generate_predictions",
      .summary = "Learn from the answers since the last time, and make today's forecasts",
@@ -727,7 +729,8 @@ const struct endpoint endpoints_predictions[] = {
      .summary = "As /api/analytics/predictions, flat", .scopes = SCOPE_READ,
      .learner = LEARNER_QUERY, .query = predictions_query,
      .in_size = sizeof(struct predictions_query), .reply = predictions_fields, .run = RUN_SMALL,
-     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_predictions},
+     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},
+     .handler = get_predictions},
     {FLAT_PREDICTIONS, CHANGES, .path = "/predictions/generate",
      .id = "service_generate_predictions",
      .summary = "As /api/analytics/predictions/generate, flat", .body = generate_body,

@@ -659,13 +659,13 @@ static enum err get_dashboard(struct api_call *c)
 #define EVOLUTION                                                                              \
     .summary = "Which patterns held in which week, and how certain", .query = evolution_query, \
     .in_size = sizeof(struct evolution_query), .reply = evolution_reply,                       \
-    .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_evolution
+    .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true}, .handler = get_evolution
 
 const struct endpoint endpoints_recommendations[] = {
     {READS, .path = INSIGHTS "/recommendations", .id = "get_recommendations",
      .summary = "What the learner could do differently, the most promising first",
      .query = list_query, .in_size = sizeof(struct list_query), .reply = list_reply,
-     .cache = {.fresh_s = 600, .stale_s = 1800}, .handler = get_recommendations},
+     .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true}, .handler = get_recommendations},
     {.method = HTTP_POST,
      .path = INSIGHTS "/recommendations/{id}/apply",
      .id = "apply_recommendation",

@@ -277,14 +277,13 @@ static void server_timing(struct call *c)
     buf_put(&c->pub.x->extra, decimals, sizeof decimals);
 }
 
-static void add_headers(struct call *c)
+/* kept: the exchange is filled from an answer, which has its ETag and Cache-Control. */
+static void add_headers(struct call *c, bool kept)
 {
     struct http_exchange *x = c->pub.x;
     const struct route *r = c->route;
 
-    if (c->cached.answer)
-        cached_reply(c); /* first: it takes the handler's own lines out again */
-    else
+    if (!kept)
         http_reply_header(x, "Cache-Control", str_from(r->cache_control));
     request_id(x);
     if (c->pub.row->run != RUN_LOOP)
@@ -292,7 +291,7 @@ static void add_headers(struct call *c)
     if (c->pub.who.dev)
         http_reply_header(x, "X-Doppel-Mode", STR("dev: no key was asked for"));
     reply_cors(c->pub.api, x);
-    if (r->etag && x->status == 200 && !x->body_static.p)
+    if (r->etag && x->status == 200 && !kept)
         add_etag(x);
 }
 
@@ -303,7 +302,7 @@ enum err api_stream_begin(struct api_call *pub, const char *media)
     ASSERT(!pub->streaming && pub->row->envelope == ENVELOPE_RAW && pub->conn);
     pub->x->status = 200;
     pub->x->content_type = media;
-    add_headers(c);
+    add_headers(c, false);
     enum err e = http_stream_begin(pub->x);
     pub->streaming = e == ERR_OK;
     return e;
@@ -340,8 +339,11 @@ static void reply_finish(struct call *c, enum err e)
         cached_detached_free(c);
         return;
     }
+    bool kept = e == ERR_OK && c->cached.answer;
+    if (kept)
+        e = cached_reply(c); /* first: it takes the handler's own lines out again */
     if (e == ERR_OK) {
-        add_headers(c);
+        add_headers(c, kept);
     } else {
         answer_unref(c->cached.answer); /* over a rate, after it was found */
         c->cached.answer = NULL;

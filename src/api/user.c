@@ -595,7 +595,7 @@ const struct endpoint endpoints_user[] = {
      .envelope = ENVELOPE_FLAT, .handler = patch_privacy},
     {USER_READ, .path = "/api/user/preferences", .id = "get_preferences",
      .summary = "The learner's preferences", .reply = preferences_reply, .envelope = ENVELOPE_DATA,
-     .cache = {.fresh_s = 300, .stale_s = 600}, .handler = get_preferences},
+     .cache = {.fresh_s = 300, .stale_s = 600, .settled = true}, .handler = get_preferences},
     {USER_WRITE, .path = "/api/user/preferences", .id = "update_preferences",
      .summary = "Change the learner's preferences", .body = preferences_body,
      .in_size = sizeof(struct preferences_body), .reply = preferences_reply,

@@ -213,7 +213,7 @@ void bus_say(struct bus *b, const struct tag *tags, int32_t n)
         int32_t some = n < (int32_t)COUNT(words) ? n : (int32_t)COUNT(words);
         for (int32_t i = 0; i < some; i++) {
             words[i] = (struct word){tags[i].hash, tag_letters[tags[i].kind]};
-            if (tags[i].kind == TAG_ALL || tags[i].kind == TAG_ENDPOINT)
+            if (!tag_has_holder(tags[i]))
                 token_raise(b, tags[i]);
         }
         say(b, words, some);
@@ -359,8 +359,9 @@ static void on_counted(void *arg, enum err e, const struct redis_reply *r)
 static void take_away(struct bus *b, struct word w)
 {
     char key[HOLDER_MAX], field[FIELD_MAX];
-    if (w.what == 'L' || w.what == 'C') {
-        struct tag tag = {w.what == 'L' ? TAG_LEARNER : TAG_COURSE, w.hash};
+    const char *letter = strchr(tag_letters, w.what);
+    struct tag tag = {letter ? (enum tag_kind)(letter - tag_letters) : TAG_ALL, w.hash};
+    if (tag_has_holder(tag)) {
         const struct str words[] = {
             STR("UNLINK"), holder_print((struct str){b->prefix, b->o.prefix.n}, tag, 0, key)};
         b->batch_left++;
@@ -467,6 +468,9 @@ static bool hear_word(struct bus *b, struct str s)
         return true;
     case 'C':
         generation_raise(b->o.generations, (struct tag){TAG_COURSE, hash});
+        return true;
+    case 'S':
+        generation_raise(b->o.generations, (struct tag){TAG_SETTLED, hash});
         return true;
     case 'N':
         if (b->o.on_learner)

@@ -89,6 +89,11 @@ void cache_free(struct cache *c)
 
 /* ---- keeping ---- */
 
+bool cache_keeps(const struct cache *c)
+{
+    return c->shards->shelf.buckets != NULL; /* all alike */
+}
+
 static void let_go(struct shard *s, struct entry *e)
 {
     e->chain = s->shelf.gone;
@@ -118,28 +123,29 @@ static void replace(struct shard *s, struct entry *old, struct entry *e)
     shelf_recharge(&s->shelf, old);
 }
 
-/* The lock is held. Takes the entry over, whatever becomes of it. */
-static void do_keep(struct cache *c, struct shard *s, struct entry *e)
+/* The lock is held. Takes the entry over, whatever becomes of it; returns whether it is kept. */
+static bool do_keep(struct cache *c, struct shard *s, struct entry *e)
 {
     struct cache_key key = {{e->key, e->key_n}, e->hash};
     struct entry *old = shelf_find(&s->shelf, &key);
 
     if (!is_worth_keeping(s, e->answer, old)) {
         let_go(s, e);
-        return;
+        return false;
     }
     answer_settle(e->answer, &c->home, e->hash); /* before its bytes are counted */
     if (entry_cost(e) > s->shelf.room) {
         answer_settle(e->answer, NULL, 0);
         s->counts.refused_too_large++;
         let_go(s, e);
-        return;
+        return false;
     }
     s->counts.inserted++;
     if (old)
         replace(s, old, e);
     else
         shelf_add(&s->shelf, e);
+    return true;
 }
 
 /* NULL: nothing is kept here, or there is no memory. */
@@ -319,21 +325,22 @@ static void note_end(struct shard *s, const struct flight *f, const struct answe
         e->retry_us = s->shelf.now_us + CACHE_RETRY_US;
 }
 
-void flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, enum err e)
+bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, enum err e)
 {
     ASSERT(a || e != ERR_OK);
     if (!f)
-        return;
+        return false;
     struct shard *s = shard_of(c, f->hash);
     struct cache_key key = {{f->key, f->key_n}, f->hash};
     struct entry *entry = a && keep ? entry_for(s, &key, a) : NULL;
     struct waiter *some;
+    bool kept = false;
 
     pthread_mutex_lock(&s->lock);
     flight_unlist(s, f);
     note_end(s, f, a);
     if (entry && !f->dropped)
-        do_keep(c, s, entry);
+        kept = do_keep(c, s, entry);
     else if (entry)
         let_go(s, entry);
     while ((some = take_some(f))) {
@@ -343,6 +350,7 @@ void flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, 
     }
     shard_unlock(s);
     free(f);
+    return kept;
 }
 
 /* ---- looking up ---- */

@@ -39,6 +39,7 @@ struct cache_options {
 };
 MUST_CHECK enum err cache_new(const struct cache_options *options, struct cache **ret);
 void cache_free(struct cache *c); /* no flight may be open */
+bool cache_keeps(const struct cache *c); /* false: bytes_max is too little for anything */
 
 /* Canonical text of the question; the hash is of the text, and of this process only. */
 struct cache_key {
@@ -95,8 +96,8 @@ const struct stamp *flight_stamp(const struct flight *f);
 /* Ends the flight (NULL: nothing to end): with an answer (the caller keeps its reference; kept in
  * the cache if `keep`), or a failure. All waiters' done() run here, after the lock is given back.
  * An answer whose stamp is not valid any more still goes to the waiters that came before that, and
- * is not kept. */
-void flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, enum err e);
+ * is not kept. Returns whether it was kept. */
+bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, enum err e);
 /* The waiter's deadline has passed, or its client has gone. False: done() has been or is being
  * called. */
 bool flight_leave(struct cache *c, struct waiter *w);

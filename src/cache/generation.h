@@ -13,7 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum tag_kind { TAG_ALL, TAG_ENDPOINT, TAG_LEARNER, TAG_COURSE };
+enum tag_kind {
+    TAG_ALL,
+    TAG_ENDPOINT,
+    TAG_LEARNER, /* all that is stored of a learner */
+    TAG_COURSE,
+    TAG_SETTLED /* what is stored of a learner but for what events change: settings, results */
+};
 struct tag {
     enum tag_kind kind;
     uint64_t hash; /* of the name; the same on every node */

@@ -2,6 +2,7 @@
  * is read together lies together.
  *
  *   PREFIX{L<hash>}            a learner's: hash of the token "g" and of answers, by hash of key
+ *   PREFIX{S<hash>}            a learner's answers that events do not change, likewise
  *   PREFIX{C<hash>}            a course's, likewise
  *   PREFIX{E<hash>.<00..ff>}   of an endpoint's answers that have neither; spread by hash of key
  *   PREFIX{…}:l:<hash of key>  the lock of who fills
@@ -12,7 +13,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char tag_letters[] = "AELC"; /* by enum tag_kind */
+static const char tag_letters[] = "AELCS"; /* by enum tag_kind */
+
+/* Does what has this tag lie in a key of its own, with its token? */
+static inline bool tag_has_holder(struct tag t)
+{
+    return t.kind != TAG_ALL && t.kind != TAG_ENDPOINT;
+}
 
 enum { TAG_TEXT_MAX = 18, HEX_MAX = 17, HOLDER_MAX = 96 };
 static inline struct str hex_print(uint64_t v, char out[HEX_MAX])
@@ -56,7 +63,7 @@ static inline struct str holder_print(struct str prefix, struct tag t, uint64_t 
     char tag[TAG_TEXT_MAX];
     int n;
     tag_print(t, tag);
-    if (t.kind == TAG_LEARNER || t.kind == TAG_COURSE)
+    if (tag_has_holder(t))
         n = snprintf(out, HOLDER_MAX, STR_FMT "{%s}", STR_ARG(prefix), tag);
     else
         n = snprintf(out, HOLDER_MAX, STR_FMT "{%s.%02x}", STR_ARG(prefix), tag,

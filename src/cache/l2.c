@@ -296,11 +296,6 @@ static void finish(struct l2_loop *p, struct l2_get *g, enum l2_result r, struct
 
 /* ---- what both steps send ---- */
 
-static bool is_stored(struct tag t)
-{
-    return t.kind == TAG_LEARNER || t.kind == TAG_COURSE;
-}
-
 static uint64_t field_hash(const struct l2_get *g)
 {
     return hash_stable(g->key.text.p, g->key.text.n); /* the same on every node */
@@ -372,8 +367,8 @@ static bool take_known(struct l2_loop *p, struct l2_get *g)
     for (int32_t i = 0; i < g->tag_count; i++) {
         if (!bus_said(bus, g->tags[i]))
             return false;
-        g->tokens[i] = is_stored(g->tags[i]) ? 0 : bus_token(bus, g->tags[i]);
-        if (!g->tokens[i] && !is_stored(g->tags[i]))
+        g->tokens[i] = tag_has_holder(g->tags[i]) ? 0 : bus_token(bus, g->tags[i]);
+        if (!g->tokens[i] && !tag_has_holder(g->tags[i]))
             return false;
     }
     return true;
@@ -389,7 +384,7 @@ static void look(struct l2_loop *p, struct l2_get *g)
     }
     for (int32_t i = 1; i < g->tag_count; i++) {
         char holder[HOLDER_MAX];
-        if (!is_stored(g->tags[i]))
+        if (!tag_has_holder(g->tags[i]))
             continue;
         const struct str words[] = {STR("HGET"), holder_of(g, i, holder), STR("g")};
         ASSERT(tell(p, words, 3, on_token, &g->ops[i])); /* there is room */
@@ -498,7 +493,7 @@ static void on_value(void *arg, enum err e, const struct redis_reply *r)
     breaker_success(&p->breaker);
     if (r->list[0].type != REDIS_TEXT || !hex_parse(r->list[0].text, &g->holder))
         g->holder = 0;
-    if (is_stored(g->tags[0]))
+    if (tag_has_holder(g->tags[0]))
         g->tokens[0] = g->holder;
     if (!g->prepared)
         g->everything = mixed(g->everything, redis_link_run(p->link));
@@ -524,7 +519,7 @@ static void on_opened(void *arg, enum err e, const struct redis_reply *r)
     struct l2_op *op = arg;
     if (!e && r->type == REDIS_ERROR)
         op->get->refused = true;
-    else if (is_stored(op->get->tags[op->tag])) /* an endpoint's token is the bus's */
+    else if (tag_has_holder(op->get->tags[op->tag])) /* an endpoint's token is the bus's */
         on_token(arg, e, r);
     else
         (void)note_error(op->get->at, op->get, e, r);
@@ -800,7 +795,7 @@ int64_t l2_drop_tag(struct l2 *l, struct tag tag)
 {
     struct drop d;
     enum err e = drop_begin(l, &d);
-    for (uint64_t i = 0; !e && i < (is_stored(tag) ? 1 : 256); i++) {
+    for (uint64_t i = 0; !e && i < (tag_has_holder(tag) ? 1 : 256); i++) {
         char holder[HOLDER_MAX];
         drop_holder(&d, holder_print(l->o.prefix, tag, i, holder));
     }

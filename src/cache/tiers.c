@@ -115,23 +115,25 @@ static bool is_new(struct tiers *t, uint64_t hash)
     return !stats.complete || !filter_may_have(t->filter, hash);
 }
 
-void tiers_wrote(void *user, const int64_t *learner_ids, const struct str *external_ids, int32_t n)
+void tiers_wrote(void *user, const struct str *learners, int32_t n, bool events_only)
 {
     struct tiers *t = user;
     enum { AT_ONCE = 64 };
 
-    (void)learner_ids;
     for (int32_t from = 0; from < n; from += AT_ONCE) {
-        struct tag tags[AT_ONCE];
-        int32_t count = n - from < AT_ONCE ? n - from : AT_ONCE;
+        struct tag tags[2 * AT_ONCE];
+        int32_t upto = n - from < AT_ONCE ? n : from + AT_ONCE, count = 0;
 
-        for (int32_t i = 0; i < count; i++) {
-            tags[i] = tag_of(TAG_LEARNER, external_ids[from + i]);
-            if (t->bus && is_new(t, tags[i].hash))
-                bus_say_learner(t->bus, tags[i].hash);
-            filter_add(t->filter, tags[i].hash);
-            generation_raise(t->generations, tags[i]);
+        for (int32_t i = from; i < upto; i++) {
+            struct tag tag = tags[count++] = tag_of(TAG_LEARNER, learners[i]);
+            if (t->bus && is_new(t, tag.hash))
+                bus_say_learner(t->bus, tag.hash);
+            filter_add(t->filter, tag.hash);
+            if (!events_only)
+                tags[count++] = tag_of(TAG_SETTLED, learners[i]);
         }
+        for (int32_t i = 0; i < count; i++)
+            generation_raise(t->generations, tags[i]);
         if (t->bus)
             bus_say(t->bus, tags, count);
     }
@@ -142,6 +144,12 @@ void tiers_raise(struct tiers *t, struct tag tag)
     generation_raise(t->generations, tag);
     if (t->bus)
         bus_say(t->bus, &tag, 1);
+}
+
+void tiers_raise_learner(struct tiers *t, struct str learner)
+{
+    tiers_raise(t, tag_of(TAG_LEARNER, learner));
+    tiers_raise(t, tag_of(TAG_SETTLED, learner));
 }
 
 int64_t tiers_age_max_us(const struct tiers *t)

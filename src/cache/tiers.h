@@ -49,9 +49,10 @@ MUST_CHECK enum err tiers_new(const struct tiers_options *options, struct tiers 
 void tiers_stop(struct tiers *t);
 void tiers_free(struct tiers *t); /* stops first; NULL is fine */
 
-/* The signature of ingest's on_commit: these learners' data has changed, and is committed. */
-void tiers_wrote(void *tiers, const int64_t *learner_ids, const struct str *external_ids,
-                 int32_t n);
-void tiers_raise(struct tiers *t, struct tag tag); /* here and on the other nodes */
+/* The signature of ingest's on_commit: these learners' data has changed, and is committed. Events
+ * leave what has TAG_SETTLED as it is. */
+void tiers_wrote(void *tiers, const struct str *learners, int32_t n, bool events_only);
+void tiers_raise(struct tiers *t, struct tag tag);             /* here and on the other nodes */
+void tiers_raise_learner(struct tiers *t, struct str learner); /* whatever is stored of him */
 /* For an entry of cache_find(): the oldest answer that may be used now. */
 int64_t tiers_age_max_us(const struct tiers *t);

@@ -47,8 +47,7 @@ struct applier {
     struct table learners, ids;
     struct entry *entries;
     int32_t entry_count;
-    int64_t *changed_ids;
-    struct str *changed_externals;
+    struct str *changed; /* external ids */
     int32_t changed_count;
 };
 
@@ -368,23 +367,21 @@ static void fold(struct applier *a, const struct entry *n)
 
 static enum err note_changed(struct applier *a)
 {
-    a->changed_ids = arena_new(&a->arena, int64_t, (size_t)a->learners.count);
-    a->changed_externals = arena_new(&a->arena, struct str, (size_t)a->learners.count);
-    if (!a->changed_ids || !a->changed_externals)
+    a->changed = arena_new(&a->arena, struct str, (size_t)a->learners.count);
+    if (!a->changed)
         return ERR_NOMEM;
     for (int32_t i = 0; i < a->learners.count; i++) {
         const struct learner_row *l = (const struct learner_row *)a->learners.rows[i];
-        if (!l->changed)
-            continue;
-        a->changed_ids[a->changed_count] = l->id;
-        a->changed_externals[a->changed_count++] = l->key.a;
+        if (l->changed)
+            a->changed[a->changed_count++] = l->key.a;
     }
     return ERR_OK;
 }
 
-struct apply_changed applier_changed(const struct applier *a)
+const struct str *applier_changed(const struct applier *a, int32_t *ret_count)
 {
-    return (struct apply_changed){a->changed_ids, a->changed_externals, a->changed_count};
+    *ret_count = a->changed_count;
+    return a->changed;
 }
 
 /* Told last, so that a second run of the same items starts from what apply_prepare() said. */

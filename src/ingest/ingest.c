@@ -420,10 +420,10 @@ static enum err commit_parts(struct writer *w, const struct part *first)
         return e;
     store_answers(w);
     w->unsettled = true;
-    struct apply_changed changed = applier_changed(w->applier);
-    if (w->in->options.on_commit && changed.count > 0)
-        w->in->options.on_commit(w->in->options.user, changed.learner_ids, changed.external_ids,
-                                 changed.count);
+    int32_t changed_count;
+    const struct str *changed = applier_changed(w->applier, &changed_count);
+    if (w->in->options.on_commit && changed_count > 0)
+        w->in->options.on_commit(w->in->options.user, changed, changed_count, true);
     return ERR_OK;
 }
 
@@ -462,23 +462,8 @@ static void run_group(struct writer *w, struct part *first)
 
 /* ---- tasks ---- */
 
-static int64_t id_of(struct writer *w, struct str learner)
+static enum err attempt_task(struct writer *w, struct ingest_task *t)
 {
-    int64_t id = 0;
-    struct arena arena;
-    struct str zone;
-
-    arena_init(&arena, 64 * 1024);
-    if (learner_lock(w->conn, &arena, learner, &id, &zone) != ERR_OK)
-        id = 0;
-    arena_fini(&arena);
-    return id;
-}
-
-static enum err attempt_task(struct writer *w, struct ingest_task *t, int64_t *ret_id)
-{
-    bool named = w->in->options.on_commit && t->learner.p;
-
     enum err e = store_begin(w->conn);
     if (e != ERR_OK)
         return e;
@@ -487,8 +472,6 @@ static enum err attempt_task(struct writer *w, struct ingest_task *t, int64_t *r
         e = store_commit_unsynced(w->conn);
     if (e != ERR_OK)
         store_rollback(w->conn);
-    else if (named && *ret_id == 0)
-        *ret_id = id_of(w, t->learner); /* made by the task */
     return e;
 }
 
@@ -496,13 +479,11 @@ static void run_task(struct writer *w, struct part *p)
 {
     struct ingest *in = w->in;
     struct ingest_task *t = p->task;
-    bool named = in->options.on_commit && t->learner.p;
-    int64_t id = named ? id_of(w, t->learner) : 0; /* before: the task may erase the learner */
     struct trial trial = {.since = clock_mono_us()};
     enum err e;
 
     do
-        e = attempt_task(w, t, &id);
+        e = attempt_task(w, t);
     while ((e == ERR_BUSY || e == ERR_STORE_DOWN) && try_again(w, e, &trial));
     if (e != ERR_OK) {
         task_done(p, e);
@@ -510,8 +491,8 @@ static void run_task(struct writer *w, struct part *p)
     }
     store_answers(w);
     w->unsettled = true;
-    if (named)
-        in->options.on_commit(in->options.user, &id, &t->learner, 1);
+    if (in->options.on_commit && t->learner.p)
+        in->options.on_commit(in->options.user, &t->learner, 1, false);
     group_committed(w, p);
 }
 

@@ -45,10 +45,9 @@ struct ingest_options {
     int32_t group_events;  /* per transaction */
     int32_t group_wait_us; /* 0: take what is there */
     /* After each commit and before done(), on the writer thread: whose data changed. For caches.
-     * Readers see the commit already; the disk has it by the time of done().
-     * learner_id 0: not known (a task's learner that is not there). May be NULL. */
-    void (*on_commit)(void *user, const int64_t *learner_ids, const struct str *external_ids,
-                      int32_t n);
+     * Readers see the commit already; the disk has it by the time of done(). events_only: only
+     * events were stored, with what is summed from them. May be NULL. */
+    void (*on_commit)(void *user, const struct str *learners, int32_t n, bool events_only);
     void *user;
 };
 

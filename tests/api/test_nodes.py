@@ -23,6 +23,7 @@ HEAT = "/api/analytics/study-time-heatmap"
 STATS = "/api/cache/stats"
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 HEARD_SECONDS = 5  # other nodes hear within 100 ms where the machine is not busy
+PREFERENCES = "/api/user/preferences"
 
 
 class Redis:
@@ -221,6 +222,29 @@ class Together(Nodes):
             time.sleep(0.01)
         self.assertGreater(self.redis_of(self.b)["hits"], 0)
 
+    def test_what_events_leave_alone_ends_with_a_change(self):
+        def title(node):
+            return node.get("/api/user/profile", query={"userId": "sue"}).json["data"]["user"]["name"]
+
+        def outlived():
+            """Another test's import may make everything void just then."""
+            nonlocal studied
+            for node in self.nodes:
+                self.how(node, "sue", PREFERENCES)
+            studied += 1
+            self.study(self.a, "sue", "s%d" % studied)
+            for node in self.nodes:
+                self.seen(node, "sue", studied)
+            return all("doppel-memory; hit" in self.how(node, "sue", PREFERENCES) for node in self.nodes)
+
+        studied = 1
+        self.study(self.a, "sue", "s1")
+        wait_until(outlived, what="an answer that outlives an event")
+        changed = self.a.request("PATCH", "/api/user/profile", {"userId": "sue", "name": "Susan"})
+        self.assertEqual(changed.status, 200, changed)
+        wait_until(lambda: "doppel-memory; fwd" in self.how(self.b, "sue", PREFERENCES), HEARD_SECONDS, "the change")
+        wait_until(lambda: title(self.b) == "Susan", HEARD_SECONDS, "the name")
+
     def test_dropping_on_one_is_dropping_on_all(self):
         self.study(self.a, "drop", "d1")
         self.seen(self.b, "drop", 1)
@@ -248,6 +272,7 @@ class Together(Nodes):
             self.seen(node, name, 1)
             for _ in range(2):
                 self.how(node, name, HEAT)
+                self.how(node, name, PREFERENCES)
 
         def found():
             return [part for part in self.redis.everything() if name.encode() in part]

@@ -23,7 +23,7 @@ struct box {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int told_count, commit_calls;
+static int told_count, commit_calls, commits_of_events;
 static int64_t committed_learners;
 
 static void tell(int *order)
@@ -51,13 +51,14 @@ static void batch_done(struct ingest_batch *b, enum err e)
     tell(&box->order);
 }
 
-static void on_commit(void *user, const int64_t *ids, const struct str *externals, int32_t n)
+static void on_commit(void *user, const struct str *learners, int32_t n, bool events_only)
 {
     (void)user;
     pthread_mutex_lock(&lock);
     commit_calls++;
     for (int32_t i = 0; i < n; i++)
-        committed_learners += ids[i] > 0 && externals[i].n > 0;
+        committed_learners += learners[i].n > 0;
+    commits_of_events += events_only;
     pthread_mutex_unlock(&lock);
 }
 
@@ -111,7 +112,7 @@ static int setup_on(void **state, enum store_engine engine)
     fixture_open(f, engine);
     fixture_release(f);
     *state = f;
-    told_count = commit_calls = 0;
+    told_count = commit_calls = commits_of_events = 0;
     committed_learners = 0;
     return 0;
 }
@@ -406,6 +407,7 @@ static void tasks_take_part_in_their_transaction(void **state)
     assert_int_equal(wrong.runs, 1);
     assert_int_equal(gone.err, ERR_NOT_FOUND);
     assert_int_equal(commit_calls, 2); /* the batch and the zone */
+    assert_int_equal(commits_of_events, 1);
     assert_int_equal(committed_learners, 2);
     ingest_free(in);
     fixture_retake(f);
@@ -504,7 +506,7 @@ static int setup_disk(void **state)
     fixture_open_synced(f, STORE_SQLITE, disk_sync);
     fixture_release(f);
     *state = f;
-    told_count = commit_calls = 0;
+    told_count = commit_calls = commits_of_events = 0;
     committed_learners = 0;
     return 0;
 }

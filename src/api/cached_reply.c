@@ -1,0 +1,128 @@
+/* What leaves: a kept answer's head and body, and the headers that say where it is from. */
+#include "api/cached.h"
+
+#include "api/call.h"
+#include "base/clock.h"
+#include "base/num.h"
+
+#define WORDS(text)           \
+    {                         \
+        text, sizeof text - 1 \
+    }
+static const struct str l1_words[CACHED_HOW_COUNT] = {
+    [CACHED_NOT] = {NULL, 0},
+    [CACHED_HIT] = WORDS("doppel-memory; hit"),
+    [CACHED_STALE] = WORDS("doppel-memory; hit"),
+    [CACHED_COLLAPSED] = WORDS("doppel-memory; fwd=uri-miss; collapsed"),
+    [CACHED_L2] = WORDS("doppel-redis; hit, doppel-memory; fwd=uri-miss"),
+    [CACHED_FILLED] = WORDS("doppel-memory; fwd=uri-miss"),
+    [CACHED_FAILED] = WORDS("doppel-memory; fwd=uri-miss"),
+    [CACHED_RESCUED] = WORDS("doppel-memory; hit; detail=stale-if-error"),
+};
+
+static char *put_str(char *to, struct str s)
+{
+    memcpy(to, s.p, s.n);
+    return to + s.n;
+}
+
+static char *put_number(char *to, int64_t v)
+{
+    return to + num_print_i64(v, to);
+}
+
+static char *put_key(char *to, struct str key)
+{
+    to = put_str(to, STR("; key=\""));
+    for (size_t i = 0; i < key.n; i++) {
+        if (key.p[i] == '"' || key.p[i] == '\\')
+            *to++ = '\\';
+        *to++ = key.p[i] >= 0x20 && key.p[i] < 0x7f ? key.p[i] : '?';
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* RFC 9211. The key is for administrators: it names the learner and the caller's rights. Printed by
+ * hand: it is a good part of what a hit costs. */
+static void status_header(struct call *c, const struct answer_spec *spec, int64_t now_us)
+{
+    struct cached *m = &c->cached;
+    struct str words = l1_words[m->how];
+    bool with_key = (c->pub.who.scopes & SCOPE_ADMIN) && !c->pub.who.dev && m->key.text.p;
+    char *start = buf_reserve(&c->pub.x->extra, 256 + (with_key ? 2 * m->key.text.n : 0)),
+         *to = start;
+
+    if (!words.p || !start)
+        return;
+    to = put_str(to, STR("Cache-Status: "));
+    if (m->l2.done && m->how != CACHED_L2)
+        to = put_str(to, m->l2_result == L2_FILL ? STR("doppel-redis; fwd=uri-miss; stored, ")
+                                                 : STR("doppel-redis; fwd=bypass, "));
+    to = put_str(to, words);
+    if (m->kept)
+        to = put_str(to, STR("; stored"));
+    if (spec)
+        to = put_number(put_str(to, STR("; ttl=")), (spec->fresh_until_us - now_us) / US_PER_S);
+    if (with_key)
+        to = put_key(to, m->key.text);
+    to = put_str(to, STR("\r\n"));
+    if (spec && m->how != CACHED_FILLED) {
+        int64_t age_s = (now_us - spec->made_us) / US_PER_S;
+        to = put_number(put_str(to, STR("Age: ")), age_s < 0 ? 0 : age_s);
+        to = put_str(to, STR("\r\n"));
+    }
+    c->pub.x->extra.n += (size_t)(to - start);
+}
+
+void cached_status_header(struct call *c)
+{
+    status_header(c, NULL, 0);
+}
+
+enum err cached_reply(struct call *c)
+{
+    struct http_exchange *x = c->pub.x;
+    struct answer *a = c->cached.answer;
+    const struct answer_spec *spec = answer_spec(a);
+    uint32_t accept = answer_accepts(http_header_get(&x->request, STR("Accept-Encoding")));
+    struct answer_view view = answer_view(a, accept);
+    bool same = view.etag.p && http_etag_matches(&x->request, view.etag);
+    enum err e = ERR_OK;
+
+    buf_clear(&x->body);
+    buf_clear(&x->extra); /* the handler's own lines are in the answer's head */
+    x->status = same ? 304 : spec->status;
+    x->content_type = spec->body.n && !same ? spec->media : NULL;
+    buf_str(&x->extra, same ? view.head_304 : view.head);
+    status_header(c, spec, x->request.received_us);
+    c->cached.answer = NULL;
+    if (!same && !view.packed) {
+        x->body_static = view.body;
+        x->body_release = answer_unref;
+        x->body_owner = a;
+        return ERR_OK;
+    }
+    if (!same)
+        e = answer_unpack(a, &x->body);
+    answer_unref(a);
+    return e;
+}
+
+/* ---- counting ---- */
+
+void cached_count(struct call *c, int64_t us)
+{
+    struct api *a = c->pub.api;
+    struct cached_shard *shard = a->cached_shards[http_loop_index(c->pub.x->loop)];
+
+    if (!shard || c->cached.how == CACHED_NOT)
+        return;
+    struct cached_counts *n = &shard->routes[c->route->index];
+    _Atomic int64_t *count = &n->count[c->cached.how], *sum = &n->us[c->cached.how];
+    /* One writer, the loop's thread. */
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + us,
+                          memory_order_relaxed);
+}

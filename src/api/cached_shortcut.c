@@ -1,0 +1,111 @@
+/* The same request from the same credential, answered without reading either again. */
+#include "api/cached.h"
+
+#include "api/call.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { SHORTCUT_TEXT_MAX = 4096 };
+
+/* What a loop has answered from the cache lately: the same target from the same credential is the
+ * same question with the same rights, as long as the credential may be believed. It saves reading
+ * both again; everything else is as ever. Touched by the loop's thread alone. */
+struct shortcut {
+    uint64_t hash, epoch; /* of the text; auth's */
+    int64_t until_us;     /* UTC */
+    const struct route *route;
+    struct str target, credential, name; /* the rest of the texts, side by side behind */
+    struct cache_key key;
+    uint32_t scopes;
+    char text[];
+};
+
+static struct str credential_of_request(const struct http_request *rq)
+{
+    struct str auth = http_header_get(rq, STR("Authorization"));
+
+    return auth.p ? auth : http_header_get(rq, STR("X-API-Key"));
+}
+
+static uint64_t shortcut_hash(struct str target, struct str credential)
+{
+    return XXH3_64bits_withSeed(credential.p, credential.n, XXH3_64bits(target.p, target.n));
+}
+
+static bool shortcut_fits(const struct shortcut *s, uint64_t hash, struct str target,
+                          struct str credential)
+{
+    return s && s->hash == hash && str_eq(s->target, target) && s->credential.n == credential.n &&
+           CRYPTO_memcmp(s->credential.p, credential.p, credential.n) == 0;
+}
+
+bool cached_shortcut(struct call *c)
+{
+    struct api *a = c->pub.api;
+    const struct http_request *rq = &c->pub.x->request;
+    struct str credential = credential_of_request(rq);
+    struct cached_shard *shard = a->cached_shards[http_loop_index(c->pub.x->loop)];
+
+    if (!credential.p || !shard)
+        return false;
+    uint64_t hash = shortcut_hash(rq->target, credential);
+    const struct shortcut *s = shard->shortcuts[hash % SHORTCUTS];
+    if (!shortcut_fits(s, hash, rq->target, credential) || s->route != c->route ||
+        s->until_us <= c->pub.now_us || s->epoch != auth_epoch(a->options.auth))
+        return false;
+    const struct cache_lookup how = {.now_us = rq->received_us,
+                                     .age_max_us = tiers_age_max_us(a->tiers),
+                                     .early = 1 - rng_unit(&shard->rng)};
+    struct answer *found = cache_hit(a->tiers->cache, &s->key, &how);
+    if (!found)
+        return false;
+    c->pub.who = (struct principal){.scopes = s->scopes, .name = arena_str(c->pub.arena, s->name)};
+    c->cached.key = s->key;
+    c->cached.how = CACHED_HIT;
+    c->cached.answer = found;
+    return true;
+}
+
+static char *place(char *to, struct str from, struct str *ret)
+{
+    memcpy(to, from.p, from.n);
+    *ret = (struct str){to, from.n};
+    return to + from.n;
+}
+
+/* After a hit that went the long way. */
+void cached_shortcut_learn(struct call *c, struct cached_shard *shard)
+{
+    const struct http_request *rq = &c->pub.x->request;
+    const struct principal *who = &c->pub.who;
+    struct str credential = credential_of_request(rq);
+
+    if (!credential.p || who->dev || who->until_us == 0 ||
+        rq->target.n + credential.n > SHORTCUT_TEXT_MAX)
+        return;
+    struct shortcut *s =
+        malloc(sizeof *s + rq->target.n + credential.n + who->name.n + c->cached.key.text.n);
+    if (!s)
+        return;
+    *s = (struct shortcut){.hash = shortcut_hash(rq->target, credential),
+                           .epoch = auth_epoch(c->pub.api->options.auth),
+                           .until_us = who->until_us,
+                           .route = c->route,
+                           .key = c->cached.key,
+                           .scopes = who->scopes};
+    char *to = place(s->text, rq->target, &s->target);
+    to = place(to, credential, &s->credential);
+    to = place(to, who->name, &s->name);
+    place(to, c->cached.key.text, &s->key.text);
+    struct shortcut **slot = &shard->shortcuts[s->hash % SHORTCUTS];
+    free(*slot);
+    *slot = s;
+}
+
+void cached_shortcuts_free(struct cached_shard *shard)
+{
+    for (int i = 0; i < SHORTCUTS; i++)
+        free(shard->shortcuts[i]);
+}
