@@ -76,10 +76,20 @@ static const struct table tables[] = {
     {"interventions", STMT_EXPORT_INTERVENTIONS,
      "id prediction objective type priority measure status createdAt:t appliedAt:t mission "
      "actions:j until:t"},
-    {"missionFeedback", STMT_EXPORT_MISSION_FEEDBACK,
-     "mission id givenAt:t helpfulness relevance pace suggestions"},
-    {"missionReflections", STMT_EXPORT_MISSION_REFLECTIONS,
-     "milestone writtenAt:t version reflection satisfaction intention"},
+    {"personalizationPreferences", STMT_EXPORT_PERSONAL_PREFERENCES,
+     "level mission:b content:b assessment:b session:b autoAdapt:b disabledFeatures:j version "
+     "updatedAt:t"},
+    {"personalizationConfigs", STMT_EXPORT_PERSONAL_CONFIGS,
+     "context strategyVariant heldOut:b day:d activatedAt:t deactivatedAt:t"},
+    {"personalizationChoices", STMT_EXPORT_PERSONAL_CHOICES,
+     "day:d context strategyVariant propensity controlPropensity learnable:b source madeAt:t reward "
+     "outcome settledAt:t"},
+    {"personalizationOutcomes", STMT_EXPORT_PERSONAL_OUTCOMES,
+     "id timestamp:t outcomeType context day:d observed:b retentionChange performanceChange "
+     "completionRate satisfaction engagementScore sessionDuration contentType difficultyLevel "
+     "reward receivedAt:t"},
+    {"personalizationEvents", STMT_EXPORT_PERSONAL_EVENTS,
+     "at:t id eventType context strategyVariant previousValue:j newValue:j reason score"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

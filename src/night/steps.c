@@ -1,11 +1,13 @@
 /* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
 #include "night/memory.h"
 #include "night/patterns.h"
+#include "night/personalize.h"
 #include "night/struggle.h"
 
 const struct night_step night_steps[] = {
     {"memory", night_memory},
     {"patterns", night_patterns},
     {"struggle", night_struggle},
+    {"personalize", night_personalize},
     {.name = NULL},
 };

@@ -159,18 +159,6 @@ SELECT intervention, prediction, objective, type, priority, measure, status, cre
   FROM interventions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY intervention;
 
--- name: export_mission_feedback
--- args: text
-SELECT mission, feedback, given_at, helpfulness, relevance, pace, suggestions
-  FROM mission_feedback WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
- ORDER BY mission, feedback;
-
--- name: export_mission_reflections
--- args: text
-SELECT milestone, written_at, version, text, satisfaction, intention
-  FROM mission_reflections WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
- ORDER BY milestone;
-
 -- name: export_loads
 -- args: text
 SELECT at, id, session, score, confidence, indicators
@@ -236,3 +224,40 @@ SELECT starts_at, ends_at, provider, event, title, all_day, tentative
 SELECT plan, starts_at, ends_at, title, state, changed_at, caldav_href, caldav_at
   FROM planned_sessions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY starts_at, plan;
+
+-- name: export_personal_preferences
+-- args: text
+SELECT level, mission_on, content_on, assessment_on, session_on, auto_adapt, disabled_features,
+       version, updated_at
+  FROM personalization_preferences
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- name: export_personal_configs
+-- args: text
+SELECT context, variant, held_out, day, activated_at, deactivated_at
+  FROM personalization_configs
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY context;
+
+-- name: export_personal_choices
+-- args: text
+SELECT day, context, variant, propensity, control, learnable, source, made_at, reward, outcome,
+       settled_at
+  FROM personalization_choices
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY day, context;
+
+-- name: export_personal_outcomes
+-- args: text
+SELECT outcome, at, type, context, day, observed, retention, performance, completion, satisfaction,
+       engagement, minutes, content_type, difficulty, reward, received_at
+  FROM personalization_outcomes
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY outcome;
+
+-- name: export_personal_events
+-- args: text
+SELECT at, event, type, context, variant, old_value, new_value, reason, score
+  FROM personalization_events
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY at, event;

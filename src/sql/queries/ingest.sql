@@ -595,17 +595,29 @@ DELETE FROM goals WHERE learner_id = $1;
 -- args: int
 DELETE FROM goal_progress WHERE learner_id = $1;
 
--- name: learner_drop_mission_feedback
--- args: int
-DELETE FROM mission_feedback WHERE learner_id = $1;
-
--- name: learner_drop_mission_reflections
--- args: int
-DELETE FROM mission_reflections WHERE learner_id = $1;
-
 -- name: learner_drop_idempotency
 -- args: int
 DELETE FROM idempotency WHERE learner_id = $1;
+
+-- name: learner_drop_personal_configs
+-- args: int
+DELETE FROM personalization_configs WHERE learner_id = $1;
+
+-- name: learner_drop_personal_choices
+-- args: int
+DELETE FROM personalization_choices WHERE learner_id = $1;
+
+-- name: learner_drop_personal_outcomes
+-- args: int
+DELETE FROM personalization_outcomes WHERE learner_id = $1;
+
+-- name: learner_drop_personal_events
+-- args: int
+DELETE FROM personalization_events WHERE learner_id = $1;
+
+-- name: learner_drop_personal_preferences
+-- args: int
+DELETE FROM personalization_preferences WHERE learner_id = $1;
 
 -- name: learner_drop_events
 -- args: int
