@@ -140,8 +140,8 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
     endpoints_calendar[], endpoints_user[], endpoints_cache[],
     endpoints_operate[],
     endpoints_predictions[], endpoints_interventions[], endpoints_relief[];
-extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
-    endpoints_mission_feedback[], endpoints_mission_analytics[];
+extern const struct endpoint endpoints_personalization[];
+extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
 extern const struct endpoint endpoints_correlation[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */

@@ -199,6 +199,18 @@ static enum err window_missions(struct api_call *c, const struct rows *rows, int
     return ERR_OK;
 }
 
+enum err burnout_of_rows(struct api_call *c, const struct rows *days, const struct rows *missions,
+                         int32_t today, struct burnout_result *ret)
+{
+    struct burnout_input in = {.last_is_over = false};
+
+    window_fill(days, today, &in);
+    enum err e = window_missions(c, missions, today, &in);
+    if (e == ERR_OK)
+        burnout_assess(&in, ret);
+    return e;
+}
+
 static struct str factor_text(struct arena *arena, const struct burnout_result *r,
                               enum burnout_factor f)
 {

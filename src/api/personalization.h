@@ -1,0 +1,53 @@
+/* personalization - what the answers about personalisation share: what is known of the learner,
+ * whether it is enough and wanted, and the parameters that follow. */
+#pragma once
+#include "api/learner.h"
+#include "night/personalize.h"
+#include "twin/study.h"
+
+enum personal_verdict {
+    VERDICT_OPEN,
+    VERDICT_ANALYSIS,  /* the learner has switched analysis off */
+    VERDICT_PROFILING, /* or the learning profile */
+    VERDICT_OFF,       /* or this context */
+    VERDICT_THIN,      /* too little data for anything */
+    VERDICT_BELOW,     /* too little for the level that the learner wants */
+};
+
+enum { KNOWN_QUERIES = 10, VIEW_QUERIES = 1 + PERSONAL_QUERIES + KNOWN_QUERIES };
+
+struct personal_view {
+    struct learner l;
+    struct personal_ground g;
+    struct personal_known known;
+    struct study_gate gate;
+    struct study_window windows[STUDY_WINDOWS_MAX];
+    int32_t window_count;
+    double curve_initial, curve_decay; /* NaN: none */
+    struct query q[VIEW_QUERIES];
+};
+
+/* Everything in one round trip; `first_day` of the days' sums. */
+MUST_CHECK enum err personal_view_read(struct api_call *c, int32_t first_day,
+                                       struct personal_view *v);
+enum personal_verdict personal_verdict(const struct personal_view *v,
+                                       enum personal_context context);
+/* For people; p == NULL: no memory. */
+struct str personal_verdict_text(struct arena *arena, const struct personal_view *v,
+                                 enum personal_verdict verdict);
+/* The choice of that day, or NULL. */
+const struct personal_row *personal_choice_of(const struct personal_ground *g, int32_t day,
+                                              enum personal_context context);
+
+/* What the caller told with its call. */
+struct personal_params {
+    struct str date, topic;
+    struct str difficulty; /* JSON */
+    double minutes;        /* NaN: not told */
+};
+/* A JSON object. What disabled_features names is left out. ERR_NOMEM. */
+MUST_CHECK enum err personal_parameters(struct api_call *c, const struct personal_view *v,
+                                        enum personal_context context,
+                                        enum personal_variant variant,
+                                        const struct personal_params *params, struct str *ret);
+extern const char *const personal_strategies[]; /* by context */
