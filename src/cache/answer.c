@@ -14,7 +14,7 @@ enum {
     CACHE_CONTROL_MAX = 256,
     HEAD_MAX = 128 + ETAG_MAX + CACHE_CONTROL_MAX + ANSWER_LINES_MAX,
     GAIN_MIN = 64, /* a form must save more than its Content-Encoding line */
-    OFTEN = 3      /* so many have asked for what is packed: it is worth its memory */
+    OFTEN = 16     /* so many have asked for what is packed: it is worth its memory */
 };
 
 /* A form's block: this, the head, and for a coded form the bytes. */

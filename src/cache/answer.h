@@ -6,8 +6,8 @@
  * Content-Encoding, ETag, Cache-Control, Vary.
  *
  * Most answers that are kept are asked for once or never. A packed answer holds its gzip form
- * alone, a third of the memory; its identity form is made for each who asks, and kept from the
- * third on. */
+ * alone, a third of the memory; its identity form is made for each who asks, and kept once so many
+ * have asked that it pays. */
 #pragma once
 #include "base/buf.h"
 #include "cache/generation.h"
