@@ -270,6 +270,8 @@ static int start(const struct command_call *call, struct parts *p)
 
     if (code != EXIT_SUCCESS)
         return code;
+    if (store_serve_alone(p->store) != ERR_OK)
+        return command_failed(call->command, "another server uses this database file");
     store_log(p->store, (int32_t)call->config->slow_statement);
     store_announce(p->store, false); /* the caches of this process are told as it commits */
     enum err e = start_tiers(call->config, p, detail);

@@ -27,6 +27,7 @@ struct store {
     char *url;                    /* ends in NUL */
     const char *place;            /* in `url`: SQLite's file, or all of it */
     char display[DISPLAY_MAX];
+    int alone_fd;                /* SQLite: of the file that this process serves alone; -1 */
     atomic_bool writer_open;     /* SQLite: one writer in the process */
     struct stmt_counters *stats; /* by enum stmt */
     int64_t slow_us;             /* 0: nothing is logged */
@@ -46,7 +47,7 @@ struct store_conn {
     enum tx_state tx;
     bool busy; /* inside store_each(): its callback must not use this connection */
     struct store_counts counts;
-    int64_t commit_mark; /* of the last unsynced commit */
+    int64_t commit_mark;     /* of the last unsynced commit */
     char detail[DETAIL_MAX]; /* what the engine said of its last error */
 };
 

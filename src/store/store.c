@@ -3,9 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 int64_t value_i64(const struct value *v, int64_t if_null)
 {
@@ -187,6 +190,7 @@ enum err store_open_catalog(const struct store_options *options, const struct ca
     s->options = *options;
     s->catalog = catalog;
     s->url = strndup(options->url.p, options->url.n);
+    s->alone_fd = -1;
     s->stats = calloc((size_t)catalog->stmt_count, sizeof *s->stats);
     enum err e = s->url && s->stats ? ERR_OK : ERR_NOMEM;
     if (e == ERR_OK) {
@@ -208,11 +212,32 @@ enum err store_open(const struct store_options *options, struct store **ret, cha
     return store_open_catalog(options, &store_catalog, ret, ret_detail);
 }
 
+/* A lock of the open file, on a byte that SQLite does not know of: a lock of the process would end
+ * when SQLite closes a file of its own, and ends SQLite's when this one is closed. */
+enum err store_serve_alone(struct store *s)
+{
+    struct flock all = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = INT64_MAX - 1, .l_len = 1};
+
+    if (s->engine != STORE_SQLITE || s->alone_fd >= 0)
+        return ERR_OK;
+    s->alone_fd = open(s->place, O_RDWR | O_CLOEXEC); /* closed with the store, in any case */
+    if (s->alone_fd >= 0 && fcntl(s->alone_fd, F_OFD_SETLK, &all) == 0)
+        return ERR_OK;
+    if (s->alone_fd >= 0 && (errno == EAGAIN || errno == EACCES))
+        return ERR_CONFLICT;
+    log_event(LOG_WARN, "store.alone", LOG_C("error", strerror(errno)),
+              LOG_C("hint", "whether another server uses this file is not known"));
+    return ERR_OK;
+}
+
 void store_close(struct store *s)
 {
     if (!s)
         return;
     ASSERT(!atomic_load(&s->writer_open));
+    if (s->alone_fd >= 0)
+        close(s->alone_fd); /* after SQLite's own: this ends the locks of the process */
     free(s->stats);
     free(s->url);
     free(s);

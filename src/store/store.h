@@ -92,6 +92,11 @@ void store_log(struct store *s, int32_t slow_ms);
  * the server learns that what it keeps in memory may be old. A server tells its own caches. */
 void store_announce(struct store *s, bool on);
 
+/* A server's caches and its writer take an SQLite file for theirs alone. ERR_CONFLICT: another server
+ * of this machine has it; else it is this store's until store_close(). Programs that do not serve
+ * need not ask. On PostgreSQL nothing is done. */
+MUST_CHECK enum err store_serve_alone(struct store *s);
+
 /* Numbered, forward-only, each in its own transaction; safe when several processes start at once.
  * ERR_CONFLICT: the database is newer than this program. */
 MUST_CHECK enum err store_migrate(struct store *s, int32_t *ret_from, int32_t *ret_to, char *ret_detail);

@@ -302,6 +302,21 @@ class Serve(CommandCase):
             self.assertEqual(server.stop(), 0)
             self.assertEqual(s.recv(100), b"STOPPING=1")
 
+    def test_one_server_alone_uses_a_file(self):
+        server = Server(self.database).start()
+        self.addCleanup(server.kill)
+        link = self.path("link.db")
+        os.symlink(self.database.removeprefix("sqlite:"), link)
+        for database in (self.database, "sqlite:" + link):
+            second = run("serve", "--dev", "--listen", "127.0.0.1:0", "--database", database)
+            self.assertEqual(second.returncode, 1, second)
+            self.assertIn("another server", second.stderr)
+        self.assertEqual(self.ok("key", "create", "--scope", "read", "--database", self.database).count("\n"), 1)
+        self.assertEqual(server.get("/readyz").status, 200)
+        server.kill()
+        again = Server(self.database).start()
+        self.assertEqual(again.stop(), 0)
+
     def test_ready_soon(self):
         """The first start makes the schema; the second is what a restart costs."""
         Server(self.database).start().stop()
