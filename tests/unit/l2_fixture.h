@@ -7,17 +7,6 @@
 
 #include <semaphore.h>
 
-enum { PATIENCE_US = 60 * 1000 * 1000 };
-#define AWAIT(cond)                                                          \
-    do {                                                                     \
-        int64_t begun_ = clock_mono_us();                                    \
-        while (!(cond)) {                                                    \
-            if (clock_mono_us() - begun_ > PATIENCE_US)                      \
-                fail_msg("line %d: waited in vain for %s", __LINE__, #cond); \
-            usleep(500);                                                     \
-        }                                                                    \
-    } while (0)
-
 struct l2_node {
     struct redis_target *target, *l2_target; /* of the bus and of the tier: a test may part them */
     struct generations *generations;

@@ -17,6 +17,17 @@
 
 #define OK(e) assert_int_equal((e), ERR_OK)
 
+enum { PATIENCE_US = 60 * 1000 * 1000 }; /* the machine may be busy: conditions, not durations */
+#define AWAIT(cond)                                                          \
+    do {                                                                     \
+        int64_t begun_ = clock_mono_us();                                    \
+        while (!(cond)) {                                                    \
+            if (clock_mono_us() - begun_ > PATIENCE_US)                      \
+                fail_msg("line %d: waited in vain for %s", __LINE__, #cond); \
+            usleep(500);                                                     \
+        }                                                                    \
+    } while (0)
+
 /* ---- the fake ---- */
 
 enum fake_mode {

@@ -4,7 +4,6 @@
 #include "cache/bus.h"
 #include "cache/keys.h"
 
-enum { PATIENCE_US = 60 * 1000 * 1000 }; /* the machine may be busy: conditions, not durations */
 
 struct one_node {
     struct redis_target *target;
@@ -51,16 +50,6 @@ static void node_stop(struct one_node *n)
     generations_free(n->generations);
     redis_target_free(n->target);
 }
-
-#define AWAIT(cond)                                                          \
-    do {                                                                     \
-        int64_t begun_ = clock_mono_us();                                    \
-        while (!(cond)) {                                                    \
-            if (clock_mono_us() - begun_ > PATIENCE_US)                      \
-                fail_msg("line %d: waited in vain for %s", __LINE__, #cond); \
-            usleep(500);                                                     \
-        }                                                                    \
-    } while (0)
 
 static struct tag learner(const char *name)
 {
