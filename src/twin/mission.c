@@ -32,6 +32,7 @@ static double gain_of(const struct mission_candidate *c)
 {
     double gain = 1 - c->mastery.probability + c->forgotten / (1 + c->forgotten);
 
+    gain *= 1 + c->urgency;
     return c->high_yield ? gain * HIGH_YIELD_FACTOR : gain;
 }
 
@@ -132,7 +133,7 @@ enum err mission_plan_make(const struct mission_candidate *c, int32_t count,
         return ERR_NOMEM;
     for (int32_t i = 0; i < count; i++)
         s[i] = (struct state){gain_of(&c[i]), mission_minutes_of(&c[i]), false,
-                              only_weak && !is_weak(&c[i])};
+                              c[i].barred || (only_weak && !is_weak(&c[i]))};
     while (p.count < MISSION_PICKS_MAX && sum < minutes * (1 - MISSION_TOLERANCE)) {
         int32_t i = best_of(c, count, s, needs, needs_count, &p, minutes - sum * PRESS);
         if (i < 0 || (sum + s[i].minutes) * PRESS > minutes)

@@ -34,6 +34,8 @@ struct mission_candidate {
     int64_t own_sessions;
     int32_t due;      /* cards that are due */
     double forgotten; /* sum of 1 - recall over these */
+    double urgency;   /* >= 0: so much more does its gain count, as before an exam */
+    bool barred;      /* never chosen, but others may stand on it */
 };
 
 struct mission_needs { /* candidates by number */
