@@ -143,6 +143,7 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
 extern const struct endpoint endpoints_personalization[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
 extern const struct endpoint endpoints_correlation[];
+extern const struct endpoint endpoints_schedule[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
 

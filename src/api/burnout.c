@@ -379,23 +379,41 @@ static enum err show(struct api_call *c, const struct rows *days, const struct r
     return e == ERR_OK ? show_signals(c, &b, l, r) : e;
 }
 
+void burnout_queries(struct api_call *c, struct burnout_args *a, struct query q[BURNOUT_QUERIES])
+{
+    /* A day more at each side: the learner's day is not known before the read. */
+    a->v[0] = V_S(c->learner);
+    a->v[1] = V_I(c->now_us / US_PER_DAY - 2 * BURNOUT_DAYS - 1);
+    a->v[2] = V_I(MISSIONS_MAX);
+    q[0] = (struct query){.stmt = STMT_STUDY_DAYS, .args = a->v, .arg_count = 2};
+    q[1] = (struct query){.stmt = STMT_MISSION_DAYS, .args = a->v, .arg_count = 3};
+}
+
+enum err burnout_read(struct api_call *c, const struct query q[BURNOUT_QUERIES],
+                      const struct learner *l, struct burnout_result *ret)
+{
+    struct burnout_input now = {.last_is_over = false};
+
+    window_fill(&q[0].rows, l->today, &now);
+    enum err e = window_missions(c, &q[1].rows, l->today, &now);
+    if (e == ERR_OK)
+        burnout_assess(&now, ret);
+    return e;
+}
+
 enum err get_burnout_risk(struct api_call *c)
 {
     int64_t began_us = clock_mono_us();
-    /* A day more at each side: the learner's day is not known before the read. */
-    int64_t first = c->now_us / US_PER_DAY - 2 * BURNOUT_DAYS - 1;
-    const struct value args[] = {V_S(c->learner), V_I(first), V_I(MISSIONS_MAX)};
-    struct query q[3] = {
-        [1] = {.stmt = STMT_STUDY_DAYS, .args = args, .arg_count = 2},
-        [2] = {.stmt = STMT_MISSION_DAYS, .args = args, .arg_count = 3},
-    };
+    struct burnout_args args;
+    struct query q[1 + BURNOUT_QUERIES];
     struct burnout *r = arena_new(c->arena, struct burnout, 1);
     struct learner l;
     char ms[32];
 
     if (!r)
         return ERR_NOMEM;
-    enum err e = learner_read(c, q, 3, &l);
+    burnout_queries(c, &args, q + 1);
+    enum err e = learner_read(c, q, 1 + BURNOUT_QUERIES, &l);
     if (e != ERR_OK)
         return e;
     r->at = c->now_us;

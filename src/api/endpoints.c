@@ -16,6 +16,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_interventions,
     endpoints_relief,
     endpoints_personalization,
+    endpoints_schedule,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

@@ -111,6 +111,13 @@ static const struct table tables[] = {
      "startsAt:t endsAt:t provider event title allDay:b tentative:b"},
     {"plannedSessions", STMT_EXPORT_PLANNED_SESSIONS,
      "plan startsAt:t endsAt:t title state changedAt:t caldavHref caldavAt:t"},
+    {"sessionPlans", STMT_EXPORT_SESSION_PLANS,
+     "plan mission startsAt:t endsAt:t askedMinutes intensity confidence createdAt:t content:j"},
+    {"scheduleSlots", STMT_EXPORT_SCHEDULE_SLOTS,
+     "slot startsAt:t endsAt:t score confidence usual:b madeAt:t appliedAt:t"},
+    {"scheduleAdaptations", STMT_EXPORT_SCHEDULE_ADAPTATIONS,
+     "adaptation type reason oldValue:j newValue:j measure madeAt:t"},
+    {"exams", STMT_EXPORT_EXAMS, "exam course name day:d createdAt:t"},
 };
 static const struct table profile_table = {
     "profile", STMT_EXPORT_PROFILE,

@@ -3,11 +3,13 @@
 
 #include "api/burnout.h"
 #include "api/learner.h"
+#include "api/load_now.h"
 #include "api/session_row.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LIST_MAX = 1000,      /* latencies or scores in one call */
@@ -504,24 +506,23 @@ static enum err current_estimated(struct api_call *c, const struct rows *rows,
     return have && !r->indicators.p ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err get_current(struct api_call *c)
+void load_now_queries(struct api_call *c, struct load_now_args *a, struct query q[LOAD_NOW_QUERIES])
 {
-    const struct value latest[] = {V_S(c->learner), V_I(LATEST), V_I(c->now_us - ACTIVE_US)};
     const struct value sessions[] = {
         V_S(c->learner), V_I(INT64_MIN + 1), V_I(INT64_MAX), V_N, V_N, V_N, V_I(SESSIONS_LATEST),
         V_I(0)};
-    struct query q[3] = {
-        [1] = {.stmt = STMT_LOAD_LATEST, .args = latest, .arg_count = 3},
-        [2] = {.stmt = STMT_SESSION_LIST, .args = sessions, .arg_count = 8},
-    };
-    struct current *r = arena_new(c->arena, struct current, 1);
-    struct learner l;
 
-    if (!r)
-        return ERR_NOMEM;
-    enum err e = learner_read(c, q, 3, &l);
-    if (e != ERR_OK)
-        return e;
+    a->latest[0] = V_S(c->learner);
+    a->latest[1] = V_I(LATEST);
+    a->latest[2] = V_I(c->now_us - ACTIVE_US);
+    memcpy(a->sessions, sessions, sizeof sessions);
+    q[0] = (struct query){.stmt = STMT_LOAD_LATEST, .args = a->latest, .arg_count = 3};
+    q[1] = (struct query){.stmt = STMT_SESSION_LIST, .args = a->sessions, .arg_count = 8};
+}
+
+static enum err current_read(struct api_call *c, const struct query q[LOAD_NOW_QUERIES],
+                             const struct learner *l, struct current *r)
+{
     *r = (struct current){.score = NAN,
                           .level = -1,
                           .indicators = STR("[]"),
@@ -529,14 +530,13 @@ static enum err get_current(struct api_call *c)
                           .trend = -1,
                           .confidence = NAN,
                           .age_s = INT64_MIN};
-    c->reply = r;
-    if (!l.analysis) {
+    if (!l->analysis) {
         r->reason = reason_disabled;
         return ERR_OK;
     }
-    if (current_measured(c, &q[1].rows, r))
+    if (current_measured(c, &q[0].rows, r))
         return ERR_OK;
-    e = current_estimated(c, &q[2].rows, &l, r);
+    enum err e = current_estimated(c, &q[1].rows, l, r);
     if (e != ERR_OK || !isnan(r->score))
         return e;
     struct needed needed = NEEDED_NONE;
@@ -545,6 +545,35 @@ static enum err get_current(struct api_call *c)
     r->needed = needed_new(c->arena, needed);
     r->reason = STR("No load was measured, and no recent session has five graded items.");
     return ERR_OK;
+}
+
+enum err load_now_read(struct api_call *c, const struct query q[LOAD_NOW_QUERIES],
+                       const struct learner *l, struct load_now *ret)
+{
+    struct current r;
+    enum err e = current_read(c, q, l, &r);
+
+    if (e == ERR_OK)
+        *ret =
+            (struct load_now){r.score, r.confidence, r.at, r.age_s, r.method, r.reason, r.needed};
+    return e;
+}
+
+static enum err get_current(struct api_call *c)
+{
+    struct query q[1 + LOAD_NOW_QUERIES];
+    struct load_now_args args;
+    struct current *r = arena_new(c->arena, struct current, 1);
+    struct learner l;
+
+    if (!r)
+        return ERR_NOMEM;
+    load_now_queries(c, &args, q + 1);
+    enum err e = learner_read(c, q, 1 + LOAD_NOW_QUERIES, &l);
+    if (e == ERR_OK)
+        e = current_read(c, q + 1, &l, r);
+    c->reply = r;
+    return e;
 }
 
 /* ---- GET analytics/cognitive-load/history ---- */

@@ -187,18 +187,22 @@ static enum err estimate_all(struct api_call *c, struct source *s, int32_t n,
     return r;
 }
 
-enum err mission_make(struct api_call *c, const struct query q[MAKE_QUERIES], int32_t day,
-                      int32_t minutes, bool only_weak, struct made_mission *ret)
+struct sources {
+    struct source *s;
+    struct mission_needs *needs;
+    int32_t count, needs_count;
+};
+
+static enum err sources_read(struct api_call *c, const struct query q[MAKE_QUERIES], int32_t day,
+                             struct sources *ret)
 {
     int32_t known = q[0].rows.count, n = known + q[1].rows.count;
     size_t edges_max = (size_t)q[3].rows.count + 1;
     struct source *s = arena_new(c->arena, struct source, (size_t)n + 1);
-    struct mission_candidate *of = arena_new(c->arena, struct mission_candidate, (size_t)n + 1);
     struct mission_needs *needs = arena_new(c->arena, struct mission_needs, edges_max);
     struct mastery_edge *edges = arena_new(c->arena, struct mastery_edge, edges_max);
-    struct mission_plan plan;
 
-    if (!s || !of || !needs || !edges)
+    if (!s || !needs || !edges)
         return ERR_NOMEM;
     for (int32_t i = 0; i < n; i++)
         source_read(columns_of(i < known ? &q[0].rows : &q[1].rows, i < known ? i : i - known),
@@ -206,11 +210,51 @@ enum err mission_make(struct api_call *c, const struct query q[MAKE_QUERIES], in
     qsort(s, (size_t)n, sizeof *s, by_id);
     add_due(&q[2].rows, day, s, n);
     int32_t edge_count = needs_read(&q[3].rows, s, n, needs, edges);
-    enum err e = estimate_all(c, s, n, edges, edge_count);
+    *ret = (struct sources){s, needs, n, edge_count};
+    return estimate_all(c, s, n, edges, edge_count);
+}
+
+enum err mission_material(struct api_call *c, const struct query q[MAKE_QUERIES], int32_t day,
+                          int32_t spare, struct material *ret)
+{
+    struct sources from;
+    enum err e = sources_read(c, q, day, &from);
+
     if (e != ERR_OK)
         return e;
-    for (int32_t i = 0; i < n; i++)
-        of[i] = s[i].of;
-    e = mission_plan_make(of, n, needs, edge_count, minutes, only_weak, &plan);
-    return e == ERR_OK ? show_plan(c, s, &plan, ret) : e;
+    size_t room = (size_t)from.count + (size_t)spare + 1;
+    struct material m = {.of = arena_new(c->arena, struct mission_candidate, room),
+                         .texts = arena_new(c->arena, struct str, room),
+                         .complexities = arena_new(c->arena, struct str, room),
+                         .needs = from.needs,
+                         .count = from.count,
+                         .needs_count = from.needs_count};
+    if (!m.of || !m.texts || !m.complexities)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < from.count; i++) {
+        m.of[i] = from.s[i].of;
+        m.texts[i] = from.s[i].text;
+        m.complexities[i] = from.s[i].complexity;
+    }
+    *ret = m;
+    return ERR_OK;
+}
+
+enum err mission_make(struct api_call *c, const struct query q[MAKE_QUERIES], int32_t day,
+                      int32_t minutes, bool only_weak, struct made_mission *ret)
+{
+    struct mission_plan plan;
+    struct sources from;
+    enum err e = sources_read(c, q, day, &from);
+
+    if (e != ERR_OK)
+        return e;
+    struct mission_candidate *of =
+        arena_new(c->arena, struct mission_candidate, (size_t)from.count + 1);
+    if (!of)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < from.count; i++)
+        of[i] = from.s[i].of;
+    e = mission_plan_make(of, from.count, from.needs, from.needs_count, minutes, only_weak, &plan);
+    return e == ERR_OK ? show_plan(c, from.s, &plan, ret) : e;
 }

@@ -12,6 +12,18 @@ struct make_args {
 void mission_make_queries(struct api_call *c, int32_t day, struct make_args *args,
                           struct query q[MAKE_QUERIES]);
 
+/* What a mission may be made of. */
+struct material {
+    struct mission_candidate *of; /* by id */
+    struct str *texts, *complexities;
+    struct mission_needs *needs;
+    int32_t count, needs_count;
+};
+/* From the queries, after they were read. spare: candidates that the caller may add behind. The
+ * statement for due cards may be another one whose rows begin alike. ERR_NOMEM. */
+MUST_CHECK enum err mission_material(struct api_call *c, const struct query q[MAKE_QUERIES],
+                                     int32_t day, int32_t spare, struct material *ret);
+
 struct made_objective {
     struct str id, text, complexity;
     int64_t minutes;

@@ -131,6 +131,10 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_PERSONAL_PREFERENCES, &by_id, false}, /* what is not wanted */
         {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
         {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},
+        {STMT_LEARNER_DROP_SESSION_PLANS, &by_id, true},
+        {STMT_LEARNER_DROP_SCHEDULE_SLOTS, &by_id, true},
+        {STMT_LEARNER_DROP_SCHEDULE_ADAPTATIONS, &by_id, true},
+        {STMT_LEARNER_DROP_EXAMS, &by_id, false},
         {STMT_LEARNER_DROP_BUSY_TIMES, &by_id, false},
         {STMT_LEARNER_DROP_CALENDARS, &by_id, false},
         {STMT_LEARNER_DROP_CALENDAR_STATES, &by_id, false},

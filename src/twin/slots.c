@@ -76,11 +76,11 @@ static double shift(double p, double log_odds)
     return p <= 0 || p >= 1 || !isfinite(odds) ? p : odds / (1 + odds);
 }
 
-/* The hour's rate. A weighted sum of outcomes counts for less than its weights add up to. */
+/* The hour's rate: outcomes of other hours count for a part, far ones for next to nothing. */
 static void rate_of(const struct slots_input *in, const struct model *m, int32_t weekday,
                     struct slot *s)
 {
-    double k = 0, n = 0, square = 0;
+    struct share own = {0, 0};
 
     s->rate = NAN;
     s->interval = (struct interval){NAN, NAN};
@@ -89,12 +89,9 @@ static void rate_of(const struct slots_input *in, const struct model *m, int32_t
     for (int i = 0; i < SLOTS_WEEK; i++) {
         double w =
             m->kernel[(s->hour - i % 24 + 24) % 24] * (i / 24 == weekday ? 1 : OTHER_WEEKDAY);
-        k += w * in->hours[i].k;
-        n += w * in->hours[i].n;
-        square += w * w * in->hours[i].n;
+        own.k += w * in->hours[i].k;
+        own.n += w * in->hours[i].n;
     }
-    double worth = square > 0 ? n / square : 0; /* (sum w n)^2 / sum w^2 n, for each of n */
-    struct share own = {k * worth, n * worth};
     s->n = own.n;
     s->rate = stats_pooled_rate(&m->pool, own);
     s->interval = stats_pooled_interval(&m->pool, own);

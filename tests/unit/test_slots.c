@@ -154,6 +154,31 @@ static void test_best_hours_win(void **state)
     assert_true(s[0].best);
 }
 
+/* Far from the hours that were studied at, little is known, and it shows. */
+static void test_far_hours_are_unsure(void **state)
+{
+    struct slots_input in = input(zone_utc(), 20000);
+    struct slot s[SLOTS_MAX];
+    double near = 0, far = 1e9;
+
+    (void)state;
+    for (int w = 0; w < 7; w++) {
+        in.hours[w * 24 + 9] = (struct share){30, 40};
+        in.hours[w * 24 + 10] = (struct share){22, 40};
+    }
+    int32_t n = slots_find(&in, s);
+    for (int32_t i = 0; i < n; i++)
+        near = fmax(near, s[i].n);
+    assert_true(near > 200);
+    in.now_us += 16 * US_PER_HOUR;
+    in.days = 1;
+    n = slots_find(&in, s);
+    assert_true(n > 0);
+    for (int32_t i = 0; i < n; i++)
+        far = fmin(far, s[i].n);
+    assert_true(far < 20);
+}
+
 /* All of the week is taken: nothing. A tentative event is offered, and said to be in the way. */
 static void test_conflicts(void **state)
 {
@@ -176,7 +201,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_score),          cmocka_unit_test(test_usual),
         cmocka_unit_test(test_slots_are_free), cmocka_unit_test(test_skipped_hour),
-        cmocka_unit_test(test_best_hours_win), cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_best_hours_win),
+        cmocka_unit_test(test_far_hours_are_unsure),
+        cmocka_unit_test(test_conflicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

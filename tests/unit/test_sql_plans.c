@@ -110,6 +110,14 @@ static const struct {
     {"calendar_feeds", "learner_id, token_hash, created_at", "i, CAST('h' || i AS {blob}), i"},
     {"planned_sessions", "learner_id, plan, starts_at, ends_at, title, state, changed_at",
      "u, 'p' || i, i, i + 1, 't', 'PLANNED', i"},
+    {"session_plans",
+     "learner_id, plan, starts_at, ends_at, asked_minutes, intensity, created_at, content",
+     "u, 'p' || i, i, i + 1, 30, 'LOW', i, '{}'"},
+    {"schedule_slots", "learner_id, slot, starts_at, ends_at, score, confidence, usual, made_at",
+     "u, 's' || i, i, i + 1, 50, 0.5, 0, i"},
+    {"schedule_adaptations", "learner_id, adaptation, type, reason, made_at",
+     "u, 'a' || i, 'TIME_SHIFT', 'r', i"},
+    {"exams", "learner_id, exam, name, day, created_at", "u, 'e' || i, 'n', i, i"},
 };
 
 static char detail[300];

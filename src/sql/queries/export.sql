@@ -261,3 +261,28 @@ SELECT at, event, type, context, variant, old_value, new_value, reason, score
   FROM personalization_events
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY at, event;
+
+-- name: export_session_plans
+-- args: text
+SELECT plan, mission, starts_at, ends_at, asked_minutes, intensity, confidence, created_at, content
+  FROM session_plans WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY starts_at, plan;
+
+-- name: export_schedule_slots
+-- args: text
+SELECT slot, starts_at, ends_at, score, confidence, usual, made_at, applied_at
+  FROM schedule_slots WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY starts_at, slot;
+
+-- name: export_schedule_adaptations
+-- args: text
+SELECT adaptation, type, reason, old_value, new_value, measure, made_at
+  FROM schedule_adaptations
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY made_at, adaptation;
+
+-- name: export_exams
+-- args: text
+SELECT exam, course, name, day, created_at
+  FROM exams WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY day, exam;

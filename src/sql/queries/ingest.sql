@@ -631,6 +631,22 @@ DELETE FROM busy_times WHERE learner_id = $1;
 -- args: int
 DELETE FROM planned_sessions WHERE learner_id = $1;
 
+-- name: learner_drop_session_plans
+-- args: int
+DELETE FROM session_plans WHERE learner_id = $1;
+
+-- name: learner_drop_schedule_slots
+-- args: int
+DELETE FROM schedule_slots WHERE learner_id = $1;
+
+-- name: learner_drop_schedule_adaptations
+-- args: int
+DELETE FROM schedule_adaptations WHERE learner_id = $1;
+
+-- name: learner_drop_exams
+-- args: int
+DELETE FROM exams WHERE learner_id = $1;
+
 -- name: learner_drop_calendars
 -- args: int
 DELETE FROM calendars WHERE learner_id = $1;
