@@ -5,7 +5,6 @@
 #include "twin/study.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 enum { RECENT_DAYS = 7, SESSIONS_MAX = 500 };
 /* A load says something of a session to come for a day; burnout looks at the fortnight. */
@@ -261,16 +260,9 @@ enum err exams_read(struct api_call *c, const struct rows *rows, struct list *re
 
 struct str orchestra_id(struct api_call *c, char letter)
 {
-    struct str key = http_header_get(&c->x->request, STR("idempotency-key"));
     uint64_t id[2];
 
-    if (key.p && key.n > 0) {
-        XXH128_hash_t h = XXH3_128bits(key.p, key.n);
-        id[0] = h.high64;
-        id[1] = h.low64;
-    } else {
-        random_bytes(id, sizeof id);
-    }
+    random_bytes(id, sizeof id);
     return arena_printf(c->arena, "%c%016llx%016llx", letter, (unsigned long long)id[0],
                         (unsigned long long)id[1]);
 }

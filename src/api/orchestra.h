@@ -47,8 +47,7 @@ struct orchestra {
 enum { ORCHESTRA_DAYS = 8 /* busy times are read so far ahead, from `from` on */ };
 
 MUST_CHECK enum err exams_read(struct api_call *c, const struct rows *rows, struct list *ret);
-/* A new id: a letter and 32 hex digits. The same Idempotency-Key gives the same one, so that a
- * repeat makes no second row. p == NULL: no memory. */
+/* A new id: a letter and 32 hex digits. p == NULL: no memory. */
 struct str orchestra_id(struct api_call *c, char letter);
 
 /* from: the first instant that matters. */

@@ -396,11 +396,13 @@ static enum err post_recommendations(struct api_call *c)
 
 /* ---- adapt-schedule ---- */
 
+struct adapted;
 struct adapt_in {
     struct str user_id, reason, old_value, new_value, id;
     int32_t type;
     struct orchestra o;
     int64_t measure;
+    struct adapted *shown;
 };
 static const struct field adapt_body[] = {
     FIELD_USER_ID(struct adapt_in),
@@ -592,6 +594,14 @@ static enum err adapt_write(struct api_call *c, struct store_conn *conn)
     return store_write(conn, bulks, COUNT(bulks));
 }
 
+static enum err adapt_written(struct api_call *c)
+{
+    const struct adapt_in *in = c->in;
+
+    c->reply = in->shown;
+    return ERR_OK;
+}
+
 static struct str adapted_message(const struct adapted *r)
 {
     if (r->measure == INT64_MIN)
@@ -638,8 +648,8 @@ static enum err post_adapt(struct api_call *c)
     if (e == ERR_OK)
         e = show_affected(c, in, r);
     r->message = adapted_message(r);
-    c->reply = r;
-    return e == ERR_OK ? api_change(c, adapt_write, written) : e;
+    in->shown = r;
+    return e == ERR_OK ? api_change(c, adapt_write, adapt_written) : e;
 }
 
 /* ---- exams ---- */
@@ -676,10 +686,12 @@ static enum err get_exams(struct api_call *c)
     return e;
 }
 
+struct exam_reply;
 struct exam_in {
     struct str user_id, course, name, id;
     int32_t day;
     int64_t learner_id;
+    struct exam_reply *shown;
 };
 static const struct field exam_body[] = {
     FIELD_USER_ID(struct exam_in),
@@ -716,6 +728,14 @@ static enum err exam_write(struct api_call *c, struct store_conn *conn)
     return e == ERR_OK ? store_write(conn, &b, 1) : e;
 }
 
+static enum err exam_written(struct api_call *c)
+{
+    const struct exam_in *in = c->in;
+
+    c->reply = in->shown;
+    return ERR_OK;
+}
+
 static enum err post_exam(struct api_call *c)
 {
     struct exam_reply *r = arena_new(c->arena, struct exam_reply, 1);
@@ -732,8 +752,8 @@ static enum err post_exam(struct api_call *c)
     in->learner_id = l.learner_id;
     in->id = orchestra_id(c, 'x');
     r->exam = (struct exam){in->id, in->course, in->name, in->day, c->now_us};
-    c->reply = r;
-    return in->id.p ? api_change(c, exam_write, written) : ERR_NOMEM;
+    in->shown = r;
+    return in->id.p ? api_change(c, exam_write, exam_written) : ERR_NOMEM;
 }
 
 struct exam_path {
@@ -942,17 +962,18 @@ const struct endpoint endpoints_schedule[] = {
      .summary = "Free times to study, kept, so that it can be told whether they were followed",
      .learner = LEARNER_BODY, .body = recommend_body, .in_size = sizeof(struct recommend_in),
      .reply = recommended_fields, .errors = ONE(ERR_NOT_FOUND), .handler = post_recommendations},
-    {ROW, CHANGES, .method = HTTP_POST, .path = ROOT "/adapt-schedule", .id = "adapt_schedule",
+    {ROW, CHANGES, .method = HTTP_POST, .repeats = true, .path = ROOT "/adapt-schedule",
+     .id = "adapt_schedule",
      .summary = "Ask for another time, length, intensity or frequency from now on",
      .learner = LEARNER_BODY, .body = adapt_body, .in_size = sizeof(struct adapt_in),
      .reply = adapted_fields, .errors = ONE(ERR_NOT_FOUND), .handler = post_adapt},
     {ROW, READS, .path = ROOT "/exams", .id = "get_exams",
      .summary = "Exams that plans look ahead to", .reply = exams_reply,
      .cache = {.fresh_s = 600, .stale_s = 1800}, .handler = get_exams},
-    {ROW, CHANGES, .method = HTTP_POST, .path = ROOT "/exams", .id = "add_exam",
-     .summary = "Tell of an exam; the same Idempotency-Key makes no second one", .status = 201,
-     .learner = LEARNER_BODY, .body = exam_body, .in_size = sizeof(struct exam_in),
-     .reply = exam_reply, .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT), .handler = post_exam},
+    {ROW, CHANGES, .method = HTTP_POST, .repeats = true, .path = ROOT "/exams", .id = "add_exam",
+     .summary = "Tell of an exam", .status = 201, .learner = LEARNER_BODY, .body = exam_body,
+     .in_size = sizeof(struct exam_in), .reply = exam_reply,
+     .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT), .handler = post_exam},
     {ROW, CHANGES, .method = HTTP_DELETE, .path = ROOT "/exams/{id}", .id = "remove_exam",
      .summary = "Take an exam back", .learner = LEARNER_QUERY, .params = exam_path,
      .in_size = sizeof(struct exam_path), .status = 204, .errors = ONE(ERR_NOT_FOUND),

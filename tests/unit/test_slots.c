@@ -201,8 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_score),          cmocka_unit_test(test_usual),
         cmocka_unit_test(test_slots_are_free), cmocka_unit_test(test_skipped_hour),
-        cmocka_unit_test(test_best_hours_win),
-        cmocka_unit_test(test_far_hours_are_unsure),
+        cmocka_unit_test(test_best_hours_win), cmocka_unit_test(test_far_hours_are_unsure),
         cmocka_unit_test(test_conflicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
