@@ -129,11 +129,13 @@ static double step(struct pass *p, const struct review *r, enum reviews_model m)
         p->judged++;
         recall_read(&memory_default, card, &p->level, r->day, r->at_s, &in);
         recall_predict(&p->recall, &in, &f);
-        chance = m == REVIEWS_DOPPEL        ? recall_trust_average(&p->trust, f.probability, curve)
+        double shown =
+            recall_forecast(&p->recall, &memory_default, card, &p->level, r->day, r->at_s);
+        chance = m == REVIEWS_DOPPEL        ? recall_trust_average(&p->trust, shown, curve)
                  : m == REVIEWS_RIVAL       ? (double)r->rival
                  : m == REVIEWS_FSRS_FITTED ? curve
                                             : in.curve;
-        recall_trust_learn(&p->trust, f.probability, curve, remembered);
+        recall_trust_learn(&p->trust, shown, curve, remembered);
         recall_learn(&p->recall, &in, &f, remembered);
     }
     *fitted = memory_review(&p->fsrs.weights, *fitted, (enum memory_grade)r->grade, gap);

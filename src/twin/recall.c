@@ -55,12 +55,17 @@ static double within(double x, double low, double high)
     return x < low ? low : x > high ? high : x;
 }
 
-void recall_read(const struct memory_weights *fsrs, const struct recall_card *card,
-                 const struct recall_level *level, int32_t day, int64_t now_s,
-                 struct recall_inputs *ret)
+static double gap_of(const struct recall_card *card, int32_t day)
+{
+    return day > card->last_day ? (double)day - card->last_day : 0;
+}
+
+/* As on `day`, but `gap` days after the card's last review. */
+static void read_after(const struct memory_weights *fsrs, const struct recall_card *card,
+                       const struct recall_level *level, int32_t day, double gap, int64_t now_s,
+                       struct recall_inputs *ret)
 {
     ASSERT(card->memory.stability > 0);
-    double gap = day > card->last_day ? day - card->last_day : 0;
     double curve = memory_recall(fsrs, card->memory.stability, gap),
            p = within(curve, 1e-4, 1 - 1e-4);
     double odds = log(p / (1 - p)), lapses = log1p(card->lapses);
@@ -100,6 +105,13 @@ void recall_read(const struct memory_weights *fsrs, const struct recall_card *ca
     ret->curve = curve;
 }
 
+void recall_read(const struct memory_weights *fsrs, const struct recall_card *card,
+                 const struct recall_level *level, int32_t day, int64_t now_s,
+                 struct recall_inputs *ret)
+{
+    read_after(fsrs, card, level, day, gap_of(card, day), now_s, ret);
+}
+
 void recall_predict(const struct recall_weights *w, const struct recall_inputs *in,
                     struct recall_forecast *ret)
 {
@@ -116,6 +128,40 @@ void recall_predict(const struct recall_weights *w, const struct recall_inputs *
     ret->variance = variance;
     /* the mean of a logistic over a normal, MacKay 1992 */
     ret->probability = within(1 / (1 + exp(-z / sqrt(1 + M_PI * variance / 8))), 0.001, 0.999);
+}
+
+double recall_forecast(const struct recall_weights *w, const struct memory_weights *fsrs,
+                       const struct recall_card *card, const struct recall_level *level,
+                       int32_t day, int64_t now_s)
+{
+    double gap = gap_of(card, day), least = 1, before = 1, rung = 1, last_rung = 1;
+
+    for (;;) {
+        struct recall_inputs in;
+        struct recall_forecast f;
+
+        read_after(fsrs, card, level, day, rung, now_s, &in);
+        recall_predict(w, &in, &f);
+        before = least;
+        least = fmin(least, f.probability);
+        if (rung >= gap)
+            break;
+        last_rung = rung;
+        rung *= 2;
+    }
+    if (gap < 1) { /* on the same day */
+        struct recall_inputs in;
+        struct recall_forecast f;
+
+        read_after(fsrs, card, level, day, 0, now_s, &in);
+        recall_predict(w, &in, &f);
+        return fmax(least, f.probability);
+    }
+    if (!(rung > gap)) /* it stands on a rung */
+        return least;
+    double part = log(gap / last_rung) / log(rung / last_rung), high = log(before / (1 - before)),
+           low = log(least / (1 - least));
+    return within(1 / (1 + exp(-(high + part * (low - high)))), least, before);
 }
 
 void recall_learn(struct recall_weights *w, const struct recall_inputs *in,

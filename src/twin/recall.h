@@ -75,6 +75,15 @@ void recall_read(const struct memory_weights *fsrs, const struct recall_card *ca
                  struct recall_inputs *ret);
 void recall_predict(const struct recall_weights *w, const struct recall_inputs *in,
                     struct recall_forecast *ret);
+/* The forecast that is shown and counted on: the same, but one that a longer absence never raises.
+ * recall_predict() may promise that: its inputs pull both ways, and unsure weights draw what is
+ * small back to the middle. So the least is taken of what it says after 1, 2, 4, 8 .. days, up
+ * to the gap, and in between the log odds run straight over the log of the days. All else is as on
+ * `day`: the learner's form of the day, and the pause before, are no absence from this card.
+ * 0.001..0.999. */
+double recall_forecast(const struct recall_weights *w, const struct memory_weights *fsrs,
+                       const struct recall_card *card, const struct recall_level *level,
+                       int32_t day, int64_t now_s);
 /* After the outcome is known; `f` is the forecast made from the same inputs. */
 void recall_learn(struct recall_weights *w, const struct recall_inputs *in,
                   const struct recall_forecast *f, bool remembered);

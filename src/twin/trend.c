@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "twin/dist.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -52,19 +53,22 @@ static double tie_terms(const double *sorted, int32_t n, double *ret_pairs)
  * away a line that was itself fitted lowers that by about (2 + 4 rho) / n, which is given back. */
 static double inflation(const double *t, const double *y, int32_t n, double slope, double *scratch)
 {
-    double mean = 0, squares = 0, products = 0, sum = 0;
+    double mean = 0, squares = 0, products = 0, sum = 0, largest = 0;
 
     if (n < 8 || isnan(slope))
         return 1;
     for (int32_t i = 0; i < n; i++) {
         scratch[i] = y[i] - slope * (t[i] - t[0]);
         mean += scratch[i] / n;
+        largest = fmax(largest, fmax(fabs(y[i]), fabs(y[i] - scratch[i])));
     }
     for (int32_t i = 0; i < n; i++) {
         squares += (scratch[i] - mean) * (scratch[i] - mean);
         products += i ? (scratch[i] - mean) * (scratch[i - 1] - mean) : 0;
     }
-    if (!(squares > 0))
+    /* a perfect line leaves what its numbers were rounded by, whose memory is nobody's */
+    double rounding = 16 * DBL_EPSILON * largest;
+    if (!(squares > n * rounding * rounding))
         return 1;
     double rho = fmin(0.95, (n * (products / squares) + 2) / (n - 4)), power = 1;
     for (int32_t k = 1; k < n; k++) {

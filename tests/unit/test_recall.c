@@ -179,10 +179,91 @@ static void the_average_loses_little_to_the_better(void **state)
     }
 }
 
+/* Weights of a learner who seems to remember better what was left longer: the regression believes
+ * it, what is shown does not. */
+static void longer_absence_never_raises_what_is_shown(void **state)
+{
+    (void)state;
+    struct rng rng;
+    int raised = 0;
+
+    rng_seed(&rng, 77);
+    for (int round = 0; round < 60; round++) {
+        struct recall_weights w;
+        struct recall_level level;
+        struct recall_card c = { 0 };
+        int32_t day = 0;
+
+        recall_weights_init(&w, NULL);
+        recall_level_init(&level);
+        for (int i = 0; i < 80; i++) { /* longer gaps are remembered, short ones are not */
+            int32_t gap = (int32_t)rng_below(&rng, 3) ? (int32_t)rng_below(&rng, 40) : 0;
+            bool remembered = gap > 10 ? rng_below(&rng, 10) > 0 : rng_below(&rng, 10) < 4;
+
+            day += gap;
+            if (c.memory.stability > 0 && gap > 0) {
+                struct recall_inputs in;
+                struct recall_forecast f;
+
+                recall_read(&memory_default, &c, &level, day, 0, &in);
+                recall_predict(&w, &in, &f);
+                recall_learn(&w, &in, &f, remembered);
+            }
+            recall_review(&memory_default, &c, &level, remembered ? GRADE_GOOD : GRADE_AGAIN, day, 0);
+        }
+        level.day = INT32_MIN; /* no form of the day: absence is all that changes */
+        double last = 1, last_raw = 1;
+        for (int32_t gap = 0; gap < 100000; gap += 1 + gap / 10 * (int32_t)(1 + rng_below(&rng, 3)) / 2) {
+            struct recall_inputs in;
+            struct recall_forecast f;
+            double p = recall_forecast(&w, &memory_default, &c, &level, day + gap, 0);
+
+            recall_read(&memory_default, &c, &level, day + gap, 0, &in);
+            recall_predict(&w, &in, &f);
+            assert_true(p >= 0.001 && p <= 0.999);
+            assert_true(p <= last + 1e-12);
+            raised += f.probability > last_raw + 1e-6;
+            last = p;
+            last_raw = f.probability;
+        }
+        assert_true(recall_forecast(&w, &memory_default, &c, &level, INT32_MAX, 0) <= last + 1e-12);
+        /* a day that lies before the last review is the same day */
+        assert_true(recall_forecast(&w, &memory_default, &c, &level, INT32_MIN + 1, 0) >= last);
+    }
+    assert_true(raised > 100); /* or this would have shown nothing */
+}
+
+/* Where the regression does not rise by itself, what is shown is what it says. */
+static void what_is_shown_is_the_forecast(void **state)
+{
+    (void)state;
+    struct recall_weights w;
+    struct recall_level level;
+    struct recall_card c = { 0 };
+
+    recall_weights_init(&w, NULL);
+    recall_level_init(&level);
+    for (int i = 0; i < 4; i++)
+        recall_review(&memory_default, &c, &level, GRADE_GOOD, i * i, 0);
+    for (int32_t gap = 1; gap < 400; gap += gap) {
+        for (int32_t g = gap; g <= gap + gap / 2; g += 1 + gap / 2) {
+            struct recall_inputs in;
+            struct recall_forecast f;
+
+            recall_read(&memory_default, &c, &level, 9 + g, 0, &in);
+            recall_predict(&w, &in, &f);
+            double p = recall_forecast(&w, &memory_default, &c, &level, 9 + g, 0);
+            assert_true(fabs(p - f.probability) < (g == gap ? 1e-12 : 0.02));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_average_loses_little_to_the_better),
+        cmocka_unit_test(longer_absence_never_raises_what_is_shown),
+        cmocka_unit_test(what_is_shown_is_the_forecast),
         cmocka_unit_test(a_population_is_the_prior_of_the_next),
         cmocka_unit_test(calibrates_to_a_learner_unlike_the_curve),
         cmocka_unit_test(a_new_learner_gets_what_the_curve_says),

@@ -414,6 +414,33 @@ static void trends_of_little(void **state)
     assert_int_equal(e, ERR_OK);
 }
 
+/* What a perfect line leaves is rounding, and no memory of the series. */
+static void lines_are_trends(void **state)
+{
+    (void)state;
+    static const double slopes[] = {0.1, -1.0 / 3, 1e-9, 1e9, 2}, starts[] = {0, 0.7, -1e6, 12345.678};
+    double t[60], y[60];
+    struct arena arena;
+    struct trend r;
+
+    arena_init(&arena, 1 << 20);
+    for (int n = 8; n <= 60; n++)
+        for (size_t s = 0; s < COUNT(slopes); s++)
+            for (size_t b = 0; b < COUNT(starts); b++) {
+                if (fabs(starts[b]) > 1e4 && slopes[s] < 1e-8 && slopes[s] > 0)
+                    continue; /* a line no more: steps of rounding */
+                for (int i = 0; i < n; i++) {
+                    t[i] = i;
+                    y[i] = starts[b] + slopes[s] * i;
+                }
+                assert_int_equal(trend_fit(&arena, t, y, n, true, .95, &r), ERR_OK);
+                assert_true(r.inflation == 1 && r.p < .001);
+                assert_true(r.s * slopes[s] > 0);
+                arena_clear(&arena);
+            }
+    arena_fini(&arena);
+}
+
 /* A memory of .5 and no trend: plain Mann-Kendall cries wolf, the corrected one hardly. And Sen's
  * interval covers the slope of independent values. */
 static void trends_in_series(void **state)
@@ -530,6 +557,7 @@ int main(void)
         cmocka_unit_test(false_discoveries),
         cmocka_unit_test(survival_by_hand),
         cmocka_unit_test(trends_of_little),
+        cmocka_unit_test(lines_are_trends),
         cmocka_unit_test(trends_in_series),
         cmocka_unit_test(interrupted_without_noise),
         cmocka_unit_test(interrupted_covers),
