@@ -184,8 +184,8 @@ double load_time_mean(const struct load_sample *s, int32_t n, int32_t from, int3
     double weighted = 0, time = 0, sum = 0;
 
     for (int32_t i = from; i < to; i++) {
-        int64_t held = i + 1 < n ? s[i + 1].at - s[i].at : LOAD_HOLD_US;
-        double w = (double)(held < LOAD_HOLD_US ? held : LOAD_HOLD_US);
+        double held = i + 1 < n ? (double)s[i + 1].at - (double)s[i].at : LOAD_HOLD_US;
+        double w = fmin(held, LOAD_HOLD_US);
         weighted += w * s[i].score;
         time += w;
         sum += s[i].score;

@@ -278,8 +278,8 @@ static bool get_count(struct source *s, uint32_t index, struct struggle_count *r
     ret->history = (uint8_t)get(s, 1);
     return good && ret->wins <= ret->attempts && ret->timed <= ret->attempts &&
            isfinite(ret->latency) && fabsf(ret->latency) < 1e3f && ret->last_correct <= 1 &&
-           ret->last_index <= index && ret->last_s >= -(INT64_C(1) << 40) &&
-           ret->last_s <= INT64_C(1) << 40;
+           ret->last_index <= index && ret->last_s >= -STRUGGLE_TIME_MAX &&
+           ret->last_s <= STRUGGLE_TIME_MAX;
 }
 
 static bool get_things(struct source *s, uint32_t count, uint32_t index, struct things *t)

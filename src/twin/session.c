@@ -2,7 +2,25 @@
 
 static int64_t ms_between(int64_t from_us, int64_t to_us)
 {
-    return from_us != TIME_NONE && to_us > from_us ? (to_us - from_us) / US_PER_MS : 0;
+    /* as unsigned: instants far apart must not overflow */
+    return from_us != TIME_NONE && to_us > from_us
+               ? (int64_t)(((uint64_t)to_us - (uint64_t)from_us) / US_PER_MS)
+               : 0;
+}
+
+/* Of sums that may have run to their ends. */
+static int64_t plus(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    return !__builtin_add_overflow(a, b, &sum) ? sum : a < 0 ? INT64_MIN : INT64_MAX;
+}
+
+static int64_t minus(int64_t a, int64_t b)
+{
+    int64_t difference;
+
+    return !__builtin_sub_overflow(a, b, &difference) ? difference : a < 0 ? INT64_MIN : INT64_MAX;
 }
 
 static int64_t clamp(int64_t ms)
@@ -21,10 +39,10 @@ int64_t session_paused_ms(const struct session_facts *s)
     int64_t told = 0;
 
     if (s->pauses == s->resumes)
-        told = s->resume_ms_sum - s->pause_ms_sum;
-    else if (s->pauses == s->resumes + 1 && s->completed_at != TIME_NONE)
-        told = s->resume_ms_sum + s->completed_at / US_PER_MS - s->pause_ms_sum;
-    return (told > 0 ? told : 0) + declared;
+        told = minus(s->resume_ms_sum, s->pause_ms_sum);
+    else if (s->pauses == plus(s->resumes, 1) && s->completed_at != TIME_NONE)
+        told = minus(plus(s->resume_ms_sum, s->completed_at / US_PER_MS), s->pause_ms_sum);
+    return plus(told > 0 ? told : 0, declared);
 }
 
 int64_t session_study_ms(const struct session_facts *s)

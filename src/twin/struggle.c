@@ -101,7 +101,7 @@ static bool gap_known(const struct struggle_question *q, const struct struggle_c
 /* Log of the minutes since the last attempt. */
 static float log_gap(const struct struggle_question *q, const struct struggle_count *c)
 {
-    return gap_known(q, c) ? log1pf((float)(q->now_s - c->last_s) / 60) : 0;
+    return gap_known(q, c) ? log1pf((float)((double)q->now_s - (double)c->last_s) / 60) : 0;
 }
 
 static const float usual_rate = 0.7f; /* rates are counted from here */
@@ -421,9 +421,10 @@ void struggle_count_add(struct struggle_count *c, bool correct, double latency_s
         c->recent[k] = c->recent[k] * keep[k] + (correct ? 1 - keep[k] : 0);
     if (latency_s >= 0 && c->timed < UINT32_MAX) {
         c->timed++;
-        c->latency += (logf((float)latency_s + 0.05f) - c->latency) / (float)c->timed;
+        c->latency += (logf((float)fmin(latency_s, STRUGGLE_LATENCY_MAX) + 0.05f) - c->latency) /
+                      (float)c->timed;
     }
-    c->last_s = now_s;
+    c->last_s = now_s >= -STRUGGLE_TIME_MAX && now_s <= STRUGGLE_TIME_MAX ? now_s : 0;
     c->last_index = index;
     c->last_correct = correct;
     c->history = (uint8_t)(c->history << 1 | correct);

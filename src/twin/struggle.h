@@ -109,7 +109,10 @@ void struggle_learn(struct struggle_model *m, const struct struggle_features *f,
 /* The parts sum to the logit of struggle_predict() on the same features, but for rounding. */
 void struggle_explain(const struct struggle_model *m, const struct struggle_features *f,
                       double ret_parts[PART_COUNT]);
-/* Adds an answer to a count. latency_s < 0: not timed. now_s 0: unknown. */
+#define STRUGGLE_TIME_MAX (INT64_C(1) << 40) /* seconds, some 35,000 years */
+#define STRUGGLE_LATENCY_MAX 1e6             /* seconds */
+/* Adds an answer to a count. latency_s < 0: not timed; above the bound: as the bound. now_s 0, or
+ * further from 1970 than the bound: unknown. */
 void struggle_count_add(struct struggle_count *c, bool correct, double latency_s, int64_t now_s,
                         uint32_t index);
 

@@ -126,7 +126,9 @@ struct study_gate study_gate(int64_t first_at_us, int64_t now_us, int64_t sessio
 {
     bool dated = first_at_us != TIME_NONE && first_at_us < now_us;
     struct study_gate g = {
-        .weeks = dated ? (now_us - first_at_us) / (7 * US_PER_DAY) : 0,
+        /* as unsigned: instants far apart must not overflow */
+        .weeks =
+            dated ? (int64_t)(((uint64_t)now_us - (uint64_t)first_at_us) / (7 * US_PER_DAY)) : 0,
         .sessions = sessions,
         .graded = graded,
     };
