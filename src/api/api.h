@@ -23,6 +23,7 @@ enum api_envelope {
     ENVELOPE_DATA, /* {"success":true,"data":{…}} */
     ENVELOPE_FLAT, /* {"success":true, …} */
     ENVELOPE_BARE, /* {…} */
+    ENVELOPE_LIST, /* […]: the reply's first member, which is a list */
     ENVELOPE_RAW,  /* the handler wrote the body itself, of row->media */
 };
 
@@ -142,7 +143,7 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
     endpoints_predictions[], endpoints_interventions[], endpoints_relief[];
 extern const struct endpoint endpoints_personalization[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
-extern const struct endpoint endpoints_correlation[];
+extern const struct endpoint endpoints_correlation[], endpoints_summaries[];
 extern const struct endpoint endpoints_schedule[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */

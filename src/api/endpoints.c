@@ -12,6 +12,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_goals,
     endpoints_recommendations,
     endpoints_correlation,
+    endpoints_summaries,
     endpoints_predictions,
     endpoints_interventions,
     endpoints_relief,

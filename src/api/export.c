@@ -101,6 +101,12 @@ static const struct table tables[] = {
     {"topics", STMT_EXPORT_TOPICS,
      "topicKind:p topic studyMs sessions answers correct reviews recalled scoreN scoreMicro "
      "firstAt:t lastAt:t"},
+    {"objectiveSums", STMT_EXPORT_OBJECTIVE_SUMS,
+     "objective timed succeeded daySum daySquareSum daySucceededSum told toldMicro toldScoreMicro "
+     "toldGapSquareMicro"},
+    {"summaries", STMT_EXPORT_SUMMARIES,
+     "kind day:d place madeAt:t objective category score scoreLow scoreHigh graded gap gapLow "
+     "gapHigh told lastAt:t minutes hours hoursLow hoursHigh"},
     {"totals", STMT_EXPORT_TOTALS,
      "version events untimed firstAt:t lastAt:t studyMs sessions completed answers correct reviews "
      "recalled latencyN latencyLogMicro latencyLogSqMicro loads loadMicro"},

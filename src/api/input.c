@@ -15,6 +15,12 @@ static const struct field named_fields[] = {
     FIELD_END,
 };
 
+/* Older clients of the routes in snake case say it their way. */
+static bool names_learner(struct str name)
+{
+    return str_eq(name, STR("userId")) || str_eq(name, STR("user_id"));
+}
+
 static enum err bad_input(struct call *c, enum err e, const struct field_error *f)
 {
     if (e == ERR_RANGE)
@@ -78,7 +84,7 @@ static enum err read_query(struct call *c, struct str *ret_user_id)
             return e;
     }
     for (int32_t i = 0; row->learner != LEARNER_NONE && i < n; i++) {
-        if (!str_eq(pairs[i].name, STR("userId")))
+        if (!names_learner(pairs[i].name))
             continue;
         if (ret_user_id->p)
             return bad_learner(c, "invalid_value", "must be given once");
@@ -144,14 +150,20 @@ static const struct field *find_field(const struct field *fields, const char *na
 /* userId in the body, whether or not the row's own table knows it. */
 static enum err body_learner(struct call *c, struct str *ret_user_id)
 {
-    const struct field *own = find_field(c->pub.row->body, "userId");
+    bool listed = false;
 
-    if (own && own->type == F_STR) {
-        const struct str *id = (const void *)((const char *)c->pub.in + own->offset);
+    for (const struct field *f = c->pub.row->body; f->type != F_END; f++) {
+        if (f->type != F_STR || !names_learner(str_from(f->name)))
+            continue;
+        const struct str *id = (const void *)((const char *)c->pub.in + f->offset);
+        if (id->p && ret_user_id->p && !str_eq(*id, *ret_user_id))
+            return bad_learner(c, "invalid_value", "must be given once");
         if (id->p)
             *ret_user_id = *id;
-        return ERR_OK;
+        listed = true;
     }
+    if (listed)
+        return ERR_OK;
     struct named named = {{NULL, 0}};
     enum err e = read_object(c, named_fields, &named, NULL);
     if (e == ERR_OK && named.user_id.p)

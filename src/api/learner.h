@@ -65,6 +65,12 @@ extern const struct str reason_disabled;
     FIELD(F_STR, struct_, user_id, "userId", .min = 1, .max = 128, \
           .doc = "the learner; may be left out with a learner's own key")
 
+/* The same, also as older clients of the routes in snake case name it. */
+#define FIELD_USER_ID_EITHER(struct_)                                     \
+    FIELD_USER_ID(struct_),                                               \
+        FIELD(F_STR, struct_, user_id_too, "user_id", .min = 1, .max = 128, \
+              .doc = "the same as userId")
+
 /* A refused event as the call's refusal: 403 where the learner has switched analysis off, else 400.
  */
 enum err event_refused(struct api_call *c, const struct ingest_result *r);

@@ -169,6 +169,10 @@ static void reply_schema(struct json_writer *w, const struct endpoint *row)
         fields_write_schema(row->reply, w, false);
         return;
     }
+    if (row->envelope == ENVELOPE_LIST) {
+        field_write_schema(row->reply, w, false);
+        return;
+    }
     json_object(w);
     if (row->envelope == ENVELOPE_FLAT) {
         json_name(w, STR("allOf"));

@@ -219,6 +219,10 @@ static void write_reply(struct call *c)
         fields_write_json(row->reply, &w, c->pub.reply);
         return;
     }
+    if (row->envelope == ENVELOPE_LIST) {
+        field_write_json(row->reply, &w, c->pub.reply);
+        return;
+    }
     json_object(&w);
     json_kv_bool(&w, "success", true);
     if (row->envelope == ENVELOPE_DATA) {

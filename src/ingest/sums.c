@@ -67,6 +67,19 @@ enum {
     TOPIC_COLUMNS
 };
 enum {
+    OBJECTIVE_TIMED,
+    OBJECTIVE_SUCCEEDED,
+    OBJECTIVE_DAY,
+    OBJECTIVE_DAY_SQUARE,
+    OBJECTIVE_DAY_SUCCEEDED,
+    OBJECTIVE_TOLD,
+    OBJECTIVE_TOLD_SUM,
+    OBJECTIVE_TOLD_SCORE,
+    OBJECTIVE_TOLD_GAP_SQUARE,
+    OBJECTIVE_COLUMNS
+};
+enum { DAY_2000 = 10957 }; /* squares of days from here on stay small */
+enum {
     TOTAL_VERSION,
     TOTAL_EVENTS,
     TOTAL_UNTIMED,
@@ -126,7 +139,7 @@ struct sums {
     struct sums_learner *learners;
     int32_t learner_count, learner_room;
     struct table by_id;
-    struct table days, hours, lengths, topics, totals, audits;
+    struct table days, hours, lengths, topics, totals, audits, objectives;
     struct table sessions, session_objectives, missions, mission_objectives, cards;
     struct table session_topics, loads;
 };
@@ -164,6 +177,7 @@ void sums_begin(struct sums *s)
         {&s->topics, sizeof(struct sum_row)},
         {&s->totals, sizeof(struct sum_row)},
         {&s->audits, sizeof(struct sum_row)},
+        {&s->objectives, sizeof(struct sum_row)},
         {&s->sessions, sizeof(struct session_row)},
         {&s->session_objectives, sizeof(struct session_objective_row)},
         {&s->missions, sizeof(struct mission_row)},
@@ -512,6 +526,34 @@ static void fold_topic(const struct folding *f, int32_t kind, struct str topic, 
     }
 }
 
+/* Only graded work is looked at: most events add nothing here. */
+static void fold_objective(const struct folding *f)
+{
+    const struct event *e = f->e;
+    const struct outcome *o = &f->o;
+    bool timed = !e->untimed && o->answers + o->reviews > 0;
+    bool told = !isnan(e->confidence) && (e->kind == EVENT_ANSWER || is_graded(e->kind));
+
+    if (!timed && !told)
+        return;
+    int64_t *v = sum_row(&f->s->objectives, f->learner, 0, e->objective)->v;
+    if (timed) {
+        int64_t day = f->day - DAY_2000;
+        v[OBJECTIVE_TIMED]++;
+        v[OBJECTIVE_DAY] += day;
+        v[OBJECTIVE_DAY_SQUARE] += day * day;
+        v[OBJECTIVE_SUCCEEDED] += o->correct + o->recalled;
+        v[OBJECTIVE_DAY_SUCCEEDED] += (o->correct + o->recalled) * day;
+    }
+    if (told) {
+        double score = !isnan(e->score) ? e->score : e->correct > 0 ? 1 : 0;
+        v[OBJECTIVE_TOLD]++;
+        v[OBJECTIVE_TOLD_SUM] += micro(e->confidence);
+        v[OBJECTIVE_TOLD_SCORE] += micro(score);
+        v[OBJECTIVE_TOLD_GAP_SQUARE] += micro((e->confidence - score) * (e->confidence - score));
+    }
+}
+
 static bool skill_before(const struct event *e, int32_t n)
 {
     for (int32_t i = 0; i < n; i++)
@@ -532,8 +574,10 @@ static void fold_topics(const struct folding *f)
         fold_topic(f, TOPIC_COURSE, e->course, ms);
     if (f->d.lecture.p)
         fold_topic(f, TOPIC_LECTURE, f->d.lecture, ms);
-    if (e->objective.p)
+    if (e->objective.p) {
         fold_topic(f, TOPIC_OBJECTIVE, e->objective, ms);
+        fold_objective(f);
+    }
     for (int32_t i = 0; i < e->skill_count; i++)
         if (!skill_before(e, i))
             fold_topic(f, TOPIC_SKILL, e->skills[i], ms);
@@ -950,6 +994,9 @@ static const struct sum_form total_form = {STMT_INGEST_TOTALS_ADD, STMT_COUNT, T
 static const struct sum_form audit_form = {STMT_INGEST_AUDITS_ADD, STMT_INGEST_AUDITS_DROP,
                                            AUDIT_COLUMNS, true, false};
 
+static const struct sum_form objective_form = {STMT_INGEST_OBJECTIVES_ADD, STMT_COUNT,
+                                               OBJECTIVE_COLUMNS, false, true};
+
 static bool any(const struct sum_row *r, int32_t columns, bool below_zero)
 {
     for (int32_t i = 0; i < columns; i++)
@@ -1170,5 +1217,6 @@ enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *
     write_sums(&w, &s->topics, &topic_form);
     write_sums(&w, &s->totals, &total_form);
     write_sums(&w, &s->audits, &audit_form);
+    write_sums(&w, &s->objectives, &objective_form);
     return s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
 }

@@ -1000,6 +1000,11 @@ void fields_write_json(const struct field *fields, struct json_writer *w, const 
 
 /* ---- schema ---- */
 
+void field_write_json(const struct field *f, struct json_writer *w, const void *in)
+{
+    write_value(f, w, member_of(in, f));
+}
+
 static void put_type(struct json_writer *w, const char *type, bool nullable)
 {
     json_name(w, STR("type"));

@@ -122,6 +122,8 @@ MUST_CHECK enum err query_split(struct str query, struct arena *arena, struct qu
 void fields_write_json(const struct field *fields, struct json_writer *w, const void *in);
 /* The members only, without the braces: for an envelope that is already open. */
 void fields_write_members(const struct field *fields, struct json_writer *w, const void *in);
+/* The value of one member of `in`, without its name. */
+void field_write_json(const struct field *f, struct json_writer *w, const void *in);
 /* The JSON Schema (2020-12) of the object, for OpenAPI 3.1. `input`: required = FIELD_REQUIRED;
  * otherwise everything that is not FIELD_OMIT is required. */
 void fields_write_schema(const struct field *fields, struct json_writer *w, bool input);

@@ -3,11 +3,13 @@
 #include "night/patterns.h"
 #include "night/personalize.h"
 #include "night/struggle.h"
+#include "night/summaries.h"
 
 const struct night_step night_steps[] = {
     {"memory", night_memory},
     {"patterns", night_patterns},
     {"struggle", night_struggle},
     {"personalize", night_personalize},
+    {"summaries", night_summaries},
     {.name = NULL},
 };

@@ -5,6 +5,7 @@ import time
 import zoneinfo
 
 from tests.api.harness import Server, both_engines, event
+from tests.api.test_summaries import practice
 
 
 @both_engines
@@ -59,6 +60,15 @@ class Nights:
             self.assertLess(time.monotonic(), until, page)
             page = self.server.get("/metrics").body.decode()
         self.assertIn("doppel_night_failed_total 0", page)
+
+    def test_summaries_are_kept(self):
+        self.server.events(practice("sue", "one", 2, 10, 3) + practice("sue", "two", 1, 10, 9))
+        self.restart()
+        self.wait_for_night("sue")
+        insight = self.server.get("/api/analytics/daily-insight", query={"userId": "sue"}).json
+        self.assertEqual((insight["priority_objective_id"], insight["kept"]), ("one", True))
+        week = self.server.get("/api/analytics/weekly-summary", query={"userId": "sue"}).json
+        self.assertEqual([(i["objective_id"], i["kept"]) for i in week], [("one", True), ("two", True), (None, False)])
 
     def profile(self, learner):
         reply = self.server.get("/api/analytics/learning-profile", query={"userId": learner})

@@ -96,6 +96,11 @@ static const struct {
     {"lengths", "learner_id, bucket", "i, i % 8"},
     {"topics", "learner_id, topic_kind, topic, first_at, last_at", "u, 1, 't' || i, i, i"},
     {"totals", "learner_id", "i"},
+    {"objective_sums", "learner_id, objective", "u, 'o' || i"},
+    {"summaries",
+     "learner_id, kind, day, place, made_at, version, objective, category, score, score_low, "
+     "score_high, graded, told, last_at",
+     "u, i % 2, i, 1, i, 1, 'o' || i, 0, 50, 40, 60, 9, 0, i"},
     {"quarantine", "received_at, source, code, field, reason, learner, body",
      "i, 's', 'c', 'f', 'r', 'l' || i, '{}'"},
     {"api_keys", "key_id, secret_hash, scopes, name, created_at",
