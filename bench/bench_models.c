@@ -257,14 +257,17 @@ static int bench_strain(int answers)
 static int bench_warning(int forecasts)
 {
     struct warning_task tasks[12];
-    const struct warning_learner l = {tasks, (int32_t)COUNT(tasks), -60, 0, 1};
+    const struct warning_learner l = {tasks, (int32_t)COUNT(tasks),   -60, 0,
+                                      1,     WARNING_EDUCATION_DEGREE};
     double x[WARNING_INPUTS], best = HUGE_VAL, sum = 0;
     struct warning_forecast f;
 
     for (size_t i = 0; i < COUNT(tasks); i++)
         tasks[i] = (struct warning_task){.due_day = (int32_t)(20 * i),
                                          .handed_day = (int32_t)(20 * i + i % 5),
-                                         .counts = true,
+                                         .weight = 8,
+                                         .score_place = 0.5,
+                                         .day_place = 0.5,
                                          .score = 60 + 3.0 * (double)i,
                                          .standing = 0.1 * (double)i - 0.5,
                                          .share = 0.8};
@@ -274,7 +277,7 @@ static int bench_warning(int forecasts)
             int32_t day = 14 + i % 200;
 
             if (warning_read(&l, day, x) != ERR_OK ||
-                warning_forecast(&warning_default, x, day, &f) != ERR_OK)
+                warning_forecast(&warning_default, NULL, x, day, &f) != ERR_OK)
                 return -1;
             sum += f.risk;
         }

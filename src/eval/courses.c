@@ -22,13 +22,12 @@ enum {
     ROWS_MAX = 200000,
     HANDED_MAX = 1 << 20,
     MODULES_MAX = 16,
-    LEVELS = 5,  /* of education */
-    PERSON = 12, /* inputs that tell of the person */
+    PERSON = 7, /* inputs that tell of the person */
     CONTEXT = PERSON + MODULES_MAX + 1,
     INPUTS = WARNING_INPUTS + CONTEXT,
     ARENA_BYTES = 1 << 30,
 };
-static const double ridge = 256;
+static const double ridge = 512;
 static const int32_t days[] = {30, 60, 120};
 static const int32_t landmark_days[] = {14, 30, 60, 90, 120, 150, 180, 210};
 
@@ -41,7 +40,8 @@ struct presentation {
 struct task {
     int32_t presentation, due;
     int64_t id;
-    bool counts, exam, quiz;
+    double weight;
+    bool exam, quiz;
     /* of the cohort by a day, see cohorts_by() */
     double n, mean, sd, share;
 };
@@ -53,6 +53,7 @@ struct row {
     int32_t registered, left; /* WARNING_NEVER */
     int32_t attempts;
     double credits;
+    enum warning_education education;
     double context[PERSON];
     bool bad_end;
     int32_t handed_from, handed_to;
@@ -62,6 +63,7 @@ struct handed {
     int32_t row, task, day;
     bool carried;
     double score;
+    double score_place, day_place; /* by a day, see places_by() */
 };
 
 struct data {
@@ -113,7 +115,7 @@ static enum err read_tasks(const struct courses_options *o, struct data *d)
             t->quiz = str_eq(sheet_text(&s, 3), STR("CMA"));
             t->exam = str_eq(sheet_text(&s, 3), STR("Exam")) || isnan(due);
             t->due = isnan(due) ? WARNING_NEVER : (int32_t)due;
-            t->counts = weight > 0;
+            t->weight = weight > 0 ? fmin(weight, 100) : 0;
             d->task_count++;
         }
     }
@@ -121,26 +123,32 @@ static enum err read_tasks(const struct courses_options *o, struct data *d)
     return e == ERR_EOF ? ERR_OK : e;
 }
 
+static enum warning_education education_of(struct str s)
+{
+    static const char *const names[WARNING_EDUCATIONS] = {
+        [WARNING_EDUCATION_UNKNOWN] = "", "No Formal quals",  "Lower Than A Level",
+        "A Level or Equivalent",          "HE Qualification", "Post Graduate Qualification"};
+
+    for (int i = 1; i < WARNING_EDUCATIONS; i++)
+        if (str_eq(s, str_from(names[i])))
+            return (enum warning_education)i;
+    return WARNING_EDUCATION_UNKNOWN;
+}
+
 static void read_person(struct sheet *s, double ret[PERSON])
 {
-    static const char *const education[LEVELS] = {"No Formal quals", "Lower Than A Level",
-                                                  "A Level or Equivalent", "HE Qualification",
-                                                  "Post Graduate Qualification"};
     struct str band = sheet_text(s, 5), age = sheet_text(s, 6);
     double decile = band.n > 0 && band.p[0] >= '0' && band.p[0] <= '9' ? band.p[0] - '0' : NAN;
 
-    memset(ret, 0, PERSON * sizeof *ret);
     if (band.n > 1 && band.p[1] == '-')
         decile = 0; /* "0-10%"; the others begin with two digits */
-    for (int i = 0; i < LEVELS; i++)
-        ret[i] = str_eq(sheet_text(s, 4), str_from(education[i]));
-    ret[5] = isnan(decile) ? 0 : (decile - 4.5) / 3;
-    ret[6] = isnan(decile);
-    ret[7] = decile < 2;
-    ret[8] = str_eq(sheet_text(s, 3), STR("M"));
-    ret[9] = str_eq(age, STR("35-55"));
-    ret[10] = str_eq(age, STR("55<="));
-    ret[11] = str_eq(sheet_text(s, 9), STR("TRUE"));
+    ret[0] = isnan(decile) ? 0 : (decile - 4.5) / 3;
+    ret[1] = isnan(decile);
+    ret[2] = decile < 2;
+    ret[3] = str_eq(sheet_text(s, 3), STR("M"));
+    ret[4] = str_eq(age, STR("35-55"));
+    ret[5] = str_eq(age, STR("55<="));
+    ret[6] = str_eq(sheet_text(s, 9), STR("TRUE"));
 }
 
 static enum err read_rows(const struct courses_options *o, struct data *d)
@@ -173,6 +181,7 @@ static enum err read_rows(const struct courses_options *o, struct data *d)
         r->registered = r->left = WARNING_NEVER;
         r->bad_end =
             str_eq(sheet_text(&s, 10), STR("Fail")) || str_eq(sheet_text(&s, 10), STR("Withdrawn"));
+        r->education = education_of(sheet_text(&s, 4));
         read_person(&s, r->context);
         d->row_count++;
     }
@@ -250,9 +259,13 @@ static enum err read_handed(const struct courses_options *o, struct data *d)
                                           by_task_id);
         const struct row *r = task ? row_of(d, (int64_t)person, task->presentation) : NULL;
         if (r)
-            d->handed[d->handed_count++] =
-                (struct handed){(int32_t)(r - d->rows), (int32_t)(task - d->tasks), (int32_t)day,
-                                str_eq(sheet_text(&s, 3), STR("TRUE")), score};
+            d->handed[d->handed_count++] = (struct handed){(int32_t)(r - d->rows),
+                                                           (int32_t)(task - d->tasks),
+                                                           (int32_t)day,
+                                                           str_eq(sheet_text(&s, 3), STR("TRUE")),
+                                                           score,
+                                                           0,
+                                                           0};
     }
     sheet_close(&s);
     return e == ERR_EOF ? ERR_OK : e;
@@ -356,9 +369,67 @@ static enum err data_load(const struct courses_options *o, struct data **ret)
 
 /* ---- inputs ---- */
 
+struct place {
+    double value;
+    int32_t task, handed;
+};
+
+static int by_value(const void *pa, const void *pb)
+{
+    const struct place *a = pa, *b = pb;
+
+    if (a->task != b->task)
+        return a->task - b->task;
+    return (a->value > b->value) - (a->value < b->value);
+}
+
+/* Ranks runs of one task, those level in the middle of their places; 0..1. */
+static void rank(struct data *d, struct place *p, int32_t n, bool scores)
+{
+    qsort(p, (size_t)n, sizeof *p, by_value);
+    for (int32_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && p[end].task == p[i].task;)
+            end++;
+        for (int32_t j = i, level; j < end; j = level) {
+            for (level = j; level < end && !(p[level].value > p[j].value);)
+                level++;
+            for (int32_t k = j; k < level; k++) {
+                struct handed *h = &d->handed[p[k].handed];
+
+                *(scores ? &h->score_place : &h->day_place) =
+                    ((j - i) + (level - j) / 2.0) / (end - i);
+            }
+        }
+    }
+}
+
+/* Where each piece stands among those that are there, by score and by day. */
+static enum err places_by(struct data *d, int32_t day)
+{
+    struct place *p = calloc((size_t)d->handed_count + 1, sizeof *p);
+
+    if (!p)
+        return ERR_NOMEM;
+    for (int scores = 0; scores < 2; scores++) {
+        int32_t n = 0;
+
+        for (int32_t i = 0; i < d->handed_count; i++) {
+            struct handed *h = &d->handed[i];
+
+            *(scores ? &h->score_place : &h->day_place) = NAN;
+            if (h->day <= day && d->rows[h->row].left > day &&
+                (scores ? !isnan(h->score) : !h->carried))
+                p[n++] = (struct place){scores ? h->score : h->day, h->task, i};
+        }
+        rank(d, p, n, scores);
+    }
+    free(p);
+    return ERR_OK;
+}
+
 /* Of each task: how many have handed it in, and how well that went. A score is taken as known when
  * the work is: the set does not say when it was marked. */
-static void cohorts_by(struct data *d, int32_t day)
+static enum err cohorts_by(struct data *d, int32_t day)
 {
     double present[PRESENTATIONS_MAX] = {0};
 
@@ -384,12 +455,13 @@ static void cohorts_by(struct data *d, int32_t day)
         t->sd = fmax(5, t->n > 1 ? sqrt(t->sd / (t->n - 1)) : 0);
         t->share = all > 0 ? fmin(1, t->n / all) : 0;
     }
+    return places_by(d, day);
 }
 
 static enum err inputs_of(const struct data *d, const struct row *r, int32_t day, double *ret)
 {
     struct warning_task tasks[WARNING_TASKS_MAX];
-    struct warning_learner l = {tasks, 0, r->registered, r->attempts, r->credits};
+    struct warning_learner l = {tasks, 0, r->registered, r->attempts, r->credits, r->education};
     int32_t at = r->handed_from;
 
     for (int32_t i = 0; i < d->task_count; i++) {
@@ -405,12 +477,14 @@ static enum err inputs_of(const struct data *d, const struct row *r, int32_t day
         tasks[l.task_count++] = (struct warning_task){
             .due_day = t->due,
             .handed_day = h ? h->day : WARNING_NEVER,
-            .counts = t->counts,
             .quiz = t->quiz,
             .carried = h && h->carried,
+            .weight = t->weight,
             .score = h ? h->score : (double)NAN,
             .standing = h ? (h->score - t->mean) / t->sd : (double)NAN,
             .share = t->share,
+            .score_place = h ? h->score_place : (double)NAN,
+            .day_place = h ? h->day_place : (double)NAN,
         };
     }
     enum err e = warning_read(&l, day, ret);
@@ -427,9 +501,10 @@ static enum err inputs_of(const struct data *d, const struct row *r, int32_t day
 
 /* Those present on a day: registered, and not gone. */
 struct table {
-    double *x;
+    double *x; /* runs of INPUTS */
     uint8_t *y;
     uint32_t *cluster;
+    int32_t *presentation;
     int32_t rows;
 };
 
@@ -438,26 +513,23 @@ static void table_free(struct table *t)
     free(t->x);
     free(t->y);
     free(t->cluster);
+    free(t->presentation);
 }
 
-/* width: the first inputs of INPUTS */
-static enum err table_of(const struct data *d, int32_t day, bool test, int32_t width,
-                         struct table *ret)
+static enum err table_of(const struct data *d, int32_t day, struct table *ret)
 {
     size_t n = (size_t)d->row_count + 1;
-    struct table t = {calloc(n * (size_t)width, sizeof(double)), calloc(n, 1),
-                      calloc(n, sizeof(uint32_t)), 0};
-    enum err e = t.x && t.y && t.cluster ? ERR_OK : ERR_NOMEM;
+    struct table t = {calloc(n * INPUTS, sizeof(double)), calloc(n, 1), calloc(n, sizeof(uint32_t)),
+                      calloc(n, sizeof(int32_t)), 0};
+    enum err e = t.x && t.y && t.cluster && t.presentation ? ERR_OK : ERR_NOMEM;
 
     for (int32_t i = 0; e == ERR_OK && i < d->row_count; i++) {
         const struct row *r = &d->rows[i];
-        double x[INPUTS];
 
-        if (d->presentations[r->presentation].test != test || r->left <= day ||
-            (r->registered != WARNING_NEVER && r->registered > day))
+        if (r->left <= day || (r->registered != WARNING_NEVER && r->registered > day))
             continue;
-        e = inputs_of(d, r, day, x);
-        memcpy(t.x + (size_t)t.rows * width, x, (size_t)width * sizeof *x);
+        e = inputs_of(d, r, day, t.x + (size_t)t.rows * INPUTS);
+        t.presentation[t.rows] = r->presentation;
         t.y[t.rows] = r->bad_end;
         t.cluster[t.rows++] = r->cluster;
     }
@@ -468,88 +540,306 @@ static enum err table_of(const struct data *d, int32_t day, bool test, int32_t w
     return e;
 }
 
-/* ---- models ---- */
+/* Some of the presentations. */
+struct runs {
+    bool in[PRESENTATIONS_MAX];
+};
 
-static enum err print_scores(const struct courses_options *o, const struct data *d,
-                             const struct forecast *f, int32_t n, int32_t day, const char *model)
+static struct runs runs_of(const struct data *d, bool test)
 {
-    struct scores s;
-    char split[32];
-    enum err e = scores_of(f, n, d->clusters, o->resamples, &s);
+    struct runs r = {{false}};
 
-    snprintf(split, sizeof split, "day-%" PRId32, day);
+    for (int32_t i = 0; i < d->presentation_count; i++)
+        r.in[i] = d->presentations[i].test == test;
+    return r;
+}
+
+/* Fits the first `width` inputs on the rows of the runs. */
+static enum err fit_rows(const struct table *t, const struct runs *runs, int32_t width,
+                         const double *prior, double *ret_weights)
+{
+    double *x = calloc((size_t)t->rows * (size_t)width + 1, sizeof *x);
+    uint8_t *y = calloc((size_t)t->rows + 1, 1);
+    struct arena scratch;
+    int32_t n = 0;
+    enum err e = x && y ? ERR_OK : ERR_NOMEM;
+
+    arena_init(&scratch, 1 << 20);
+    for (int32_t i = 0; e == ERR_OK && i < t->rows; i++) {
+        if (!runs->in[t->presentation[i]])
+            continue;
+        memcpy(x + (size_t)n * width, t->x + (size_t)i * INPUTS, (size_t)width * sizeof *x);
+        y[n++] = t->y[i];
+    }
     if (e == ERR_OK)
-        scores_print(o->out, o->set, split, model, &s);
+        e = warning_fit(&scratch, x, y, n, width, ridge, prior, ret_weights);
+    arena_fini(&scratch);
+    free(x);
+    free(y);
     return e;
 }
 
-static float bounded(double odds)
+/* What the module's runs among the past ones came to on the day. */
+static enum err learn_course(const struct data *d, const struct table *t,
+                             const struct warning_model *m, int32_t day, struct str module,
+                             const struct runs *past, struct warning_course *ret)
 {
-    return (float)(1 / (1 + exp(-odds)));
+    int32_t landmark = 0;
+
+    memset(ret, 0, sizeof *ret);
+    while (landmark + 1 < m->landmark_count && m->landmarks[landmark].day != day)
+        landmark++;
+    for (int32_t i = 0; i < t->rows; i++) {
+        struct warning_forecast f;
+        int32_t run = t->presentation[i];
+
+        if (!past->in[run] || !str_eq(d->presentations[run].module, module))
+            continue;
+        enum err e = warning_forecast(m, NULL, t->x + (size_t)i * INPUTS, day, &f);
+        if (e != ERR_OK)
+            return e;
+        warning_course_learn(ret, landmark, f.risk, t->y[i]);
+    }
+    return ERR_OK;
+}
+
+/* ---- models ---- */
+
+/* Of the rows of the runs; the forecasts are of the whole table. */
+static enum err print_scores(const struct courses_options *o, const struct data *d,
+                             const struct forecast *f, const struct table *t,
+                             const struct runs *runs, const char *split, const char *model)
+{
+    struct forecast *some = calloc((size_t)t->rows + 1, sizeof *some);
+    struct scores s;
+    int32_t n = 0;
+
+    if (!some)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < t->rows; i++)
+        if (runs->in[t->presentation[i]])
+            some[n++] = f[i];
+    enum err e = scores_of(some, n, d->clusters, o->resamples, &s);
+    if (e == ERR_OK)
+        scores_print(o->out, o->set, split, model, &s);
+    free(some);
+    return e;
+}
+
+static struct forecast *forecasts_of(const struct table *t)
+{
+    struct forecast *f = calloc((size_t)t->rows + 1, sizeof *f);
+
+    for (int32_t i = 0; f && i < t->rows; i++)
+        f[i] = (struct forecast){.outcome = t->y[i], .cluster = t->cluster[i]};
+    return f;
 }
 
 /* The share of bad ends among those who have missed something due, and among the others. */
-static void forecast_missed(const struct table *train, const struct table *test, int32_t width,
-                            struct forecast *f)
+static void forecast_missed(const struct table *t, const struct runs *train, struct forecast *f)
 {
     double n[2] = {2, 2}, bad[2] = {1, 1};
 
-    for (int32_t i = 0; i < train->rows; i++) {
-        int missed = train->x[(size_t)i * width + WARNING_IN_MISSED_ANY] > 0;
+    for (int32_t i = 0; i < t->rows; i++) {
+        int missed = t->x[(size_t)i * INPUTS + WARNING_IN_MISSED_ANY] > 0;
 
-        n[missed]++;
-        bad[missed] += train->y[i];
+        n[missed] += train->in[t->presentation[i]];
+        bad[missed] += train->in[t->presentation[i]] && t->y[i];
     }
-    for (int32_t i = 0; i < test->rows; i++) {
-        int missed = test->x[(size_t)i * width + WARNING_IN_MISSED_ANY] > 0;
+    for (int32_t i = 0; i < t->rows; i++) {
+        int missed = t->x[(size_t)i * INPUTS + WARNING_IN_MISSED_ANY] > 0;
 
         f[i].p = (float)(bad[missed] / n[missed]);
     }
 }
 
-static enum err evaluate_day(const struct courses_options *o, struct data *d, int32_t day)
+/* Forecasts the rows of the runs, with what the past runs of each module came to; past NULL: with
+ * nothing known of courses. */
+static enum err forecast_rows(const struct data *d, const struct warning_model *m, int32_t day,
+                              const struct runs *past, const struct table *t,
+                              const struct runs *runs, struct forecast *f)
 {
-    struct table train = {0}, test = {0};
-    double w[INPUTS];
-    struct arena scratch;
+    struct warning_course *courses = calloc(PRESENTATIONS_MAX, sizeof *courses);
+    enum err e = courses ? ERR_OK : ERR_NOMEM;
 
-    arena_init(&scratch, 1 << 20);
-    cohorts_by(d, day);
-    enum err e = table_of(d, day, false, INPUTS, &train);
-    if (e == ERR_OK)
-        e = table_of(d, day, true, INPUTS, &test);
-    struct forecast *f = e == ERR_OK ? calloc((size_t)test.rows + 1, sizeof *f) : NULL;
-    if (e == ERR_OK && !f)
-        e = ERR_NOMEM;
-    for (int32_t i = 0; e == ERR_OK && i < test.rows; i++)
-        f[i] = (struct forecast){.outcome = test.y[i], .cluster = test.cluster[i]};
-    if (e == ERR_OK) {
-        forecast_missed(&train, &test, INPUTS, f);
-        e = print_scores(o, d, f, test.rows, day, "missed-task");
-    }
-    for (int32_t i = 0; e == ERR_OK && i < test.rows; i++) {
+    for (int32_t p = 0; past && p < d->presentation_count && e == ERR_OK; p++)
+        if (runs->in[p])
+            e = learn_course(d, t, m, day, d->presentations[p].module, past, &courses[p]);
+    for (int32_t i = 0; e == ERR_OK && i < t->rows; i++) {
         struct warning_forecast ret;
+        int32_t run = t->presentation[i];
 
-        e = warning_forecast(&warning_default, test.x + (size_t)i * INPUTS, day, &ret);
+        if (!runs->in[run])
+            continue;
+        e = warning_forecast(m, past ? &courses[run] : NULL, t->x + (size_t)i * INPUTS, day, &ret);
         f[i].p = (float)ret.risk;
     }
-    if (e == ERR_OK)
-        e = print_scores(o, d, f, test.rows, day, "doppel");
-    if (e == ERR_OK)
-        e = warning_fit(&scratch, train.x, train.y, train.rows, INPUTS, ridge, NULL, w);
-    for (int32_t i = 0; e == ERR_OK && i < test.rows; i++) {
+    free(courses);
+    return e;
+}
+
+/* Each presentation of the training part, forecast from the others. */
+static enum err cross_folds(const struct data *d, const struct table *t, int32_t day, int32_t width,
+                            bool course, struct forecast *f)
+{
+    const struct runs train = runs_of(d, false);
+    enum err e = ERR_OK;
+
+    for (int32_t p = 0; p < d->presentation_count && e == ERR_OK; p++) {
+        struct warning_model m = {.landmark_count = 1, .landmarks[0].day = day};
+        struct runs others = train, one = {{false}};
+
+        if (!train.in[p])
+            continue;
+        others.in[p] = false;
+        one.in[p] = true;
+        e = fit_rows(t, &others, width, NULL, m.landmarks[0].weights);
+        if (e == ERR_OK)
+            e = forecast_rows(d, &m, day, course ? &others : NULL, t, &one, f);
+    }
+    return e;
+}
+
+/* What the model was chosen by. Nothing is printed where the training part has too little of it. */
+static enum err judge_folds(const struct courses_options *o, const struct data *d,
+                            const struct table *t, int32_t day)
+{
+    static const struct {
+        const char *model;
+        int32_t width; /* the inputs come in the order in which they joined */
+        bool course;
+    } candidates[] = {
+        {"conduct", WARNING_IN_PLACE_DAY, false}, {"places", WARNING_IN_MARKS_MISSED, false},
+        {"marks", WARNING_IN_EDUCATION, false},   {"education", WARNING_INPUTS, false},
+        {"doppel", WARNING_INPUTS, true},
+    };
+    const struct runs train = runs_of(d, false);
+    struct forecast *f = forecasts_of(t);
+    enum err e = f ? ERR_OK : ERR_NOMEM;
+    char split[32];
+
+    snprintf(split, sizeof split, "folds-day-%" PRId32, day);
+    for (size_t c = 0; c < COUNT(candidates) && e == ERR_OK; c++) {
+        e = cross_folds(d, t, day, candidates[c].width, candidates[c].course, f);
+        if (e == ERR_OK)
+            e = print_scores(o, d, f, t, &train, split, candidates[c].model);
+    }
+    free(f);
+    return e == ERR_RANGE ? ERR_OK : e;
+}
+
+/* As a server that refits: the runs of the test year in the order of their start, and those that
+ * are over have moved the shipped weights before the next ones are forecast. */
+static enum err forecast_online(const struct data *d, const struct table *t, int32_t day,
+                                struct forecast *f)
+{
+    const struct runs test = runs_of(d, true);
+    struct warning_model m = warning_default;
+    struct runs past = runs_of(d, false), over = {{false}};
+    int32_t landmark = 0;
+    struct str now = {"", 0};
+    enum err e = ERR_OK;
+
+    while (landmark + 1 < m.landmark_count && m.landmarks[landmark].day != day)
+        landmark++;
+    for (;;) {
+        struct runs starting = {{false}};
+        struct str next = {NULL, 0};
+
+        for (int32_t p = 0; p < d->presentation_count; p++) {
+            struct str name = d->presentations[p].name;
+            if (test.in[p] && str_cmp(name, now) > 0 && (!next.p || str_cmp(name, next) < 0))
+                next = name;
+        }
+        if (!next.p || e != ERR_OK)
+            return e;
+        for (int32_t p = 0; p < d->presentation_count; p++)
+            starting.in[p] = test.in[p] && str_eq(d->presentations[p].name, next);
+        e = forecast_rows(d, &m, day, &past, t, &starting, f);
+        for (int32_t p = 0; p < d->presentation_count; p++) {
+            past.in[p] |= starting.in[p];
+            over.in[p] |= starting.in[p];
+        }
+        if (e == ERR_OK)
+            e = fit_rows(t, &over, WARNING_INPUTS, warning_default.landmarks[landmark].weights,
+                         m.landmarks[landmark].weights);
+        e = e == ERR_RANGE ? ERR_OK : e; /* all ended alike: nothing to learn */
+        now = next;
+    }
+}
+
+/* With what else the set tells of people, and the module. */
+static enum err forecast_context(const struct table *t, const struct runs *train,
+                                 struct forecast *f)
+{
+    double w[INPUTS];
+    enum err e = fit_rows(t, train, INPUTS, NULL, w);
+
+    for (int32_t i = 0; e == ERR_OK && i < t->rows; i++) {
         double odds = 0;
 
         for (int32_t j = 0; j < INPUTS; j++)
-            odds += w[j] * test.x[(size_t)i * INPUTS + j];
-        f[i].p = bounded(odds);
+            odds += w[j] * t->x[(size_t)i * INPUTS + j];
+        f[i].p = (float)(1 / (1 + exp(-odds)));
+    }
+    return e;
+}
+
+/* As a server that knows nothing of what was learnt before. */
+static void forget_education(struct table *t)
+{
+    for (int32_t i = 0; i < t->rows; i++)
+        memset(t->x + (size_t)i * INPUTS + WARNING_IN_EDUCATION, 0,
+               (WARNING_EDUCATIONS - 1) * sizeof *t->x);
+}
+
+static enum err judge_test(const struct courses_options *o, const struct data *d, struct table *t,
+                           int32_t day)
+{
+    const struct runs train = runs_of(d, false), test = runs_of(d, true);
+    struct forecast *f = forecasts_of(t);
+    enum err e = f ? ERR_OK : ERR_NOMEM;
+    char split[32];
+
+    snprintf(split, sizeof split, "day-%" PRId32, day);
+    if (e == ERR_OK) {
+        forecast_missed(t, &train, f);
+        e = print_scores(o, d, f, t, &test, split, "missed-task");
     }
     if (e == ERR_OK)
-        e = print_scores(o, d, f, test.rows, day, "doppel-context");
+        e = forecast_rows(d, &warning_default, day, &train, t, &test, f);
+    if (e == ERR_OK)
+        e = print_scores(o, d, f, t, &test, split, "doppel");
+    if (e == ERR_OK)
+        e = forecast_online(d, t, day, f);
+    if (e == ERR_OK)
+        e = print_scores(o, d, f, t, &test, split, "doppel-online");
+    if (e == ERR_OK)
+        e = forecast_context(t, &train, f);
+    if (e == ERR_OK)
+        e = print_scores(o, d, f, t, &test, split, "doppel-context");
+    if (e == ERR_OK) {
+        forget_education(t);
+        e = forecast_rows(d, &warning_default, day, NULL, t, &test, f);
+    }
+    if (e == ERR_OK)
+        e = print_scores(o, d, f, t, &test, split, "doppel-bare");
     free(f);
-    table_free(&train);
-    table_free(&test);
-    arena_fini(&scratch);
+    return e;
+}
+
+static enum err evaluate_day(const struct courses_options *o, struct data *d, int32_t day)
+{
+    struct table t = {0};
+    enum err e = cohorts_by(d, day);
+
+    if (e == ERR_OK)
+        e = table_of(d, day, &t);
+    if (e == ERR_OK)
+        e = judge_folds(o, d, &t, day);
+    if (e == ERR_OK)
+        e = judge_test(o, d, &t, day);
+    table_free(&t);
     return e;
 }
 
@@ -572,23 +862,25 @@ enum err courses_print_weights(const struct courses_options *o)
     enum err e = data_load(o, &d);
 
     for (size_t i = 0; i < COUNT(landmark_days) && e == ERR_OK; i++) {
-        struct table train = {0};
-        struct arena scratch;
+        const struct runs train = runs_of(d, false);
+        struct table t = {0};
         double w[WARNING_INPUTS];
+        int32_t n = 0;
 
-        arena_init(&scratch, 1 << 20);
-        cohorts_by(d, landmark_days[i]);
-        e = table_of(d, landmark_days[i], false, WARNING_INPUTS, &train);
+        e = cohorts_by(d, landmark_days[i]);
         if (e == ERR_OK)
-            e = warning_fit(&scratch, train.x, train.y, train.rows, WARNING_INPUTS, ridge, NULL, w);
+            e = table_of(d, landmark_days[i], &t);
+        if (e == ERR_OK)
+            e = fit_rows(&t, &train, WARNING_INPUTS, NULL, w);
         if (e == ERR_OK) {
-            fprintf(o->out, "{%" PRId32 ", %" PRId32 ", {", landmark_days[i], train.rows);
+            for (int32_t r = 0; r < t.rows; r++)
+                n += train.in[t.presentation[r]];
+            fprintf(o->out, "{%" PRId32 ", %" PRId32 ", {", landmark_days[i], n);
             for (int j = 0; j < WARNING_INPUTS; j++)
                 fprintf(o->out, "%s%.4f", j ? ", " : "", w[j]);
             fputs("}},\n", o->out);
         }
-        table_free(&train);
-        arena_fini(&scratch);
+        table_free(&t);
     }
     data_free(d);
     return e;
@@ -819,10 +1111,10 @@ static void deal(const struct visits *v, int folds, struct rng *rng, uint8_t *fo
 
 /* Log loss over folds within the training part. */
 static enum err inner_loss(const struct visits *v, const uint8_t *fold, struct arena *scratch,
-                           uint32_t mask, double *ret)
+                           uint32_t mask, double *ret, double *ret_se)
 {
     struct choice c = {.mask = mask};
-    double sum = 0;
+    double sum = 0, squares = 0;
     int32_t n = 0;
 
     for (int k = 0; k < INNER_FOLDS; k++) {
@@ -835,49 +1127,92 @@ static enum err inner_loss(const struct visits *v, const uint8_t *fold, struct a
                 continue;
             double p = visits_risk(&c, &v->visitors[i]);
 
-            sum -= log(fmax(1e-6, v->visitors[i].low ? p : 1 - p));
+            double loss = -log(fmax(1e-6, v->visitors[i].low ? p : 1 - p));
+
+            sum += loss;
+            squares += loss * loss;
             n++;
         }
         arena_clear(scratch);
     }
     *ret = sum / n;
+    *ret_se = sqrt(fmax(0, squares / n - *ret * *ret) / n);
     return ERR_OK;
 }
 
-/* Inputs join as long as one lessens the loss within the training part. */
-static enum err choose(const struct visits *v, const uint8_t *fold, int out, struct rng *rng,
-                       struct arena *scratch, struct choice *ret)
+/* Deals the training part into inner folds and tries every subset of the inputs there. */
+enum { SUBSETS = 1 << (WARNING_VISIT_INPUTS - 1) };
+struct tried {
+    double loss[SUBSETS], se[SUBSETS]; /* by mask / 2 */
+    uint32_t best;
+};
+
+static enum err try_subsets(const struct visits *v, const uint8_t *fold, int out, struct rng *rng,
+                            struct arena *scratch, struct tried *ret)
 {
     uint8_t inner[VISITORS_MAX];
-    struct choice c = {.mask = 1};
-    double best = INFINITY;
+    enum err e = ERR_OK;
 
     for (int32_t i = 0; i < v->visitor_count; i++)
         inner[i] = fold[i] == out ? UINT8_MAX : 0;
     deal(v, INNER_FOLDS, rng, inner);
-    enum err e = inner_loss(v, inner, scratch, c.mask, &best);
-    for (bool better = true; better && e == ERR_OK;) {
-        uint32_t mask = c.mask;
-
-        better = false;
-        for (int in = 1; in < WARNING_VISIT_INPUTS && e == ERR_OK; in++) {
-            double loss = INFINITY;
-
-            if (mask >> in & 1)
-                continue;
-            e = inner_loss(v, inner, scratch, mask | 1u << in, &loss);
-            if (loss < best) {
-                best = loss;
-                c.mask = mask | 1u << in;
-                better = true;
-            }
-        }
+    ret->best = 0;
+    for (uint32_t s = 0; s < SUBSETS && e == ERR_OK; s++) {
+        e = inner_loss(v, inner, scratch, s << 1 | 1, &ret->loss[s], &ret->se[s]);
+        ret->best = e == ERR_OK && ret->loss[s] < ret->loss[ret->best] ? s : ret->best;
     }
-    if (e == ERR_OK)
-        e = fit_visits(v, fold, out, scratch, &c);
+    return e;
+}
+
+/* The fewest inputs whose loss is within a standard error of the least (Breiman, Friedman, Olshen &
+ * Stone 1984), the best of those as few; or, not `simple`, those of the least. */
+static enum err choose(const struct visits *v, const uint8_t *fold, int out, bool simple,
+                       struct rng *rng, struct arena *scratch, struct choice *ret)
+{
+    struct tried t;
+    enum err e = try_subsets(v, fold, out, rng, scratch, &t);
+
+    if (e != ERR_OK)
+        return e;
+    uint32_t chosen = t.best;
+    for (uint32_t s = 0; simple && s < SUBSETS; s++) {
+        int fewer = __builtin_popcount(chosen) - __builtin_popcount(s);
+
+        if (t.loss[s] <= t.loss[t.best] + t.se[t.best] &&
+            (fewer > 0 || (fewer == 0 && t.loss[s] < t.loss[chosen])))
+            chosen = s;
+    }
+    *ret = (struct choice){.mask = chosen << 1 | 1};
+    e = fit_visits(v, fold, out, scratch, ret);
     arena_clear(scratch);
-    if (e == ERR_OK)
-        *ret = c;
+    return e;
+}
+
+/* The mean of the models of all subsets of the inputs, each weighed by its likelihood of what it
+ * had not seen of the training part (pseudo Bayesian model averaging; Geisser & Eddy 1979). */
+static enum err average(const struct visits *v, const uint8_t *fold, int out, struct rng *rng,
+                        struct arena *scratch, struct choice *ret)
+{
+    struct tried t;
+    double sum = 0;
+    int32_t n = 0;
+    enum err e = try_subsets(v, fold, out, rng, scratch, &t);
+
+    for (int32_t i = 0; i < v->visitor_count; i++)
+        n += fold[i] != out;
+    *ret = (struct choice){.mask = UINT32_MAX};
+    for (uint32_t s = 0; s < SUBSETS && e == ERR_OK; s++) {
+        struct choice c = {.mask = s << 1 | 1};
+        double weight = exp((t.loss[t.best] - t.loss[s]) * n);
+
+        e = fit_visits(v, fold, out, scratch, &c);
+        for (int i = 0; i < WARNING_VISIT_INPUTS; i++)
+            ret->weights[i] += weight * c.weights[i];
+        sum += weight;
+        arena_clear(scratch);
+    }
+    for (int i = 0; i < WARNING_VISIT_INPUTS && e == ERR_OK; i++)
+        ret->weights[i] /= sum;
     return e;
 }
 
@@ -895,8 +1230,10 @@ static enum err print_visits(const struct courses_options *o, const struct visit
     return e;
 }
 
+enum way { WAY_FIXED, WAY_BEST, WAY_SIMPLE, WAY_AVERAGE };
+
 /* Each visitor's risk is the mean of REPEATS forecasts, none of which had seen that visitor. */
-static enum err crossed(const struct visits *v, uint32_t mask, double *ret)
+static enum err crossed(const struct visits *v, enum way way, uint32_t mask, double *ret)
 {
     uint8_t fold[VISITORS_MAX];
     struct arena scratch;
@@ -912,8 +1249,9 @@ static enum err crossed(const struct visits *v, uint32_t mask, double *ret)
         for (int k = 0; k < FOLDS && e == ERR_OK; k++) {
             struct choice c = {.mask = mask};
 
-            e = mask ? fit_visits(v, fold, k, &scratch, &c)
-                     : choose(v, fold, k, &rng, &scratch, &c);
+            e = way == WAY_FIXED     ? fit_visits(v, fold, k, &scratch, &c)
+                : way == WAY_AVERAGE ? average(v, fold, k, &rng, &scratch, &c)
+                                     : choose(v, fold, k, way == WAY_SIMPLE, &rng, &scratch, &c);
             for (int32_t i = 0; e == ERR_OK && i < v->visitor_count; i++)
                 if (fold[i] == k)
                     ret[i] += visits_risk(&c, &v->visitors[i]) / REPEATS;
@@ -941,17 +1279,20 @@ static enum err judge_visits(const struct courses_options *o, const struct visit
 {
     static const struct {
         const char *model;
-        uint32_t mask; /* 0: chosen within the training folds */
+        enum way way;
+        uint32_t mask;
     } models[] = {
-        {"count-of-actions", 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_ACTIONS},
-        {"chosen-in-folds", 0},
-        {"doppel", 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE},
+        {"count-of-actions", WAY_FIXED, 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_ACTIONS},
+        {"best-in-folds", WAY_BEST, 0},
+        {"averaged-in-folds", WAY_AVERAGE, 0},
+        {"simplest-in-folds", WAY_SIMPLE, 0},
+        {"doppel", WAY_FIXED, 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE},
     };
 
     absent_risk(v, risk);
     enum err e = print_visits(o, v, risk, "seven-days-absent");
     for (size_t i = 0; i < COUNT(models) && e == ERR_OK; i++) {
-        e = crossed(v, models[i].mask, risk);
+        e = crossed(v, models[i].way, models[i].mask, risk);
         if (e == ERR_OK)
             e = print_visits(o, v, risk, models[i].model);
     }

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-const char *const warning_reason_names[] = {"base", "missed", "late", "scores", "start", NULL};
+const char *const warning_reason_names[] = {"base",  "missed", "late", "scores",
+                                            "start", "course", NULL};
 
 static const uint8_t reason_of[WARNING_INPUTS] = {
     [WARNING_IN_ONE] = WARNING_BASE,
@@ -47,7 +48,30 @@ static const uint8_t reason_of[WARNING_INPUTS] = {
     [WARNING_IN_CREDITS] = WARNING_START,
     [WARNING_IN_CREDITS_MANY] = WARNING_START,
     [WARNING_IN_CREDITS_FEW] = WARNING_START,
+    [WARNING_IN_PLACE_DAY] = WARNING_LATE,
+    [WARNING_IN_PLACE_DAY_LAST] = WARNING_LATE,
+    [WARNING_IN_PLACE_SCORE] = WARNING_SCORES,
+    [WARNING_IN_PLACE_SCORE_LAST] = WARNING_SCORES,
+    [WARNING_IN_PLACE_SCORE_LEAST] = WARNING_SCORES,
+    [WARNING_IN_PLACE_SCORE_TOP] = WARNING_SCORES,
+    [WARNING_IN_PLACE_SCORE_LOW] = WARNING_SCORES,
+    [WARNING_IN_PLACE_BOTH] = WARNING_SCORES,
+    [WARNING_IN_MARKS_MISSED] = WARNING_MISSED,
+    [WARNING_IN_MARKS_LOST] = WARNING_SCORES,
+    [WARNING_IN_MARKS_GOT] = WARNING_SCORES,
+    [WARNING_IN_MARKS_NEEDED] = WARNING_SCORES,
+    [WARNING_IN_MARKS_OUT_OF_REACH] = WARNING_MISSED,
+    [WARNING_IN_SCORE_NOTHING] = WARNING_SCORES,
+    [WARNING_IN_EDUCATION] = WARNING_START,
+    [WARNING_IN_EDUCATION + 1] = WARNING_START,
+    [WARNING_IN_EDUCATION + 2] = WARNING_START,
+    [WARNING_IN_EDUCATION + 3] = WARNING_START,
+    [WARNING_IN_EDUCATION + 4] = WARNING_START,
 };
+
+/* of those the weights were fitted on: who is not known stands where these do on average */
+static const double education_shares[WARNING_EDUCATIONS] = {0,      0.0101, 0.4192,
+                                                            0.4285, 0.1350, 0.0071};
 
 static double clamp(double v, double low, double high)
 {
@@ -66,6 +90,10 @@ struct tally {
     int32_t last_due, last_missed, last_handed_n, first_scored_n, last_scored_n, last_score_n;
     int32_t last_handed, first_scored, last_scored, last_scored_counting;
     double last_lateness;
+    double marks_missed, marks_lost, marks_got, marks_due; /* of the final hundred */
+    int32_t nothings;
+    double day_places, score_places, least_place, last_day_place, last_score_place;
+    int32_t days_placed, scores_placed, day_edge, day_edge_n, score_edge, score_edge_n;
 };
 
 /* The mean of what falls on the earliest or latest day. */
@@ -100,11 +128,30 @@ static void tally_score(struct tally *t, const struct warning_task *task)
         at_edge(false, task->due_day, z, &t->first_scored, &t->first_scored_n, &t->first_standing);
         at_edge(true, weight_day(task), z, &t->last_scored, &t->last_scored_n, &t->last_standing);
     }
-    if (!isnan(task->score) && task->counts) {
+    if (!isnan(task->score_place)) {
+        t->least_place = fmin(t->scores_placed++ ? t->least_place : 0.5, task->score_place);
+        t->score_places += task->score_place;
+        at_edge(true, task->due_day, task->score_place, &t->score_edge, &t->score_edge_n,
+                &t->last_score_place);
+    }
+    t->nothings += task->score < 1;
+    if (!isnan(task->score) && task->weight > 0) {
         t->scores += task->score;
         t->counted++;
         at_edge(true, weight_day(task), task->score, &t->last_scored_counting, &t->last_score_n,
                 &t->last_score);
+    }
+}
+
+static void tally_marks(struct tally *t, const struct warning_task *task, bool handed, bool due)
+{
+    double got = handed && !isnan(task->score) ? task->weight * task->score / 100 : 0;
+
+    t->marks_got += got;
+    if (due) {
+        t->marks_due += task->weight;
+        t->marks_missed += handed ? 0 : task->weight;
+        t->marks_lost += task->weight - got;
     }
 }
 
@@ -122,6 +169,7 @@ static void tally_task(struct tally *t, const struct warning_task *task, int32_t
         if (task->due_day == t->last_due)
             t->last_missed += !handed;
     }
+    tally_marks(t, task, handed, due);
     if (!handed) {
         t->alone += due || task->share > 0.05 ? task->share : 0;
         return;
@@ -133,13 +181,25 @@ static void tally_task(struct tally *t, const struct warning_task *task, int32_t
     t->lateness += clamp(behind, -20, 30);
     at_edge(true, weight_day(task), clamp(behind, -20, 30), &t->last_handed, &t->last_handed_n,
             &t->last_lateness);
+    if (!task->carried && !isnan(task->day_place)) {
+        t->days_placed++;
+        t->day_places += task->day_place;
+        at_edge(true, task->due_day, task->day_place, &t->day_edge, &t->day_edge_n,
+                &t->last_day_place);
+    }
     tally_score(t, task);
+}
+
+static bool place_ok(double place)
+{
+    return isnan(place) || (place >= 0 && place <= 1);
 }
 
 static bool task_ok(const struct warning_task *t)
 {
-    return (isnan(t->score) || (t->score >= 0 && t->score <= 100)) && !isinf(t->standing) &&
-           t->share >= 0 && t->share <= 1;
+    return place_ok(t->score_place) && place_ok(t->day_place) && t->weight >= 0 &&
+           t->weight <= 100 && (isnan(t->score) || (t->score >= 0 && t->score <= 100)) &&
+           !isinf(t->standing) && t->share >= 0 && t->share <= 1;
 }
 
 static void read_scores(const struct tally *t, double *x)
@@ -164,6 +224,33 @@ static void read_scores(const struct tally *t, double *x)
     x[WARNING_IN_SCORE_LAST_POOR] = t->last_score_n ? fmax(0, 40 - t->last_score) / 40 : 0;
 }
 
+static void read_places(const struct tally *t, double *x)
+{
+    double day = t->days_placed ? t->day_places / t->days_placed - 0.5 : 0,
+           score = t->scores_placed ? t->score_places / t->scores_placed - 0.5 : 0;
+
+    x[WARNING_IN_PLACE_DAY] = day;
+    x[WARNING_IN_PLACE_DAY_LAST] = t->days_placed ? t->last_day_place - 0.5 : 0;
+    x[WARNING_IN_PLACE_SCORE] = score;
+    x[WARNING_IN_PLACE_SCORE_LAST] = t->scores_placed ? t->last_score_place - 0.5 : 0;
+    x[WARNING_IN_PLACE_SCORE_LEAST] = t->scores_placed ? t->least_place - 0.5 : 0;
+    x[WARNING_IN_PLACE_SCORE_TOP] = fmax(0, score - 0.25);
+    x[WARNING_IN_PLACE_SCORE_LOW] = fmax(0, -0.25 - score);
+    x[WARNING_IN_PLACE_BOTH] = 4 * score * day;
+}
+
+static void read_marks(const struct tally *t, double *x)
+{
+    double left = 100 - t->marks_due;
+
+    x[WARNING_IN_MARKS_MISSED] = fmin(t->marks_missed, 100) / 50;
+    x[WARNING_IN_MARKS_LOST] = fmin(t->marks_lost, 100) / 50;
+    x[WARNING_IN_MARKS_GOT] = fmin(t->marks_got, 100) / 50;
+    x[WARNING_IN_MARKS_NEEDED] = fmax(0, 40 - t->marks_got) / fmax(10, left);
+    x[WARNING_IN_MARKS_OUT_OF_REACH] = t->marks_missed > 60;
+    x[WARNING_IN_SCORE_NOTHING] = t->nothings > 0;
+}
+
 static void read_start(const struct warning_learner *l, double *x)
 {
     bool known = l->registered_day != WARNING_NEVER;
@@ -178,6 +265,8 @@ static void read_start(const struct warning_learner *l, double *x)
     x[WARNING_IN_CREDITS] = l->credits > 0 ? fmin(l->credits, 4) : 1;
     x[WARNING_IN_CREDITS_MANY] = l->credits > 1;
     x[WARNING_IN_CREDITS_FEW] = l->credits > 0 && l->credits <= 0.5;
+    for (int i = 1; i < WARNING_EDUCATIONS && l->education != WARNING_EDUCATION_UNKNOWN; i++)
+        x[WARNING_IN_EDUCATION + i - 1] = ((int)l->education == i) - education_shares[i];
 }
 
 enum err warning_read(const struct warning_learner *l, int32_t day, double ret[WARNING_INPUTS])
@@ -186,7 +275,7 @@ enum err warning_read(const struct warning_learner *l, int32_t day, double ret[W
     int32_t newest = INT32_MIN;
 
     if (l->task_count < 0 || l->task_count > WARNING_TASKS_MAX || l->attempts < 0 ||
-        isnan(l->credits) || day < 0)
+        isnan(l->credits) || day < 0 || (unsigned)l->education >= WARNING_EDUCATIONS)
         return ERR_RANGE;
     for (int32_t i = 0; i < l->task_count; i++) {
         const struct warning_task *task = &l->tasks[i];
@@ -217,14 +306,32 @@ enum err warning_read(const struct warning_learner *l, int32_t day, double ret[W
     ret[WARNING_IN_LATENESS] = t.handed ? t.lateness / t.handed / 10 : 0;
     ret[WARNING_IN_LATENESS_LAST] = t.last_lateness / 10;
     read_scores(&t, ret);
+    read_places(&t, ret);
+    read_marks(&t, ret);
     read_start(l, ret);
     return ERR_OK;
 }
 
 /* ---- forecast ---- */
 
-enum err warning_forecast(const struct warning_model *m, const double inputs[WARNING_INPUTS],
-                          int32_t day, struct warning_forecast *ret)
+void warning_course_learn(struct warning_course *c, int32_t landmark, double risk, bool bad_end)
+{
+    ASSERT(landmark >= 0 && landmark < WARNING_LANDMARKS_MAX && risk >= 0 && risk <= 1);
+    c->surplus[landmark] += (bad_end ? 1 : 0) - risk;
+    c->spread[landmark] += risk * (1 - risk);
+}
+
+/* One step of Newton's from 0 to the most probable intercept, no further than courses differ. */
+static double intercept(const struct warning_course *c, int32_t landmark)
+{
+    static const double prior_sd = 0.3; /* between courses */
+
+    return clamp(c->surplus[landmark] / (c->spread[landmark] + 1 / (prior_sd * prior_sd)), -1, 1);
+}
+
+enum err warning_forecast(const struct warning_model *m, const struct warning_course *course,
+                          const double inputs[WARNING_INPUTS], int32_t day,
+                          struct warning_forecast *ret)
 {
     int32_t i = 0;
 
@@ -242,6 +349,10 @@ enum err warning_forecast(const struct warning_model *m, const double inputs[WAR
 
         ASSERT(isfinite(inputs[j]));
         ret->reasons[reason_of[j]] += w * inputs[j];
+    }
+    if (course) {
+        double from = intercept(course, i), to = b > a ? intercept(course, i + 1) : from;
+        ret->reasons[WARNING_COURSE] = from + part * (to - from);
     }
     for (int r = 0; r < WARNING_REASONS; r++) {
         double best = ret->strongest == WARNING_BASE ? 0 : ret->reasons[ret->strongest];

@@ -2,9 +2,14 @@
  *
  * Landmarking (van Houwelingen 2007): at each of some days of the course a logistic regression with
  * a ridge was fitted on those who were still there; between two of them the log odds are mixed by
- * the days. The inputs are conduct only: set work missed, late and how well it went against the
- * cohort, and how one came to the course. Nothing of the person's origin, sex, age, health or means
- * is asked, though a model that has those forecasts somewhat better in the first weeks.
+ * the days. The inputs are conduct: set work missed, late, early, how well it went against the
+ * cohort, and what it has cost of the final mark; and how one came to the course, with what one had
+ * learnt before. Nothing of the person's origin, sex, age, health or means is asked, though a model
+ * that has those forecasts somewhat better in the first weeks.
+ *
+ * Courses differ in how many fail, by more than their work tells. What earlier runs of a course
+ * came to, against what was forecast for them, shifts its forecasts: a random intercept, by one
+ * step of empirical Bayes (Breslow & Clayton 1993), from two sums a landmark that a server keeps.
  *
  * Log odds are a sum, so a forecast splits exactly into reasons. Weights are a plain table: a
  * server begins with warning_default and, when courses of its own have ended, moves it by
@@ -24,12 +29,26 @@ enum { WARNING_TASKS_MAX = 128, WARNING_LANDMARKS_MAX = 8, WARNING_FIT_INPUTS_MA
 struct warning_task {
     int32_t due_day;    /* of the course: 0 is its first */
     int32_t handed_day; /* WARNING_NEVER: not yet */
-    bool counts;        /* towards the final mark */
     bool quiz;          /* marked by a machine, not by a person */
     bool carried;       /* over from an earlier attempt: says nothing of timeliness */
+    double weight;      /* of the final mark, 0..100 */
     double score;       /* 0..100; NaN: none (yet) */
     double standing;    /* (score - the cohort's mean) / its sd; NaN */
     double share;       /* of the cohort that has handed it in by now, 0..1 */
+    /* places among those of the cohort who have handed it in by now: the share before, and half of
+     * those level; 0..1; NaN: not known */
+    double score_place; /* share with a lower score */
+    double day_place;   /* share that was earlier */
+};
+
+enum warning_education { /* the highest completed before the course */
+                         WARNING_EDUCATION_UNKNOWN,
+                         WARNING_EDUCATION_NONE,
+                         WARNING_EDUCATION_SCHOOL,  /* some, but no school-leaving examination */
+                         WARNING_EDUCATION_LEAVING, /* what lets one study, A levels */
+                         WARNING_EDUCATION_DEGREE,
+                         WARNING_EDUCATION_POSTGRADUATE,
+                         WARNING_EDUCATIONS
 };
 
 struct warning_learner {
@@ -37,7 +56,8 @@ struct warning_learner {
     int32_t task_count;               /* <= WARNING_TASKS_MAX */
     int32_t registered_day;           /* before 0: ahead of the start; WARNING_NEVER: not known */
     int32_t attempts;                 /* earlier ones of this course, >= 0 */
-    double credits; /* taken at a time, in units of a full-time year's sixty; <= 0: not known */
+    double credits; /* taken at a time, in units of half a full-time year's; <= 0: not known */
+    enum warning_education education;
 };
 
 enum warning_reason {
@@ -45,7 +65,8 @@ enum warning_reason {
     WARNING_MISSED, /* work that was due and did not come */
     WARNING_LATE,
     WARNING_SCORES,
-    WARNING_START, /* when one registered, earlier attempts, credits */
+    WARNING_START,  /* when one registered, earlier attempts, credits, education */
+    WARNING_COURSE, /* how earlier runs of the course ended */
     WARNING_REASONS
 };
 extern const char *const warning_reason_names[]; /* "base" .., NULL */
@@ -89,12 +110,28 @@ enum warning_input {
     WARNING_IN_CREDITS,
     WARNING_IN_CREDITS_MANY,
     WARNING_IN_CREDITS_FEW,
-    WARNING_INPUTS
+    WARNING_IN_PLACE_DAY, /* places about the middle, -.5 (soonest, least) .. .5 */
+    WARNING_IN_PLACE_DAY_LAST,
+    WARNING_IN_PLACE_SCORE,
+    WARNING_IN_PLACE_SCORE_LAST,
+    WARNING_IN_PLACE_SCORE_LEAST,
+    WARNING_IN_PLACE_SCORE_TOP,
+    WARNING_IN_PLACE_SCORE_LOW,
+    WARNING_IN_PLACE_BOTH, /* score by day */
+    WARNING_IN_MARKS_MISSED,
+    WARNING_IN_MARKS_LOST,
+    WARNING_IN_MARKS_GOT,
+    WARNING_IN_MARKS_NEEDED, /* of what is yet to come, for forty of a hundred */
+    WARNING_IN_MARKS_OUT_OF_REACH,
+    WARNING_IN_SCORE_NOTHING, /* a score below one */
+    WARNING_IN_EDUCATION,     /* one of each level, about its share; all 0: not known */
+    WARNING_INPUTS = WARNING_IN_EDUCATION + WARNING_EDUCATIONS - 1
 };
 
 /* Only what had happened by the end of `day` is read; a score counts from the day of its work.
  * Every input is finite and bounded, and the order of tasks does not matter. ERR_RANGE: too many
- * tasks, a negative count, or a score, standing or share that is infinite or out of range. */
+ * tasks, a negative count, or a score, standing, weight, share or place that is infinite or out of
+ * range. */
 MUST_CHECK enum err warning_read(const struct warning_learner *l, int32_t day,
                                  double ret[WARNING_INPUTS]);
 
@@ -114,8 +151,17 @@ struct warning_forecast {
     double reasons[WARNING_REASONS]; /* log odds; they sum to those of the risk */
     enum warning_reason strongest;   /* raises the risk most; WARNING_BASE: none does */
 };
-/* Before the first landmark: ERR_RANGE, too early to say. After the last: as on the last. */
+/* What came of a course's earlier runs. Zeroed: nothing known. Sums over those who were there on
+ * the landmark's day, of the forecasts made without this. */
+struct warning_course {
+    double surplus[WARNING_LANDMARKS_MAX]; /* bad ends less the risks */
+    double spread[WARNING_LANDMARKS_MAX];  /* risk * (1 - risk) */
+};
+void warning_course_learn(struct warning_course *c, int32_t landmark, double risk, bool bad_end);
+/* course NULL: nothing known. Before the first landmark: ERR_RANGE, too early to say. After the
+ * last: as on the last. */
 MUST_CHECK enum err warning_forecast(const struct warning_model *m,
+                                     const struct warning_course *course,
                                      const double inputs[WARNING_INPUTS], int32_t day,
                                      struct warning_forecast *ret);
 

@@ -324,6 +324,9 @@ static void forecasts_coursework_of_the_last_year(void **state)
 
     assert_non_null(strstr(text, "\tday-30\tmissed-task\tauc\t1.0000\t-\t-\t54\n"));
     assert_non_null(strstr(text, "\tday-60\tdoppel\tauc\t1.0000\t-\t-\t54\n"));
+    assert_non_null(strstr(text, "\tday-60\tdoppel-online\tauc\t1.0000\t-\t-\t54\n"));
+    assert_non_null(strstr(text, "\tday-60\tdoppel-bare\tauc\t1.0000\t-\t-\t54\n"));
+    assert_null(strstr(text, "folds")); /* one run cannot be forecast from others */
     assert_non_null(strstr(text, "\tday-120\tdoppel-context\tlogLoss\t0."));
     free(text);
     remove_all(dir, (const char *const[])OU_FILES);

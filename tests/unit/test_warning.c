@@ -9,7 +9,7 @@
 
 static struct warning_task task(int32_t due, int32_t handed, double score, double standing)
 {
-    return (struct warning_task){due, handed, true, false, false, score, standing, 0.8};
+    return (struct warning_task){due, handed, false, false, 20, score, standing, 0.8, NAN, NAN};
 }
 
 static double risk_of(const struct warning_learner *l, int32_t day)
@@ -18,7 +18,7 @@ static double risk_of(const struct warning_learner *l, int32_t day)
     struct warning_forecast f;
 
     assert_int_equal(warning_read(l, day, x), ERR_OK);
-    assert_int_equal(warning_forecast(&warning_default, x, day, &f), ERR_OK);
+    assert_int_equal(warning_forecast(&warning_default, NULL, x, day, &f), ERR_OK);
     return f.risk;
 }
 
@@ -29,7 +29,7 @@ static void good_work_is_less_risk_than_none(void **state)
                               poor[] = {task(19, 27, 35, -1.8), task(54, 60, 30, -2)},
                               none[] = {task(19, WARNING_NEVER, NAN, NAN),
                                         task(54, WARNING_NEVER, NAN, NAN)};
-    struct warning_learner l = {good, 2, -60, 0, 1};
+    struct warning_learner l = {good, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
     double a = risk_of(&l, 70), b, c;
 
     l.tasks = poor;
@@ -43,7 +43,7 @@ static void only_the_past_is_read(void **state)
 {
     (void)state;
     struct warning_task t[] = {task(19, 18, 70, 0), task(54, 50, 10, -3)};
-    struct warning_learner l = {t, 2, -60, 0, 1};
+    struct warning_learner l = {t, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
     double before[WARNING_INPUTS], after[WARNING_INPUTS];
 
     assert_int_equal(warning_read(&l, 40, before), ERR_OK);
@@ -55,13 +55,24 @@ static void only_the_past_is_read(void **state)
 static struct warning_task any_task(struct rng *rng)
 {
     struct warning_task t = {
-        (int32_t)rng_below(rng, 240), WARNING_NEVER, rng_below(rng, 4) > 0, rng_below(rng, 2) > 0,
-        rng_below(rng, 10) == 0,      (double)NAN,   (double)NAN,           rng_unit(rng)};
+        .due_day = (int32_t)rng_below(rng, 240),
+        .handed_day = WARNING_NEVER,
+        .quiz = rng_below(rng, 2) > 0,
+        .carried = rng_below(rng, 10) == 0,
+        .weight = rng_below(rng, 4) > 0 ? 30 * rng_unit(rng) : 0,
+        .score = (double)NAN,
+        .standing = (double)NAN,
+        .share = rng_unit(rng),
+        .score_place = (double)NAN,
+        .day_place = (double)NAN,
+    };
 
     if (rng_below(rng, 3)) {
         t.handed_day = t.due_day - 10 + (int32_t)rng_below(rng, 30);
         t.score = 100 * rng_unit(rng);
         t.standing = 2 * rng_normal(rng);
+        t.score_place = rng_below(rng, 5) ? rng_unit(rng) : (double)NAN;
+        t.day_place = rng_below(rng, 5) ? rng_unit(rng) : (double)NAN;
     }
     return t;
 }
@@ -75,8 +86,12 @@ static void forecasts_are_bounded_and_their_reasons_sum(void **state)
     rng_seed(&rng, 1);
     for (int i = 0; i < 3000; i++) {
         int32_t n = (int32_t)rng_below(&rng, 20), day = 14 + (int32_t)rng_below(&rng, 300);
-        struct warning_learner l = {t, n, (int32_t)rng_below(&rng, 200) - 150,
-                                    (int32_t)rng_below(&rng, 3), rng_unit(&rng) * 3};
+        struct warning_learner l = {t,
+                                    n,
+                                    (int32_t)rng_below(&rng, 200) - 150,
+                                    (int32_t)rng_below(&rng, 3),
+                                    rng_unit(&rng) * 3,
+                                    (enum warning_education)rng_below(&rng, WARNING_EDUCATIONS)};
         double x[WARNING_INPUTS], y[WARNING_INPUTS], sum = 0;
         struct warning_forecast f;
 
@@ -87,7 +102,7 @@ static void forecasts_are_bounded_and_their_reasons_sum(void **state)
         assert_int_equal(warning_read(&l, day, y), ERR_OK);
         for (int j = 0; j < WARNING_INPUTS; j++)
             assert_near(x[j], y[j], 1e-9);
-        assert_int_equal(warning_forecast(&warning_default, x, day, &f), ERR_OK);
+        assert_int_equal(warning_forecast(&warning_default, NULL, x, day, &f), ERR_OK);
         for (int r = 0; r < WARNING_REASONS; r++)
             sum += f.reasons[r];
         assert_true(f.risk >= 0 && f.risk <= 1);
@@ -99,19 +114,19 @@ static void mixes_between_landmarks(void **state)
 {
     (void)state;
     const struct warning_task t[] = {task(10, 9, 70, 0)};
-    const struct warning_learner l = {t, 1, -60, 0, 1};
+    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
     const struct warning_model *m = &warning_default;
     double x[WARNING_INPUTS];
     struct warning_forecast at[3], late;
 
     assert_int_equal(warning_read(&l, 13, x), ERR_OK);
-    assert_int_equal(warning_forecast(m, x, 13, &late), ERR_RANGE);
+    assert_int_equal(warning_forecast(m, NULL, x, 13, &late), ERR_RANGE);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(warning_forecast(m, x, 30 + 15 * i, &at[i]), ERR_OK);
+        assert_int_equal(warning_forecast(m, NULL, x, 30 + 15 * i, &at[i]), ERR_OK);
     for (int r = 0; r < WARNING_REASONS; r++)
         assert_near(at[1].reasons[r], (at[0].reasons[r] + at[2].reasons[r]) / 2, 1e-9);
-    assert_int_equal(warning_forecast(m, x, 210, &at[0]), ERR_OK);
-    assert_int_equal(warning_forecast(m, x, INT32_MAX, &late), ERR_OK);
+    assert_int_equal(warning_forecast(m, NULL, x, 210, &at[0]), ERR_OK);
+    assert_int_equal(warning_forecast(m, NULL, x, INT32_MAX, &late), ERR_OK);
     assert_near(at[0].risk, late.risk, 1e-12);
     for (int32_t i = 0; i < m->landmark_count; i++) {
         assert_true(i == 0 || m->landmarks[i].day > m->landmarks[i - 1].day);
@@ -119,11 +134,60 @@ static void mixes_between_landmarks(void **state)
     }
 }
 
+static void what_is_not_known_stands_in_the_middle(void **state)
+{
+    (void)state;
+    const struct warning_task t[] = {task(10, 9, 70, 0), task(54, 52, 80, 0.4)};
+    struct warning_learner l = {t, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    double unknown = risk_of(&l, 60), low = 1, high = 0;
+
+    for (int i = 1; i < WARNING_EDUCATIONS; i++) {
+        l.education = (enum warning_education)i;
+        low = fmin(low, risk_of(&l, 60));
+        high = fmax(high, risk_of(&l, 60));
+    }
+    assert_true(low < unknown && unknown < high);
+    l.education = WARNING_EDUCATION_SCHOOL;
+    double school = risk_of(&l, 60);
+    l.education = WARNING_EDUCATION_POSTGRADUATE;
+    assert_true(risk_of(&l, 60) < school);
+}
+
+static void a_course_learns_from_its_earlier_runs(void **state)
+{
+    (void)state;
+    const struct warning_task t[] = {task(10, 9, 70, 0)};
+    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    struct warning_course course = {0};
+    struct warning_forecast plain, same, few, many, between;
+    double x[WARNING_INPUTS];
+
+    assert_int_equal(warning_read(&l, 30, x), ERR_OK);
+    assert_int_equal(warning_forecast(&warning_default, NULL, x, 30, &plain), ERR_OK);
+    assert_int_equal(warning_forecast(&warning_default, &course, x, 30, &same), ERR_OK);
+    assert_near(plain.risk, same.risk, 0);
+    for (int i = 0; i < 10; i++)
+        warning_course_learn(&course, 1, 0.5, i < 6);
+    assert_int_equal(warning_forecast(&warning_default, &course, x, 30, &few), ERR_OK);
+    for (int i = 0; i < 990; i++)
+        warning_course_learn(&course, 1, 0.5, i % 10 < 6);
+    assert_int_equal(warning_forecast(&warning_default, &course, x, 30, &many), ERR_OK);
+    assert_true(plain.risk < few.risk && few.risk < many.risk);
+    assert_near(many.reasons[WARNING_COURSE], log(0.6 / 0.4), 0.03); /* what such odds mean */
+    assert_int_equal(warning_forecast(&warning_default, &course, x, 45, &between), ERR_OK);
+    assert_near(between.reasons[WARNING_COURSE], many.reasons[WARNING_COURSE] / 2, 1e-9);
+    /* certain forecasts and absurd counts leave it finite */
+    for (int i = 0; i < 1000; i++)
+        warning_course_learn(&course, 7, 0, true);
+    assert_int_equal(warning_forecast(&warning_default, &course, x, 300, &many), ERR_OK);
+    assert_true(many.risk >= 0 && many.risk <= 1 && isfinite(many.reasons[WARNING_COURSE]));
+}
+
 static void bad_input_is_refused_or_harmless(void **state)
 {
     (void)state;
     struct warning_task t = task(10, 9, 70, 0);
-    struct warning_learner l = {&t, 1, WARNING_NEVER, 0, 0};
+    struct warning_learner l = {&t, 1, WARNING_NEVER, 0, 0, WARNING_EDUCATION_UNKNOWN};
     double x[WARNING_INPUTS];
 
     assert_int_equal(warning_read(&l, 30, x), ERR_OK);
@@ -134,6 +198,15 @@ static void bad_input_is_refused_or_harmless(void **state)
     t = task(10, 9, 70, 0);
     t.share = NAN;
     assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
+    t = task(10, 9, 70, 0);
+    t.weight = NAN;
+    assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
+    t = task(10, 9, 70, 0);
+    t.score_place = 1.5;
+    assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
+    t = task(10, 9, 70, 0);
+    t.day_place = -1;
+    assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
     t = task(INT32_MAX, INT32_MIN, 0, -1e300); /* absurd, but a day is a day */
     l.registered_day = INT32_MIN;
     l.credits = 1e300;
@@ -142,7 +215,7 @@ static void bad_input_is_refused_or_harmless(void **state)
         assert_true(isfinite(x[j]) && fabs(x[j]) < 100);
     l.task_count = WARNING_TASKS_MAX + 1;
     assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
-    l = (struct warning_learner){NULL, 0, WARNING_NEVER, 0, 0};
+    l = (struct warning_learner){NULL, 0, WARNING_NEVER, 0, 0, WARNING_EDUCATION_UNKNOWN};
     assert_int_equal(warning_read(&l, 0, x), ERR_OK);
     l.attempts = -1;
     assert_int_equal(warning_read(&l, 0, x), ERR_RANGE);
@@ -235,6 +308,8 @@ int main(void)
         cmocka_unit_test(only_the_past_is_read),
         cmocka_unit_test(forecasts_are_bounded_and_their_reasons_sum),
         cmocka_unit_test(mixes_between_landmarks),
+        cmocka_unit_test(what_is_not_known_stands_in_the_middle),
+        cmocka_unit_test(a_course_learns_from_its_earlier_runs),
         cmocka_unit_test(bad_input_is_refused_or_harmless),
         cmocka_unit_test(seven_days_are_seven_days),
         cmocka_unit_test(visits_are_read_by_hand),
