@@ -313,6 +313,26 @@ static void security(struct json_writer *w, uint32_t scopes)
     json_array_end(w);
 }
 
+/* How the server itself keeps the answers, and what makes them void. */
+static void kept(struct json_writer *w, const struct endpoint *row)
+{
+    const struct cache_policy *p = &row->cache;
+
+    json_name(w, STR("x-kept"));
+    json_object(w);
+    json_kv_i64(w, "freshSeconds", p->fresh_s);
+    if (p->fresh_s > 0) {
+        json_kv_i64(w, "staleSeconds", p->stale_s);
+        json_kv_cstr(w, "endsWith",
+                     row->learner == LEARNER_NONE ? "time"
+                     : p->settled                 ? "changes of the learner but for events"
+                                                  : "events and changes of the learner");
+    } else {
+        json_kv_cstr(w, "why", p->why_none ? p->why_none : "");
+    }
+    json_object_end(w);
+}
+
 static void operation(struct json_writer *w, const struct endpoint *row)
 {
     static const char *const methods[HTTP_METHOD_COUNT] = {
@@ -329,6 +349,10 @@ static void operation(struct json_writer *w, const struct endpoint *row)
     json_str(w, str_from(row->tag));
     json_array_end(w);
     json_kv_cstr(w, "summary", row->summary);
+    if (row->run != RUN_LOOP)
+        json_kv_i64(w, "x-store-round-trips", row->round_trips);
+    if (row->method == HTTP_GET)
+        kept(w, row);
     security(w, row->scopes);
     parameters(w, row);
     request_body(w, row);

@@ -247,11 +247,19 @@ def operation(method, path):
     return found and found[1]
 
 
+def check_round_trips(method, path, row, reply):
+    """The budget of its row; looking up who asks, and whom by an e-mail, comes before it."""
+    made = re.search(r'store;dur=[0-9.]+;desc="([0-9]+)"', reply.headers.get("Server-Timing") or "")
+    if made and int(made[1]) > row["x-store-round-trips"] + 1:
+        raise AssertionError("%s %s: %s round trips, not %d" % (method, path, made[1], row["x-store-round-trips"]))
+
+
 def check_schema(method, path, reply):
     row = operation(method, path)
     if row is None:
         return
     touched.add(row["operationId"])
+    check_round_trips(method, path, row, reply)
     answers = row["responses"]
     answer = answers.get(str(reply.status)) or answers.get("default")
     if answer is None:
