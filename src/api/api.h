@@ -142,7 +142,8 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
     endpoints_operate[],
     endpoints_predictions[], endpoints_interventions[], endpoints_relief[];
 extern const struct endpoint endpoints_personalization[];
-extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
+extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
+    endpoints_mission_feedback[], endpoints_mission_analytics[];
 extern const struct endpoint endpoints_correlation[], endpoints_summaries[];
 extern const struct endpoint endpoints_schedule[];
 /* All of them, in order of the documents. */

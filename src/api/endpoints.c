@@ -5,6 +5,8 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_events,
     endpoints_sessions,
     endpoints_missions,
+    endpoints_mission_history,
+    endpoints_mission_feedback,
     endpoints_mission_analytics,
     endpoints_analytics,
     endpoints_load,

@@ -90,6 +90,10 @@ static const struct table tables[] = {
      "reward receivedAt:t"},
     {"personalizationEvents", STMT_EXPORT_PERSONAL_EVENTS,
      "at:t id eventType context strategyVariant previousValue:j newValue:j reason score"},
+    {"missionFeedback", STMT_EXPORT_MISSION_FEEDBACK,
+     "mission id givenAt:t helpfulness relevance pace suggestions"},
+    {"missionReflections", STMT_EXPORT_MISSION_REFLECTIONS,
+     "milestone writtenAt:t version reflection satisfaction intention"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

@@ -6,8 +6,10 @@
  * does not make whatever came last look good. */
 #include "api/learner.h"
 #include "api/session_row.h"
+#include "base/hash.h"
 #include "twin/compare.h"
 #include "twin/correlate.h"
+#include "twin/success.h"
 
 #include <math.h>
 
@@ -31,6 +33,8 @@ struct done_mission {
     int64_t graded, succeeded, study_ms;
     double gain_sum;
     int32_t gains;
+    double opinion; /* mean of 1..5; NaN: none */
+    double success; /* twin/success.h */
 };
 
 struct work {
@@ -61,6 +65,7 @@ static struct done_mission mission_read(struct columns v, int32_t today)
         column_i64(&v, 0); /* due, fresh, difficulty */
     m.total = column_i64(&v, 0);
     m.done = column_i64(&v, 0);
+    m.opinion = (double)NAN;
     m.completed = str_eq(status, STR("COMPLETED"));
     m.skipped = str_eq(status, STR("SKIPPED"));
     m.counted = m.day < today || (m.day == today && (m.completed || m.skipped));
@@ -109,16 +114,53 @@ static void add_work(struct window *w)
             w->missions[k].actual = (w->missions[k].study_ms + 30000) / 60000;
 }
 
+static void add_opinions(struct api_call *c, struct window *w, const struct rows *rows)
+{
+    struct strmap means;
+
+    if (rows->count == 0)
+        return;
+    strmap_init(&means, c->arena);
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct str mission = value_str(row_at(rows, i));
+        void **place = strmap_slot(&means, mission);
+        if (place)
+            *place = (void *)row_at(rows, i);
+    }
+    for (int32_t k = 0; k < w->mission_count; k++) {
+        const struct value *v = strmap_get(&means, w->missions[k].id);
+        if (v)
+            w->missions[k].opinion = (double)value_i64(&v[2], 0) / (double)value_i64(&v[1], 1);
+    }
+}
+
+static double success_of(const struct window *w, const struct done_mission *m)
+{
+    int32_t streak = 0;
+
+    for (int32_t i = (int32_t)(m - w->missions); i < w->mission_count; i++)
+        streak += w->missions[i].completed && w->missions[i].day == m->day - streak;
+    const struct success_parts p = {
+        .objectives = m->total > 0 ? (double)m->done / (double)m->total : (double)NAN,
+        .right = m->graded > 0 ? (double)m->succeeded / (double)m->graded : (double)NAN,
+        .time = success_time_kept(m->estimated, m->actual),
+        .opinion = success_opinion(m->opinion),
+        .streak = success_streak(streak),
+    };
+    return success_score(&p);
+}
+
 /* One round trip: all of it, for the level and for streaks. */
 static enum err window_read(struct api_call *c, struct window *w)
 {
     const struct value missions[] = {V_S(c->learner), V_I(INT32_MIN), V_I(MISSIONS_MAX)};
     const struct value work[] = {V_S(c->learner), V_I(TIME_MIN), V_I(WORK_MAX)};
-    struct query q[3] = {
+    struct query q[4] = {
         [1] = {.stmt = STMT_MISSION_WINDOW, .args = missions, .arg_count = 3},
         [2] = {.stmt = STMT_MISSION_WINDOW_WORK, .args = work, .arg_count = 3},
+        [3] = {.stmt = STMT_MISSION_WINDOW_OPINIONS, .args = missions, .arg_count = 1},
     };
-    enum err e = learner_read(c, q, 3, &w->learner);
+    enum err e = learner_read(c, q, 4, &w->learner);
 
     if (e != ERR_OK)
         return e;
@@ -141,28 +183,10 @@ static enum err window_read(struct api_call *c, struct window *w)
     }
     leave_out_replaced(w->missions, w->mission_count);
     add_work(w);
+    add_opinions(c, w, &q[3].rows);
+    for (int32_t i = 0; i < w->mission_count; i++)
+        w->missions[i].success = success_of(w, &w->missions[i]);
     return ERR_OK;
-}
-
-/* 0..1, of what is known: objectives done .4, right answers .35, time kept .25. */
-static double success_of(const struct done_mission *m)
-{
-    double sum = 0, weight = 0;
-
-    if (m->total > 0) {
-        sum += 0.4 * (double)m->done / (double)m->total;
-        weight += 0.4;
-    }
-    if (m->graded > 0) {
-        sum += 0.35 * (double)m->succeeded / (double)m->graded;
-        weight += 0.35;
-    }
-    if (m->actual != INT64_MIN && m->estimated > 0) {
-        double off = fabs((double)(m->actual - m->estimated)) / (double)m->estimated;
-        sum += 0.25 * fmax(0, 1 - off);
-        weight += 0.25;
-    }
-    return weight > 0 ? sum / weight : (double)NAN;
 }
 
 static const char *const period_names[] = {"7d", "30d", "90d", "all", NULL};
@@ -262,8 +286,9 @@ static const struct field summary_reply[] = {
           .size = sizeof(struct streak), .doc = "days in a row"),
     FIELD(F_F64, struct mission_summary, success, "successScore", .flags = FIELD_NULLABLE, .min = 0,
           .max = 1,
-          .doc = "mean over the missions of objectives done (.4), success (.35) and time kept "
-                 "(.25), weighted anew where one is not known"),
+          .doc = "mean over the completed missions of objectives done (.3), right answers (.25), time "
+                 "kept (.2), the learner's opinion (.15) and the streak (.1), weighted anew where one "
+                 "is not known"),
     FIELD(F_I64, struct mission_summary, success_n, "successScoreN", .doc = "missions behind it"),
     FIELD(F_OBJECT, struct mission_summary, counts, "missions", .sub = counts_fields,
           .size = sizeof(struct counts), .doc = "how many"),
@@ -395,7 +420,7 @@ static enum err get_mission_summary(struct api_call *c)
         r->counts.total++;
         r->counts.completed += m->completed;
         r->counts.skipped += m->skipped;
-        double score = m->completed ? success_of(m) : (double)NAN;
+        double score = m->completed ? m->success : (double)NAN;
         success += isnan(score) ? 0 : score;
         r->success_n += !isnan(score);
     }
@@ -608,7 +633,7 @@ static double metric_of(const struct done_mission *m, int32_t metric)
     if (!m->completed)
         return (double)NAN;
     if (metric == 2)
-        return success_of(m);
+        return m->success;
     return m->actual == INT64_MIN ? (double)NAN : (double)m->actual;
 }
 

@@ -6,250 +6,48 @@
  * gets one mission. */
 #include "api/call.h"
 #include "api/mission_make.h"
-#include "api/session_detail.h"
+#include "api/mission_row.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum {
     DAYS_AHEAD_MAX = 90,
-    SESSIONS_MAX = 200,
     MINUTES_MIN = 15,
     MINUTES_MAX = 120,
     PLAN_TEXT = 8192
 };
 
-/* ---- rows ---- */
-
-static const char *const status_names[] = {"PENDING", "IN_PROGRESS", "COMPLETED", "SKIPPED", NULL};
-
-struct mission {
-    struct str id, status;
-    int32_t day;
-    int64_t created_at, started_at, completed_at, skipped_at;
-    int64_t estimated, actual, due, fresh, difficulty;
-    int64_t total, done;
-    double completion;
-    int64_t sessions, session_ms;
-    double session_minutes;
-};
-static const struct field mission_fields[] = {
-    FIELD(F_STR, struct mission, id, "id", .doc = "mission"),
-    FIELD(F_DATE, struct mission, day, "date", .doc = "local day it is for"),
-    FIELD(F_STR, struct mission, status, "status",
-          .doc = "PENDING, IN_PROGRESS, COMPLETED or SKIPPED"),
-    FIELD(F_I64, struct mission, estimated, "estimatedMinutes", .doc = "as planned"),
-    FIELD(F_I64, struct mission, actual, "actualMinutes", .flags = FIELD_NULLABLE,
-          .doc = "told with its completion; null: not told"),
-    FIELD(F_I64, struct mission, due, "reviewCardCount", .doc = "cards that were due in it"),
-    FIELD(F_I64, struct mission, fresh, "newContentCount",
-          .doc = "objectives that were new to the learner"),
-    FIELD(F_I64, struct mission, difficulty, "difficultyRating", .flags = FIELD_NULLABLE,
-          .doc = "the learner's, 1 to 5"),
-    FIELD(F_I64, struct mission, total, "objectiveCount", .doc = "objectives planned"),
-    FIELD(F_I64, struct mission, done, "completedObjectivesCount", .doc = "of these, done"),
-    FIELD(F_I64, struct mission, done, "completedObjectiveCount", .doc = "the same"),
-    FIELD(F_F64, struct mission, completion, "completionRate", .flags = FIELD_NULLABLE, .min = 0,
-          .max = 100, .doc = "percent of the objectives; null without any"),
-    FIELD(F_I64, struct mission, sessions, "studySessionCount", .doc = "sessions that serve it"),
-    FIELD(F_F64, struct mission, session_minutes, "totalStudyMinutes", .doc = "their study time"),
-    FIELD(F_TIME, struct mission, created_at, "createdAt", .doc = "when it was made"),
-    FIELD(F_TIME, struct mission, started_at, "startedAt", .flags = FIELD_NULLABLE,
-          .doc = "when work on it began"),
-    FIELD(F_TIME, struct mission, completed_at, "completedAt", .flags = FIELD_NULLABLE,
-          .doc = "when it was completed"),
-    FIELD(F_TIME, struct mission, skipped_at, "skippedAt", .flags = FIELD_NULLABLE,
-          .doc = "when it was dropped, or replaced"),
-    FIELD_END,
-};
-
-static struct mission mission_read(struct columns v)
-{
-    struct mission m = {.id = column_str(&v)};
-
-    m.day = (int32_t)column_i64(&v, INT32_MIN);
-    m.status = column_str(&v);
-    m.created_at = column_time(&v);
-    m.started_at = column_time(&v);
-    m.completed_at = column_time(&v);
-    m.skipped_at = column_time(&v);
-    m.estimated = column_i64(&v, 0);
-    m.actual = column_i64(&v, INT64_MIN);
-    m.due = column_i64(&v, 0);
-    m.fresh = column_i64(&v, 0);
-    m.difficulty = column_i64(&v, INT64_MIN);
-    m.total = column_i64(&v, 0);
-    m.done = column_i64(&v, 0);
-    m.completion = m.total > 0 ? round_to(100 * (double)m.done / (double)m.total, 2) : (double)NAN;
-    return m;
-}
-
-static bool status_is(const struct mission *m, const char *status)
-{
-    return str_eq(m->status, str_from(status));
-}
-
-struct mission_session {
-    struct str mission, id, notes;
-    int64_t started_at, completed_at, duration_ms, reviews;
-};
-static const struct field mission_session_fields[] = {
-    FIELD(F_STR, struct mission_session, id, "id", .doc = "session"),
-    FIELD(F_TIME, struct mission_session, started_at, "startedAt", .doc = "when it began"),
-    FIELD(F_TIME, struct mission_session, completed_at, "completedAt", .flags = FIELD_NULLABLE,
-          .doc = "null: not completed"),
-    FIELD(F_I64, struct mission_session, duration_ms, "durationMs", .doc = "study time"),
-    FIELD(F_I64, struct mission_session, reviews, "reviewsCompleted", .doc = "cards reviewed"),
-    FIELD(F_STR, struct mission_session, notes, "sessionNotes", .flags = FIELD_NULLABLE,
-          .doc = "the learner's note"),
-    FIELD_END,
-};
-
-static struct mission_session mission_session_read(struct columns v)
-{
-    struct mission_session s = {.mission = column_str(&v)};
-
-    s.id = column_str(&v);
-    struct session_facts f = session_facts_read(&v);
-
-    s.started_at = session_start(&f);
-    s.completed_at = f.completed_at;
-    s.duration_ms = session_study_ms(&f);
-    s.reviews = column_i64(&v, 0);
-    s.notes = column_str(&v);
-    return s;
-}
-
-/* Credits the sessions to their missions; as many as there are on a page. */
-static void add_sessions(const struct rows *rows, struct mission *m, int32_t n)
-{
-    for (int32_t i = 0; i < rows->count; i++) {
-        struct mission_session s = mission_session_read(columns_of(rows, i));
-        for (int32_t k = 0; k < n; k++) {
-            if (!str_eq(m[k].id, s.mission))
-                continue;
-            m[k].sessions++;
-            m[k].session_ms += s.duration_ms;
-        }
-    }
-    for (int32_t k = 0; k < n; k++)
-        m[k].session_minutes = round_to((double)m[k].session_ms / 60000, 1);
-}
-
-/* ---- one mission with all its parts ---- */
-
-struct mission_progress {
-    int64_t total, completed, percentage, left;
-    double spent;
-};
-static const struct field mission_progress_fields[] = {
-    FIELD(F_I64, struct mission_progress, total, "total", .doc = "objectives planned"),
-    FIELD(F_I64, struct mission_progress, completed, "completed", .doc = "of these, done"),
-    FIELD(F_I64, struct mission_progress, percentage, "percentage", .min = 0, .max = 100,
-          .doc = "the same in percent"),
-    FIELD(F_I64, struct mission_progress, left, "estimatedMinutesRemaining",
-          .doc = "of the objectives that are left"),
-    FIELD(F_F64, struct mission_progress, spent, "actualMinutesSpent",
-          .doc = "study time of its sessions"),
-    FIELD_END,
-};
-
-struct shown {
-    const struct mission *mission;
-    struct list objectives, sessions, made;
-    struct mission_progress progress;
-    int64_t minutes;
-    bool created;
-    struct str message, reason;
-};
-#define SHOWN_MISSION                                                                          \
-    FIELD(F_OBJECT, struct shown, mission, "mission", .flags = FIELD_NULLABLE | FIELD_POINTER, \
-          .sub = mission_fields, .size = sizeof(struct mission), .doc = "the mission"),        \
-        FIELD(F_LIST, struct shown, objectives, "objectives", .sub = planned_fields,           \
-              .size = sizeof(struct planned_objective), .doc = "its plan, in order"),          \
-        FIELD(F_LIST, struct shown, sessions, "studySessions", .sub = mission_session_fields,  \
-              .size = sizeof(struct mission_session),                                          \
-              .doc = "sessions that serve it, at most 200"),                                   \
-        FIELD(F_OBJECT, struct shown, progress, "progress", .sub = mission_progress_fields,    \
-              .size = sizeof(struct mission_progress), .doc = "how far it has come")
 static const struct field shown_reply[] = {
     SHOWN_MISSION,
-    FIELD(F_STR, struct shown, reason, "reason", .flags = FIELD_NULLABLE,
+    FIELD(F_STR, struct mission_shown, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there is no mission"),
     FIELD_END,
 };
 static const struct field generated_reply[] = {
     SHOWN_MISSION,
-    FIELD(F_I64, struct shown, minutes, "estimatedMinutes", .doc = "of the mission"),
-    FIELD(F_BOOL, struct shown, created, "created",
+    FIELD(F_I64, struct mission_shown, minutes, "estimatedMinutes", .doc = "of the mission"),
+    FIELD(F_BOOL, struct mission_shown, created, "created",
           .doc = "was it made by this call? false: the day had one"),
-    FIELD(F_LIST, struct shown, made, "choice", .sub = made_fields,
+    FIELD(F_LIST, struct mission_shown, made, "choice", .sub = made_fields,
           .flags = FIELD_NULLABLE | FIELD_OMIT, .size = sizeof(struct made_objective),
           .doc = "why these objectives; only where the mission is new"),
-    FIELD(F_STR, struct shown, message, "message", .flags = FIELD_NULLABLE, .doc = "what was done"),
-    FIELD(F_STR, struct shown, reason, "reason", .flags = FIELD_NULLABLE,
+    FIELD(F_STR, struct mission_shown, message, "message", .flags = FIELD_NULLABLE, .doc = "what was done"),
+    FIELD(F_STR, struct mission_shown, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why it is shorter than asked"),
     FIELD_END,
 };
 
-enum { PARTS = 3 };
-struct parts_args {
-    struct value v[3];
-};
-static void parts_queries(struct api_call *c, struct str id, struct parts_args *a,
-                          struct query q[PARTS])
-{
-    *a = (struct parts_args){{V_S(c->learner), V_S(id), V_I(SESSIONS_MAX)}};
-    q[0] = (struct query){.stmt = STMT_MISSION_FULL, .args = a->v, .arg_count = 2};
-    q[1] = (struct query){.stmt = STMT_MISSION_OBJECTIVE_LIST, .args = a->v, .arg_count = 2};
-    q[2] = (struct query){.stmt = STMT_MISSION_SESSIONS, .args = a->v, .arg_count = 3};
-}
-
-static enum err parts_show(struct api_call *c, const struct query q[PARTS], struct shown **ret)
-{
-    struct shown *r = arena_new(c->arena, struct shown, 1);
-    struct mission *m = arena_new(c->arena, struct mission, 1);
-    int32_t n = q[2].rows.count;
-    struct mission_session *s = arena_new(c->arena, struct mission_session, (size_t)n + 1);
-
-    if (!r || !m || !s)
-        return ERR_NOMEM;
-    if (q[0].rows.count == 0)
-        return api_refuse(c, ERR_NOT_FOUND, "MISSION_NOT_FOUND", "There is no such mission.");
-    *m = mission_read(columns_of(&q[0].rows, 0));
-    add_sessions(&q[2].rows, m, 1);
-    for (int32_t i = 0; i < n; i++)
-        s[i] = mission_session_read(columns_of(&q[2].rows, i));
-    r->mission = m;
-    r->sessions = (struct list){s, n};
-    r->minutes = m->estimated;
-    enum err e = planned_read(c, &q[1].rows, false, &r->objectives);
-    if (e != ERR_OK)
-        return e;
-    struct mission_progress *p = &r->progress;
-    p->total = m->total;
-    p->completed = m->done;
-    p->percentage = m->total > 0 ? (100 * m->done + m->total / 2) / m->total : 0;
-    p->spent = m->session_minutes;
-    for (int32_t i = 0; i < r->objectives.n; i++) {
-        const struct planned_objective *o = (const struct planned_objective *)r->objectives.p + i;
-        if (!o->completed && o->position != INT64_MIN && o->estimated_minutes > 0)
-            p->left += o->estimated_minutes;
-    }
-    *ret = r;
-    return ERR_OK;
-}
-
 /* Shows the mission as it is now; one round trip. */
-static enum err show(struct api_call *c, struct str id, struct shown **ret)
+static enum err show(struct api_call *c, struct str id, struct mission_shown **ret)
 {
-    struct query q[PARTS];
-    struct parts_args a;
+    struct query q[MISSION_PARTS];
+    struct mission_parts_args a;
 
-    parts_queries(c, id, &a, q);
-    enum err e = store_read(c->conn, c->arena, q, PARTS, c->deadline_us);
+    mission_parts_queries(c, id, &a, q);
+    enum err e = store_read(c->conn, c->arena, q, MISSION_PARTS, c->deadline_us);
     if (e == ERR_OK)
-        e = parts_show(c, q, ret);
+        e = mission_parts_show(c, q, ret);
     if (e == ERR_OK)
         c->reply = *ret;
     return e;
@@ -270,7 +68,7 @@ static enum err day_missions(struct api_call *c, int32_t day, struct query *more
 static enum err get_today(struct api_call *c)
 {
     struct query head[1], q[1];
-    struct shown *r;
+    struct mission_shown *r;
     struct learner l;
     enum err e = learner_read(c, head, 1, &l);
 
@@ -280,7 +78,7 @@ static enum err get_today(struct api_call *c)
         return e;
     if (q[0].rows.count > 0)
         return show(c, mission_read(columns_of(&q[0].rows, 0)).id, &r);
-    c->reply = r = arena_new(c->arena, struct shown, 1);
+    c->reply = r = arena_new(c->arena, struct mission_shown, 1);
     if (!r)
         return ERR_NOMEM;
     r->reason = l.analysis ? STR("No mission was made for today yet: POST "
@@ -301,104 +99,18 @@ static const struct field mission_path[] = {
 static enum err get_mission(struct api_call *c)
 {
     const struct mission_path *in = c->in;
-    struct query q[1 + PARTS];
-    struct parts_args a;
-    struct shown *r;
+    struct query q[1 + MISSION_PARTS];
+    struct mission_parts_args a;
+    struct mission_shown *r;
     struct learner l;
 
-    parts_queries(c, in->id, &a, q + 1);
-    enum err e = learner_read(c, q, 1 + PARTS, &l);
+    mission_parts_queries(c, in->id, &a, q + 1);
+    enum err e = learner_read(c, q, 1 + MISSION_PARTS, &l);
     if (e == ERR_OK)
-        e = parts_show(c, q + 1, &r);
+        e = mission_parts_show(c, q + 1, &r);
     if (e == ERR_OK)
         c->reply = r;
     return e;
-}
-
-/* ---- GET learning/mission/history ---- */
-
-struct history_query {
-    int32_t limit, status;
-    struct str cursor;
-};
-static const struct field history_query[] = {
-    FIELD(F_I32, struct history_query, limit, "limit", .min = 1, .max = 100, .def = "30",
-          .doc = "missions a page"),
-    FIELD(F_ENUM, struct history_query, status, "status", .names = status_names,
-          .doc = "missions of this status only"),
-    FIELD(F_STR, struct history_query, cursor, "cursor", .max = EVENT_ID_MAX + 24,
-          .doc = "nextCursor of the page before"),
-    FIELD_END,
-};
-
-struct history_filter {
-    int32_t status, limit;
-};
-static const struct field history_filter_fields[] = {
-    FIELD(F_ENUM, struct history_filter, status, "status", .flags = FIELD_NULLABLE,
-          .names = status_names, .doc = "as asked"),
-    FIELD(F_I32, struct history_filter, limit, "limit", .doc = "as asked"),
-    FIELD_END,
-};
-struct history {
-    struct list missions;
-    int64_t total;
-    struct history_filter filter;
-    struct str next;
-};
-static const struct field history_reply[] = {
-    FIELD(F_LIST, struct history, missions, "missions", .sub = mission_fields,
-          .size = sizeof(struct mission), .doc = "latest day first"),
-    FIELD(F_I64, struct history, total, "total", .doc = "of the filter, not of the page"),
-    FIELD(F_OBJECT, struct history, filter, "filter", .sub = history_filter_fields,
-          .size = sizeof(struct history_filter), .doc = "as asked"),
-    FIELD(F_STR, struct history, next, "nextCursor", .flags = FIELD_NULLABLE,
-          .doc = "for the next page; null at the end"),
-    FIELD_END,
-};
-
-static enum err get_history(struct api_call *c)
-{
-    const struct history_query *in = c->in;
-    struct str rest = in->cursor, status = {NULL, 0};
-    int64_t day = 0;
-
-    if (in->cursor.p) {
-        struct str at = str_cut(&rest, '.');
-        if (!rest.p || rest.n == 0 || rest.n > EVENT_ID_MAX || str_to_i64(at, &day) != ERR_OK)
-            return api_bad_field(c, "cursor", "invalid_format", "is not a cursor of this list");
-    }
-    if (in->status >= 0)
-        status = str_from(status_names[in->status]);
-    const struct value args[] = {V_S(c->learner), v_text(status), in->cursor.p ? V_I(day) : V_N,
-                                 in->cursor.p ? V_S(rest) : V_N, V_I(in->limit + 1)};
-    struct query q[4] = {
-        [1] = {.stmt = STMT_MISSION_HISTORY, .args = args, .arg_count = 5},
-        [2] = {.stmt = STMT_MISSION_HISTORY_SESSIONS, .args = args, .arg_count = 5},
-        [3] = {.stmt = STMT_MISSION_COUNT, .args = args, .arg_count = 2},
-    };
-    struct history *r = arena_new(c->arena, struct history, 1);
-    struct learner l;
-    enum err e = learner_read(c, q, 4, &l);
-
-    if (e != ERR_OK || !r)
-        return e != ERR_OK ? e : ERR_NOMEM;
-    int32_t n = q[1].rows.count < in->limit ? q[1].rows.count : in->limit;
-    struct mission *m = arena_new(c->arena, struct mission, (size_t)n + 1);
-    if (!m)
-        return ERR_NOMEM;
-    for (int32_t i = 0; i < n; i++)
-        m[i] = mission_read(columns_of(&q[1].rows, i));
-    add_sessions(&q[2].rows, m, n);
-    struct columns total = columns_of(&q[3].rows, 0);
-    *r = (struct history){{m, n}, column_i64(&total, 0), {in->status, in->limit}, {NULL, 0}};
-    if (q[1].rows.count > n) {
-        r->next = arena_printf(c->arena, "%d." STR_FMT, m[n - 1].day, STR_ARG(m[n - 1].id));
-        if (!r->next.p)
-            return ERR_NOMEM;
-    }
-    c->reply = r;
-    return ERR_OK;
 }
 
 /* ---- GET learning/mission/preview ---- */
@@ -543,7 +255,7 @@ static const struct field regenerate_body[] = {TARGET_FIELD, FIELD_END};
 static enum err generated(struct api_call *c, const struct ingest_result *results, int32_t n)
 {
     struct generate *in = c->in;
-    struct shown *r;
+    struct mission_shown *r;
 
     for (int32_t i = 0; i < n; i++)
         if (results[i].status == INGEST_REJECTED)
@@ -590,16 +302,6 @@ static struct str created_data(struct api_call *c, int32_t day, const struct mad
     struct str text = b.failed ? (struct str){NULL, 0} : arena_str(c->arena, buf_view(&b));
     buf_fini(&b);
     return text;
-}
-
-static void mission_event(struct api_call *c, struct event *e, enum event_kind kind,
-                          struct str mission)
-{
-    event_init(e);
-    e->learner = c->learner;
-    e->at = c->now_us;
-    e->kind = kind;
-    e->mission = mission;
 }
 
 /* The events that make the day's `number`th mission, in the place of `old` if there is one. */
@@ -662,7 +364,7 @@ static enum err post_generate(struct api_call *c)
     struct mission present, *old = NULL;
     struct rows rows;
     struct learner l;
-    struct shown *r;
+    struct mission_shown *r;
     int32_t minutes, day;
     enum err e = settings_read(c, &l, &minutes);
 
@@ -676,10 +378,10 @@ static enum err post_generate(struct api_call *c)
         return e;
     if (rows.count > 0) {
         present = mission_read(columns_of(&rows, 0));
-        if (!status_is(&present, "SKIPPED"))
+        if (!mission_is(&present, "SKIPPED"))
             old = &present;
     }
-    if (old && in->regenerate && status_is(old, "COMPLETED"))
+    if (old && in->regenerate && mission_is(old, "COMPLETED"))
         return api_refuse(c, ERR_CONFLICT, "MISSION_COMPLETED",
                           "The day's mission is completed already.");
     if (old && !in->regenerate) {
@@ -715,7 +417,7 @@ static enum err post_regenerate(struct api_call *c)
     struct columns v = columns_of(&q[2].rows, 0);
     int32_t minutes = (int32_t)column_i64(&v, MISSION_DEFAULT_MINUTES);
     old = mission_read(columns_of(&q[1].rows, 0));
-    if (status_is(&old, "COMPLETED") || status_is(&old, "SKIPPED"))
+    if (mission_is(&old, "COMPLETED") || mission_is(&old, "SKIPPED"))
         return api_refuse(c, ERR_CONFLICT, "MISSION_CLOSED",
                           "The mission is " STR_FMT " and is not replaced.", STR_ARG(old.status));
     e = make(c, old.day, minutes, &rows);
@@ -774,7 +476,7 @@ static const struct field ticked_reply[] = {
     FIELD_END,
 };
 
-static const struct planned_objective *objective_of(const struct shown *s, struct str id)
+static const struct planned_objective *objective_of(const struct mission_shown *s, struct str id)
 {
     const struct planned_objective *p = s->objectives.p;
 
@@ -784,7 +486,7 @@ static const struct planned_objective *objective_of(const struct shown *s, struc
     return NULL;
 }
 
-static enum err show_ticked(struct api_call *c, const struct shown *s)
+static enum err show_ticked(struct api_call *c, const struct mission_shown *s)
 {
     const struct tick *in = c->in;
     struct ticked *r = arena_new(c->arena, struct ticked, 1);
@@ -805,7 +507,7 @@ static enum err show_ticked(struct api_call *c, const struct shown *s)
 static enum err closed(struct api_call *c, const struct ingest_result *results, int32_t n)
 {
     const struct tick *in = c->in;
-    struct shown *s;
+    struct mission_shown *s;
 
     (void)n;
     if (results[0].status == INGEST_REJECTED)
@@ -815,28 +517,20 @@ static enum err closed(struct api_call *c, const struct ingest_result *results, 
 }
 
 /* Whoever sees that nothing is left closes the mission: of two at once both may, and one counts. */
-static enum err close_or_show(struct api_call *c, const struct shown *s)
+static enum err close_or_show(struct api_call *c, const struct mission_shown *s)
 {
     struct tick *in = c->in;
 
-    if (planned_next(&s->objectives) || status_is(s->mission, "COMPLETED"))
+    if (planned_next(&s->objectives) || mission_is(s->mission, "COMPLETED"))
         return show_ticked(c, s);
-    mission_event(c, &in->events[0], EVENT_MISSION_COMPLETED, in->id);
-    if (in->id.n + 10 <= EVENT_ID_MAX)
-        in->events[0].id = arena_printf(c->arena, STR_FMT "/completed", STR_ARG(in->id));
-    if (s->mission->session_ms > 0) {
-        in->events[0].data = arena_printf(c->arena, "{\"actualMinutes\":%lld}",
-                                          (long long)((s->mission->session_ms + 30000) / 60000));
-        if (!in->events[0].data.p)
-            return ERR_NOMEM;
-    }
-    return api_ingest(c, &in->events[0], 1, closed);
+    enum err e = mission_close_event(c, in->id, s->mission->session_ms, &in->events[0]);
+    return e == ERR_OK ? api_ingest(c, &in->events[0], 1, closed) : e;
 }
 
 static enum err ticked(struct api_call *c, const struct ingest_result *results, int32_t n)
 {
     const struct tick *in = c->in;
-    struct shown *s;
+    struct mission_shown *s;
 
     for (int32_t i = 0; i < n; i++)
         if (results[i].status == INGEST_REJECTED)
@@ -863,23 +557,23 @@ static enum err note_data(struct api_call *c, struct str notes, struct str *ret)
 static enum err patch_objective(struct api_call *c)
 {
     struct tick *in = c->in;
-    struct query q[1 + PARTS];
-    struct parts_args a;
+    struct query q[1 + MISSION_PARTS];
+    struct mission_parts_args a;
     struct learner l;
-    struct shown *s;
+    struct mission_shown *s;
     int32_t n = 0;
 
-    parts_queries(c, in->id, &a, q + 1);
-    enum err e = learner_read(c, q, 1 + PARTS, &l);
+    mission_parts_queries(c, in->id, &a, q + 1);
+    enum err e = learner_read(c, q, 1 + MISSION_PARTS, &l);
     if (e == ERR_OK)
-        e = parts_show(c, q + 1, &s);
+        e = mission_parts_show(c, q + 1, &s);
     if (e != ERR_OK)
         return e;
     const struct planned_objective *o = objective_of(s, in->objective);
     if (!o)
         return api_refuse(c, ERR_NOT_FOUND, "OBJECTIVE_NOT_FOUND",
                           "The mission has no such objective.");
-    if (status_is(s->mission, "SKIPPED"))
+    if (mission_is(s->mission, "SKIPPED"))
         return api_refuse(c, ERR_CONFLICT, "MISSION_CLOSED",
                           "The mission was dropped or replaced.");
     if (o->completed)
@@ -910,16 +604,16 @@ const struct endpoint endpoints_missions[] = {
     {MISSIONS, READS, .round_trips = 3, .path = "/api/learning/mission/today",
      .id = "get_mission_today", .summary = "Today's mission", .reply = shown_reply,
      .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_today},
-    {MISSIONS, READS, .round_trips = 1, .path = "/api/learning/mission/history",
-     .id = "get_mission_history", .summary = "Missions, latest day first", .query = history_query,
-     .in_size = sizeof(struct history_query), .reply = history_reply,
-     .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_history},
     {MISSIONS, READS, .round_trips = 2, .path = "/api/learning/mission/preview",
      .id = "preview_mission", .summary = "The mission that a day would get", .query = preview_query,
      .in_size = sizeof(struct preview_query), .reply = preview_reply,
      .cache = {.fresh_s = 300, .stale_s = 600}, .handler = get_preview},
     {MISSIONS, READS, .round_trips = 1, .path = "/api/learning/mission/{id}", .id = "get_mission",
      .summary = "One mission with its plan and sessions", .params = mission_path,
+     .in_size = sizeof(struct mission_path), .reply = shown_reply,
+     .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_mission},
+    {MISSIONS, READS, .round_trips = 1, .path = "/api/missions/{id}", .id = "get_missions_mission",
+     .summary = "As /api/learning/mission/{id}", .params = mission_path,
      .in_size = sizeof(struct mission_path), .reply = shown_reply,
      .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_mission},
     {MISSIONS, CHANGES, .method = HTTP_POST, .path = "/api/learning/mission/{id}/regenerate",

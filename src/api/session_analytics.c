@@ -199,7 +199,7 @@ enum err get_session_analytics(struct api_call *c)
         return api_refuse(c, ERR_NOT_FOUND, "SESSION_NOT_FOUND", "There is no such session.");
     e = session_row_read(c, columns_of(&q[1].rows, 0), &row);
     if (e == ERR_OK)
-        e = planned_read(c, &q[2].rows, true, &plan);
+        e = planned_read(c, &q[2].rows, &plan);
     if (e == ERR_OK)
         e = analyse_plan(c, &plan, r);
     if (e != ERR_OK)

@@ -43,8 +43,27 @@ const struct field planned_fields[] = {
     FIELD_END,
 };
 
-enum err planned_read(struct api_call *c, const struct rows *rows, bool with_result,
-                      struct list *ret)
+void planned_one(struct columns v, struct planned_objective *p, struct objective_info *info)
+{
+    p->id = info->id = column_str(&v);
+    info->text = column_str(&v);
+    info->complexity = column_str(&v);
+    if (info->text.p)
+        p->info = info;
+    p->position = column_i64(&v, INT64_MIN);
+    p->estimated_minutes = column_i64(&v, INT64_MIN);
+    p->completed_at = column_time(&v);
+    p->completed = p->completed_at != TIME_NONE;
+    p->time_spent_ms = p->self_assessment = p->confidence = INT64_MIN;
+    if (v.left == 0)
+        return;
+    p->time_spent_ms = column_i64(&v, INT64_MIN);
+    p->self_assessment = column_i64(&v, INT64_MIN);
+    p->confidence = column_i64(&v, INT64_MIN);
+    p->notes = column_str(&v);
+}
+
+enum err planned_read(struct api_call *c, const struct rows *rows, struct list *ret)
 {
     size_t n = (size_t)rows->count;
     struct planned_objective *p = arena_new(c->arena, struct planned_objective, n);
@@ -52,25 +71,8 @@ enum err planned_read(struct api_call *c, const struct rows *rows, bool with_res
 
     if (n > 0 && (!p || !info))
         return ERR_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        struct columns v = columns_of(rows, (int32_t)i);
-        p[i].id = info[i].id = column_str(&v);
-        info[i].text = column_str(&v);
-        info[i].complexity = column_str(&v);
-        if (info[i].text.p)
-            p[i].info = &info[i];
-        p[i].position = column_i64(&v, INT64_MIN);
-        p[i].estimated_minutes = column_i64(&v, INT64_MIN);
-        p[i].completed_at = column_time(&v);
-        p[i].completed = p[i].completed_at != TIME_NONE;
-        p[i].time_spent_ms = p[i].self_assessment = p[i].confidence = INT64_MIN;
-        if (!with_result)
-            continue;
-        p[i].time_spent_ms = column_i64(&v, INT64_MIN);
-        p[i].self_assessment = column_i64(&v, INT64_MIN);
-        p[i].confidence = column_i64(&v, INT64_MIN);
-        p[i].notes = column_str(&v);
-    }
+    for (size_t i = 0; i < n; i++)
+        planned_one(columns_of(rows, (int32_t)i), &p[i], &info[i]);
     *ret = (struct list){p, rows->count};
     return ERR_OK;
 }
@@ -302,7 +304,7 @@ static enum err fill_graded(struct api_call *c, const struct rows *rows, struct 
 static enum err fill_plan(struct api_call *c, const struct rows *rows, struct session_detail *d)
 {
     struct list all;
-    enum err e = planned_read(c, rows, true, &all);
+    enum err e = planned_read(c, rows, &all);
     struct planned_objective *done =
         arena_new(c->arena, struct planned_objective, (size_t)all.n + 1);
     struct planned_objective *plan =
@@ -331,7 +333,7 @@ static enum err fill_mission(struct api_call *c, const struct rows *rows, struct
         return ERR_NOMEM;
     m->mission = *d->row.mission;
     d->mission = m;
-    return planned_read(c, rows, false, &m->objectives);
+    return planned_read(c, rows, &m->objectives);
 }
 
 enum err get_session(struct api_call *c)

@@ -20,9 +20,10 @@ struct planned_objective {
 };
 extern const struct field planned_fields[];
 
-/* Rows of STMT_SESSION_OBJECTIVE_LIST (with_result) or of the missions' objectives. */
-MUST_CHECK enum err planned_read(struct api_call *c, const struct rows *rows, bool with_result,
-                                 struct list *ret);
+/* Rows of STMT_SESSION_OBJECTIVE_LIST, which have results, or of the missions' objectives. */
+MUST_CHECK enum err planned_read(struct api_call *c, const struct rows *rows, struct list *ret);
+/* One of them, into zeroed ones; `info` is pointed to. */
+void planned_one(struct columns v, struct planned_objective *p, struct objective_info *info);
 
 struct progress {
     int64_t completed, total;

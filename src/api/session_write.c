@@ -1,7 +1,7 @@
 #include "api/session_write.h"
 
 #include "api/call.h"
-#include "api/session_detail.h"
+#include "api/mission_row.h"
 #include "base/rng.h"
 #include "json/reader.h"
 
@@ -345,7 +345,7 @@ static enum err started(struct api_call *c, const struct ingest_result *results,
         return event_refused(c, &results[0]);
     enum err e = session_load(c, in->event.session, q, 3, &row);
     if (e == ERR_OK)
-        e = planned_read(c, &q[2].rows, false, &plan);
+        e = planned_read(c, &q[2].rows, &plan);
     if (e != ERR_OK)
         return e;
     r->session = (struct session_shown){.row = row, .mission = row.mission};
@@ -371,7 +371,7 @@ enum err post_session(struct api_call *c)
     if (e == ERR_OK && in->mission.p && q[1].rows.count == 0)
         e = api_refuse(c, ERR_NOT_FOUND, "MISSION_NOT_FOUND", "There is no such mission.");
     if (e == ERR_OK)
-        e = planned_read(c, &q[2].rows, false, &plan);
+        e = planned_read(c, &q[2].rows, &plan);
     if (e != ERR_OK)
         return e;
     uuid4(in->id);
@@ -437,44 +437,84 @@ const struct field objective_reply[] = {
     FIELD_END,
 };
 
-static enum err objective_load(struct api_call *c, struct session_row *row, struct list *plan,
-                               struct list *mission)
+struct objective_seen {
+    struct session_row row;
+    struct list plan, mission;
+    int64_t mission_ms; /* study time of the mission's sessions */
+};
+
+static enum err objective_load(struct api_call *c, struct objective_seen *seen)
 {
     const struct session_objective *in = c->in;
     const struct value args[] = {V_S(c->learner), V_S(in->path.id)};
-    struct query q[4] = {
+    struct query q[5] = {
         [1] = {.stmt = STMT_SESSION_ONE, .args = args, .arg_count = 2},
         [2] = {.stmt = STMT_SESSION_OBJECTIVE_LIST, .args = args, .arg_count = 2},
         [3] = {.stmt = STMT_SESSION_MISSION_OBJECTIVES, .args = args, .arg_count = 2},
+        [4] = {.stmt = STMT_SESSION_MISSION_SESSIONS, .args = args, .arg_count = 2},
     };
-    enum err e = session_load(c, in->path.id, q, 4, row);
+    enum err e = session_load(c, in->path.id, q, 5, &seen->row);
 
     if (e == ERR_OK)
-        e = planned_read(c, &q[2].rows, true, plan);
+        e = planned_read(c, &q[2].rows, &seen->plan);
     if (e == ERR_OK)
-        e = planned_read(c, &q[3].rows, false, mission);
+        e = planned_read(c, &q[3].rows, &seen->mission);
+    seen->mission_ms = 0;
+    for (int32_t i = 0; e == ERR_OK && i < q[4].rows.count; i++)
+        seen->mission_ms += mission_session_read(columns_of(&q[4].rows, i)).duration_ms;
     return e;
+}
+
+/* The objective is done, whatever became of this. */
+static enum err mission_closed(struct api_call *c, const struct ingest_result *results, int32_t n)
+{
+    (void)c;
+    (void)results;
+    (void)n;
+    return ERR_OK;
+}
+
+static int32_t planned_count(const struct list *planned)
+{
+    const struct planned_objective *p = planned->p;
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < planned->n; i++)
+        n += p[i].position != INT64_MIN;
+    return n;
+}
+
+/* With the last objective of its mission a session has completed the mission, too. */
+static enum err close_mission(struct api_call *c, const struct objective_seen *seen)
+{
+    struct session_objective *in = c->in;
+    const struct session_mission *m = seen->row.mission;
+
+    if (!m || planned_count(&seen->mission) == 0 || planned_next(&seen->mission) ||
+        str_eq(m->status, STR("COMPLETED")) || str_eq(m->status, STR("SKIPPED")))
+        return ERR_OK;
+    enum err e = mission_close_event(c, m->id, seen->mission_ms, &in->events[0]);
+    return e == ERR_OK ? api_ingest(c, &in->events[0], 1, mission_closed) : e;
 }
 
 static enum err objective_done(struct api_call *c, const struct ingest_result *results, int32_t n)
 {
-    struct session_row row;
-    struct list plan, mission;
     struct objective_done *r = arena_new(c->arena, struct objective_done, 1);
+    struct objective_seen seen;
 
     (void)n;
     if (!r)
         return ERR_NOMEM;
     if (results[0].status == INGEST_REJECTED)
         return event_refused(c, &results[0]);
-    enum err e = objective_load(c, &row, &plan, &mission);
+    enum err e = objective_load(c, &seen);
     if (e != ERR_OK)
         return e;
-    r->next = planned_next(&plan);
-    r->mission = progress_of(c->arena, &mission);
-    r->session = (struct session_progress){row.objectives_done, row.objectives_total};
+    r->next = planned_next(&seen.plan);
+    r->mission = progress_of(c->arena, &seen.mission);
+    r->session = (struct session_progress){seen.row.objectives_done, seen.row.objectives_total};
     c->reply = r;
-    return ERR_OK;
+    return close_mission(c, &seen);
 }
 
 /* Of a session with a plan, only planned objectives can be completed, each once. */
@@ -500,21 +540,24 @@ static enum err check_objective(struct api_call *c, const struct session_row *ro
 enum err post_objective_complete(struct api_call *c)
 {
     struct session_objective *in = c->in;
-    struct session_row row;
-    struct list plan, mission;
+    struct objective_seen seen;
     struct data d;
+    int32_t n = 0;
     enum err e = check_notes(c, in->notes);
 
     if (e == ERR_OK)
-        e = objective_load(c, &row, &plan, &mission);
+        e = objective_load(c, &seen);
     if (e == ERR_OK)
-        e = check_objective(c, &row, &plan, in->objective);
+        e = check_objective(c, &seen.row, &seen.plan, in->objective);
     if (e != ERR_OK)
         return e;
-    session_event_init(&in->event, c, EVENT_OBJECTIVE_COMPLETED, in->path.id);
-    in->event.objective = in->objective;
-    in->event.mission = row.mission_id;
-    in->event.duration_ms = in->spent_ms;
+    struct event *event = &in->events[n++];
+    session_event_init(event, c, EVENT_OBJECTIVE_COMPLETED, in->path.id);
+    event->objective = in->objective;
+    event->mission = seen.row.mission_id;
+    event->duration_ms = in->spent_ms;
+    if (seen.row.mission && str_eq(seen.row.mission->status, STR("PENDING")))
+        mission_event(c, &in->events[n++], EVENT_MISSION_STARTED, seen.row.mission_id);
     data_begin(&d);
     json_kv_i64(&d.w, "selfAssessment", in->self_assessment);
     json_kv_i64(&d.w, "confidenceRating", in->confidence);
@@ -523,8 +566,8 @@ enum err post_objective_complete(struct api_call *c)
         json_kv_str(&d.w, "notes", in->notes);
     if (in->clinical_given)
         json_kv_i64(&d.w, "clinicalMs", in->clinical_ms);
-    in->event.data = data_end(&d, c->arena);
-    return in->event.data.p ? api_ingest(c, &in->event, 1, objective_done) : ERR_NOMEM;
+    event->data = data_end(&d, c->arena);
+    return event->data.p ? api_ingest(c, in->events, n, objective_done) : ERR_NOMEM;
 }
 
 /* ---- POST analytics/session-event ---- */

@@ -36,7 +36,7 @@ struct session_objective {
     struct str notes;
     int64_t spent_ms, clinical_ms;
     bool clinical_given;
-    struct event event;
+    struct event events[2];
 };
 
 struct session_told {

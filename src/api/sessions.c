@@ -1,4 +1,5 @@
 /* sessions - lists of study sessions, and the rows of everything about sessions. */
+#include "api/page.h"
 #include "api/session_compare.h"
 #include "api/session_detail.h"
 #include "api/session_graded.h"
@@ -10,75 +11,10 @@
 
 enum { SPANS_MAX = 5000, OFFSET_MAX = 1000000, LIST_REVIEWS_MAX = 500 };
 
-/* ---- paging ---- */
-
-/* A place in the list: "<first_at>.<session>", opaque to clients. */
-struct cursor {
-    int64_t at;
-    struct str session;
-    bool given;
-};
-
-static enum err cursor_read(struct api_call *c, struct str text, struct cursor *ret)
-{
-    *ret = (struct cursor){.given = false};
-    if (!text.p)
-        return ERR_OK;
-    struct str rest = text, at = str_cut(&rest, '.');
-    if (!rest.p || rest.n == 0 || rest.n > EVENT_ID_MAX || str_to_i64(at, &ret->at) != ERR_OK)
-        return api_bad_field(c, "cursor", "invalid_format", "is not a cursor of this list");
-    ret->session = rest;
-    ret->given = true;
-    return ERR_OK;
-}
-
-static struct str cursor_print(struct arena *arena, const struct session_row *last)
-{
-    return arena_printf(arena, "%lld." STR_FMT, (long long)last->facts.first_at, STR_ARG(last->id));
-}
-
-static void put_encoded(struct buf *b, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char ch = (unsigned char)s.p[i];
-        bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-                     (ch >= '0' && ch <= '9') || ch == '-' || ch == '.' || ch == '_';
-        if (plain)
-            buf_putc(b, (char)ch);
-        else
-            buf_printf(b, "%%%02X", ch);
-    }
-}
-
-/* Link: <the same request, behind the cursor>; rel="next" (RFC 8288). */
-static void link_next(struct api_call *c, struct str cursor)
-{
-    struct str query = c->x->request.query;
-    struct buf b;
-
-    buf_init(&b, 8192);
-    buf_printf(&b, "<" STR_FMT "?", STR_ARG(str_from(c->row->path)));
-    while (query.p) {
-        struct str pair = str_cut(&query, '&');
-        bool keep =
-            pair.n > 0 && !str_starts(pair, STR("cursor=")) && !str_starts(pair, STR("offset="));
-        for (size_t i = 0; keep && i < pair.n; i++) /* nothing that would end the header's <…> */
-            keep = pair.p[i] > ' ' && pair.p[i] < 0x7f && pair.p[i] != '<' && pair.p[i] != '>';
-        if (keep)
-            buf_printf(&b, STR_FMT "&", STR_ARG(pair));
-    }
-    buf_str(&b, STR("cursor="));
-    put_encoded(&b, cursor);
-    buf_str(&b, STR(">; rel=\"next\""));
-    if (!b.failed)
-        http_reply_header(c->x, "Link", buf_view(&b));
-    buf_fini(&b);
-}
-
 struct list_range {
     int64_t from, to;
     struct str mission;
-    struct cursor cursor;
+    struct place cursor;
     int32_t limit, offset;
 };
 
@@ -91,7 +27,7 @@ static void list_args(struct api_call *c, const struct list_range *r, struct val
     v[2] = V_I(r->to);
     v[3] = v_text(r->mission);
     v[4] = r->cursor.given ? V_I(r->cursor.at) : V_N;
-    v[5] = r->cursor.given ? V_S(r->cursor.session) : V_N;
+    v[5] = r->cursor.given ? V_S(r->cursor.id) : V_N;
     v[6] = V_I(r->limit + 1);
     v[7] = V_I(r->offset);
 }
@@ -119,32 +55,14 @@ static enum err page_read(struct api_call *c, const struct rows *rows, int32_t l
             return e;
     }
     if (p.more) {
-        p.next = cursor_print(c->arena, &p.rows[n - 1]);
+        p.next = place_print(c->arena, p.rows[n - 1].facts.first_at, p.rows[n - 1].id);
         if (!p.next.p)
             return ERR_NOMEM;
-        link_next(c, p.next);
+        page_link(c, p.next);
     }
     *ret = p;
     return ERR_OK;
 }
-
-struct pagination {
-    int64_t limit, offset;
-    bool more;
-    struct str next;
-};
-static const struct field pagination_fields[] = {
-    FIELD(F_I64, struct pagination, limit, "limit", .doc = "as asked"),
-    FIELD(F_I64, struct pagination, offset, "offset", .doc = "as asked; 0 with a cursor"),
-    FIELD(F_BOOL, struct pagination, more, "hasMore", .doc = "are there older ones?"),
-    FIELD(F_STR, struct pagination, next, "nextCursor", .flags = FIELD_NULLABLE,
-          .doc = "for the next page, as in the Link header"),
-    FIELD_END,
-};
-
-#define CURSOR_FIELD(struct_)                                         \
-    FIELD(F_STR, struct_, cursor, "cursor", .max = EVENT_ID_MAX + 24, \
-          .doc = "nextCursor of the page before; steady while sessions are added")
 
 /* ---- GET analytics/sessions ---- */
 
@@ -263,7 +181,7 @@ static enum err get_session_stats(struct api_call *c)
         return ERR_NOMEM;
     enum err e = range_check(c, "dateRangeStart", range.from, range.to);
     if (e == ERR_OK)
-        e = cursor_read(c, in->cursor, &range.cursor);
+        e = place_read(c, in->cursor, &range.cursor);
     if (e != ERR_OK)
         return e;
     struct value list[LIST_ARGS];
@@ -485,7 +403,7 @@ static enum err get_session_list(struct api_call *c)
         return ERR_NOMEM;
     enum err e = range_check(c, "startDate", range.from, range.to);
     if (e == ERR_OK)
-        e = cursor_read(c, in->cursor, &range.cursor);
+        e = place_read(c, in->cursor, &range.cursor);
     if (e != ERR_OK)
         return e;
     range.offset = range.cursor.given ? 0 : in->offset;

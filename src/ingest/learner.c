@@ -124,6 +124,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_STRUGGLE_PREDICTIONS, &by_id, true},
         {STMT_LEARNER_DROP_PREDICTION_FEEDBACK, &by_id, true},
         {STMT_LEARNER_DROP_INTERVENTIONS, &by_id, true},
+        {STMT_LEARNER_DROP_MISSION_FEEDBACK, &by_id, true},
+        {STMT_LEARNER_DROP_MISSION_REFLECTIONS, &by_id, true},
         {STMT_LEARNER_DROP_IDEMPOTENCY, &by_id, true},
         {STMT_LEARNER_DROP_PERSONAL_CONFIGS, &by_id, true},
         {STMT_LEARNER_DROP_PERSONAL_CHOICES, &by_id, true},

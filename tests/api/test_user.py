@@ -88,8 +88,8 @@ class Settings:
                       "cards", "audits", "memory_fits", "analyses", "patterns", "pattern_history",
                       "insights", "recommendations", "goals", "goal_progress", "minds", "struggle_predictions",
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",
-                      "personalization_outcomes", "personalization_events", "loads", "days", "hours", "lengths", "topics", "totals",
-                      "objective_sums", "summaries"):
+                      "personalization_outcomes", "personalization_events", "mission_feedback", "mission_reflections",
+                      "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "summaries"):
             rows = self.store.query("SELECT count(*) FROM %s WHERE learner_id = %s" % (table, learner))
             self.assertEqual(int(rows[0][0]), 0, table)
         self.assertIn("ANALYSIS_DISABLED", json.dumps(self.server.post("/api/events", event("shy", "activity")).json))

@@ -159,6 +159,18 @@ SELECT intervention, prediction, objective, type, priority, measure, status, cre
   FROM interventions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY intervention;
 
+-- name: export_mission_feedback
+-- args: text
+SELECT mission, feedback, given_at, helpfulness, relevance, pace, suggestions
+  FROM mission_feedback WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY mission, feedback;
+
+-- name: export_mission_reflections
+-- args: text
+SELECT milestone, written_at, version, text, satisfaction, intention
+  FROM mission_reflections WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY milestone;
+
 -- name: export_loads
 -- args: text
 SELECT at, id, session, score, confidence, indicators

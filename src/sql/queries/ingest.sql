@@ -595,6 +595,14 @@ DELETE FROM goals WHERE learner_id = $1;
 -- args: int
 DELETE FROM goal_progress WHERE learner_id = $1;
 
+-- name: learner_drop_mission_feedback
+-- args: int
+DELETE FROM mission_feedback WHERE learner_id = $1;
+
+-- name: learner_drop_mission_reflections
+-- args: int
+DELETE FROM mission_reflections WHERE learner_id = $1;
+
 -- name: learner_drop_idempotency
 -- args: int
 DELETE FROM idempotency WHERE learner_id = $1;

@@ -26,3 +26,9 @@ SELECT mission, first_at, last_at, started_at, completed_at, declared_ms, declar
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND first_at >= $2 AND untimed = 0
  ORDER BY first_at DESC LIMIT $3;
+
+-- name: mission_window_opinions
+-- args: text
+SELECT mission, count(*), sum(helpfulness) FROM mission_feedback
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ GROUP BY mission ORDER BY mission DESC LIMIT 2000;

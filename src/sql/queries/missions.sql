@@ -35,7 +35,7 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
 
 -- Newest first, behind the place ($3, $4) if there is one.
 -- name: mission_history
--- args: text, text, int, text, int
+-- args: text, text, int, text, int, int
 SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
        m.difficulty_rating, count(mo.position),
@@ -44,12 +44,50 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
            AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
-         ORDER BY day DESC, mission DESC LIMIT $5) AS m
+         ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
  GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
        m.difficulty_rating
  ORDER BY m.day DESC, m.mission DESC;
+
+-- Of the missions of mission_history: the plans,
+-- name: mission_history_objectives
+-- args: text, text, int, text, int, int
+SELECT mo.mission, mo.objective, o.name, o.complexity, mo.position, mo.estimated_minutes, mo.completed_at
+  FROM (SELECT * FROM missions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+           AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
+         ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
+  JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
+  LEFT JOIN objectives o ON o.objective = mo.objective
+ ORDER BY m.day DESC, m.mission DESC, mo.position, mo.objective LIMIT 5000;
+
+-- what the learner thought of them,
+-- name: mission_history_opinions
+-- args: text, text, int, text, int, int
+SELECT f.mission, count(*), sum(f.helpfulness)
+  FROM (SELECT * FROM missions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+           AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
+         ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
+  JOIN mission_feedback f ON f.learner_id = m.learner_id AND f.mission = m.mission
+ GROUP BY f.mission;
+
+-- and the days with a completed mission among them, and ten before.
+-- name: mission_history_streak
+-- args: text, text, int, text, int, int
+SELECT DISTINCT d.day
+  FROM (SELECT min(m.learner_id) AS learner_id, min(m.day) AS first_day, max(m.day) AS last_day
+          FROM (SELECT * FROM missions
+                 WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+                   AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+                   AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
+                 ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m) AS r
+  JOIN missions d ON d.learner_id = r.learner_id AND d.day BETWEEN r.first_day - 10 AND r.last_day
+ WHERE d.status = 'COMPLETED' ORDER BY d.day;
 
 -- name: mission_count
 -- args: text, text
@@ -59,15 +97,15 @@ SELECT count(*) FROM missions
 
 -- The sessions of the missions of mission_history.
 -- name: mission_history_sessions
--- args: text, text, int, text, int
+-- args: text, text, int, text, int, int
 SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
        s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
-       s.untimed, s.reviews, s.notes
+       s.untimed, s.reviews, s.notes, s.answers + s.reviews, s.correct + s.recalled
   FROM (SELECT * FROM missions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
            AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
-         ORDER BY day DESC, mission DESC LIMIT $5) AS m
+         ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
   JOIN sessions s ON s.learner_id = m.learner_id AND s.mission = m.mission
  ORDER BY s.first_at, s.session;
 
@@ -75,10 +113,35 @@ SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at
 -- args: text, text, int
 SELECT mission, session, first_at, last_at, started_at, completed_at, declared_ms,
        declared_pause_ms, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms,
-       untimed, reviews, notes
+       untimed, reviews, notes, answers + reviews, correct + recalled
   FROM sessions
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mission = $2
  ORDER BY first_at, session LIMIT $3;
+
+-- name: mission_opinions
+-- args: text, text
+SELECT mission, count(*), sum(helpfulness) FROM mission_feedback
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mission = $2
+ GROUP BY mission;
+
+-- Days with a completed mission, up to the mission's own.
+-- name: mission_streak
+-- args: text, text
+SELECT DISTINCT d.day
+  FROM missions m JOIN missions d ON d.learner_id = m.learner_id AND d.day BETWEEN m.day - 10 AND m.day
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.mission = $2
+   AND d.status = 'COMPLETED'
+ ORDER BY d.day;
+
+-- Of the session's mission.
+-- name: session_mission_sessions
+-- args: text, text
+SELECT b.mission, b.session, b.first_at, b.last_at, b.started_at, b.completed_at, b.declared_ms,
+       b.declared_pause_ms, b.pauses, b.pause_ms_sum, b.resumes, b.resume_ms_sum, b.active_ms,
+       b.untimed, b.reviews, b.notes, b.answers + b.reviews, b.correct + b.recalled
+  FROM sessions a JOIN sessions b ON b.learner_id = a.learner_id AND b.mission = a.mission
+ WHERE a.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND a.session = $2
+ ORDER BY b.first_at, b.session LIMIT 200;
 
 -- What the learner has worked on, with what came of it; the longest ago first.
 -- name: mission_known
