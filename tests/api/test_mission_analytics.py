@@ -57,8 +57,9 @@ class MissionAnalytics:
         self.assertEqual((data["missions"], data["completionRate"]), ({"completed": 15, "skipped": 0, "total": 20}, .75))
         self.assertEqual(data["streak"], {"current": 3, "longest": 3})
         self.assertLess(data["completionInterval"]["low"], .75)
-        # of a completed one: all objectives, nine of ten answers, 30 of 30 minutes
-        self.assertAlmostEqual(data["successScore"], .4 + .35 * .9 + .25, 3)
+        # of a completed one: all objectives, nine of ten answers, 30 of 30 minutes, no opinion, and one, two or three
+        # days in a row
+        self.assertAlmostEqual(data["successScore"], (.3 + .25 * .9 + .2 + .1 * .2) / .85, 3)
         versus = data["comparison"]
         self.assertEqual((versus["missionGuided"]["sessions"], versus["freeStudy"]["sessions"]), (20, 20))
         self.assertGreater(versus["improvementPercentage"], 20)
