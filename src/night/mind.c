@@ -1,20 +1,23 @@
 /* What the learner answered since the last run: forecast, judged, learnt. */
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "ingest/audits.h"
 #include "ingest/event.h"
 #include "night/struggle.h"
 #include "json/reader.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { OPEN_MAX = 2000 };
 
 struct answer {
     int64_t at;
-    struct str id, objective;
+    struct str id, objective, item_name;
     uint64_t item, skills[STRUGGLE_SKILLS_MAX];
     int32_t skill_count;
+    bool tagged; /* the event itself said which skills */
     int64_t now_s;
     bool right;
     double latency_s;
@@ -67,6 +70,15 @@ static enum err read_head(struct struggle_run *run)
     return ERR_OK;
 }
 
+static void add_skill(struct answer *a, uint64_t id)
+{
+    for (int32_t i = 0; i < a->skill_count; i++)
+        if (a->skills[i] == id)
+            return;
+    if (a->skill_count < STRUGGLE_SKILLS_MAX)
+        a->skills[a->skill_count++] = id;
+}
+
 /* Written by this program; what it cannot read says nothing. */
 static void read_skills(struct arena *arena, struct str text, struct answer *a)
 {
@@ -79,13 +91,8 @@ static void read_skills(struct arena *arena, struct str text, struct answer *a)
     if (json_peek(&r) != JSON_ARRAY || !json_array_begin(&r))
         return;
     while (a->skill_count < STRUGGLE_SKILLS_MAX && json_next_item(&r) && json_read_str(&r, &s)) {
-        uint64_t id = struggle_item_id(s);
-        bool twice = false;
-
-        for (int32_t i = 0; i < a->skill_count; i++)
-            twice = twice || a->skills[i] == id;
-        if (!twice)
-            a->skills[a->skill_count++] = id;
+        add_skill(a, struggle_item_id(s));
+        a->tagged = true;
     }
 }
 
@@ -96,7 +103,8 @@ static void read_answer(struct arena *arena, const struct value *v, struct answe
 
     a->at = value_i64(&v[0], 0);
     a->id = value_str(&v[1]);
-    a->item = struggle_item_id(value_str(&v[4]));
+    a->item_name = value_str(&v[4]);
+    a->item = struggle_item_id(a->item_name);
     a->objective = value_str(&v[10]);
     if (a->objective.p)
         a->skills[a->skill_count++] = struggle_objective_id(a->objective);
@@ -107,6 +115,78 @@ static void read_answer(struct arena *arena, const struct value *v, struct answe
         a->right = value_i64(&v[6], value_f64(&v[7], 0) >= 0.5) != 0;
     a->now_s = untimed ? 0 : a->at / 1000000;
     a->latency_s = latency < 0 ? -1 : (double)latency / 1000;
+}
+
+/* The catalogue's skills of an item that answers came without any for. */
+struct listed {
+    uint64_t skills[STRUGGLE_SKILLS_MAX];
+    int32_t count;
+};
+
+static int by_id(const void *pa, const void *pb)
+{
+    const uint64_t *a = pa, *b = pb;
+
+    return (*a > *b) - (*a < *b);
+}
+
+static enum err read_listed(struct catching *c, struct strmap *by_item, struct listed *lists,
+                            const struct value *keys, int32_t count)
+{
+    struct night_work *w = c->run->w;
+    struct rows rows;
+    enum err e = store_read_bulk(w->conn, w->arena, STMT_ITEM_SKILLS_OF, keys, count, 1, &rows);
+
+    for (int32_t i = 0; e == ERR_OK && i < rows.count; i++) {
+        const struct value *v = row_at(&rows, i);
+        struct listed *l = strmap_get(by_item, value_str(&v[0]));
+
+        if (l && l->count < STRUGGLE_SKILLS_MAX)
+            l->skills[l->count++] = struggle_item_id(value_str(&v[1]));
+    }
+    /* rows come in any order: so that a mind made anew is the same */
+    for (int32_t i = 0; e == ERR_OK && i < count; i++)
+        qsort(lists[i].skills, (size_t)lists[i].count, sizeof *lists[i].skills, by_id);
+    return e;
+}
+
+/* Where an event names no skills, those that the catalogue has now for its item. */
+static enum err add_listed_skills(struct catching *c)
+{
+    struct arena *arena = c->run->w->arena;
+    struct strmap by_item;
+    struct listed *lists = arena_new(arena, struct listed, (size_t)c->count + 1);
+    struct value *keys = arena_new(arena, struct value, (size_t)c->count + 1);
+    int32_t count = 0;
+
+    if (!lists || !keys)
+        return ERR_NOMEM;
+    strmap_init(&by_item, arena);
+    for (int32_t i = 0; i < c->count; i++) {
+        const struct answer *a = &c->answers[i];
+        void **slot = a->tagged || !a->item_name.p ? NULL : strmap_slot(&by_item, a->item_name);
+
+        if (a->tagged || !a->item_name.p)
+            continue;
+        if (!slot)
+            return ERR_NOMEM;
+        if (!*slot) {
+            *slot = &lists[count];
+            keys[count++] = V_S(a->item_name);
+        }
+    }
+    if (count == 0)
+        return ERR_OK;
+    enum err e = read_listed(c, &by_item, lists, keys, count);
+    for (int32_t i = 0; e == ERR_OK && i < c->count; i++) {
+        struct answer *a = &c->answers[i];
+        const struct listed *l =
+            a->tagged || !a->item_name.p ? NULL : strmap_get(&by_item, a->item_name);
+
+        for (int32_t k = 0; l && k < l->count; k++)
+            add_skill(a, l->skills[k]);
+    }
+    return e;
 }
 
 static bool is_known(const struct struggle_run *run, const struct answer *a)
@@ -210,6 +290,8 @@ static enum err read_rest(struct catching *c)
     if (e == ERR_OK && fresh) {
         q[2].rows.more = q[2].rows.count == STRUGGLE_REPLAY_MAX;
         e = read_answers(c, &q[2].rows);
+        if (e == ERR_OK)
+            e = add_listed_skills(c);
     }
     return e;
 }

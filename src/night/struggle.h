@@ -7,6 +7,10 @@
  * go into the audits. Then (outlook.c) each objective that the learner meets or has met gets its
  * forecast for the days to come, and what could be done where it looks bad.
  *
+ * An answer's skills are those that its event names; where it names none, those that the catalogue
+ * has for its item when the run reads it. Skills that are listed later count from then on, and a mind
+ * that is made anew has them from the beginning.
+ *
  * A run takes a bounded number of answers; night_work.more says that there are others. An answer
  * that comes late, behind the place, is seen by the count of all: the mind is then made anew from
  * the log. What had been learnt from is not learnt from, nor judged, again.

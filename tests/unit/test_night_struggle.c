@@ -149,6 +149,69 @@ static void a_mind_that_cannot_be_read_is_made_anew(enum store_engine engine)
     fixture_close(&f);
 }
 
+/* Does the stored mind know the skill? Its id stands there, lowest byte first. */
+static bool knows(struct fixture *f, const char *skill)
+{
+    struct rows rows = look(f, STMT_EXPORT_MINDS);
+    uint64_t id = struggle_item_id(str_from(skill));
+    char hex[17], state[1 << 16];
+    struct str text = value_str(row_at(&rows, 0) + 3);
+
+    for (int i = 0; i < 8; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned)(id >> 8 * i & 255));
+    assert_true(text.n < sizeof state);
+    memcpy(state, text.p, text.n);
+    state[text.n] = 0;
+    return strstr(state, hex) != NULL;
+}
+
+static void list(struct fixture *f, const char *item, const char *skill)
+{
+    const struct value of_skill[] = {V_S(str_from(skill)), V_S(str_from(skill)), V_I(0)},
+                       of_item[] = {V_S(str_from(item)), V_N, V_N, V_N, V_N, V_N, V_N, V_I(0)},
+                       both[] = {V_S(str_from(item)), V_S(str_from(skill))};
+    struct bulk b[] = {{.stmt = STMT_IMPORT_SKILL, .rows = 1, .cols = 3, .v = of_skill},
+                       {.stmt = STMT_IMPORT_ITEM, .rows = 1, .cols = 8, .v = of_item},
+                       {.stmt = STMT_IMPORT_ITEM_SKILL, .rows = 1, .cols = 2, .v = both}};
+
+    OK(store_begin(f->conn));
+    OK(store_write(f->conn, b, 3));
+    OK(store_commit(f->conn));
+}
+
+static void skills_come_from_the_catalogue_where_events_name_none(enum store_engine engine)
+{
+    struct fixture f;
+    struct night_work w;
+    int64_t t0 = at_text(start);
+    struct str own = STR("own");
+    struct ingest_result result;
+    char name[16];
+
+    fixture_open(&f, engine);
+    list(&f, "item1", "algebra");
+    list(&f, "item2", "algebra");
+    list(&f, "item2", "geometry");
+    list(&f, "tagged", "unwanted");
+    for (int i = 0; i < 40; i++) { /* more than an answer may have */
+        snprintf(name, sizeof name, "many%02d", i);
+        list(&f, "item3", name);
+    }
+    struct event e = an_event(EVENT_ANSWER, "t", start);
+    e.at = t0;
+    e.item = STR("tagged");
+    e.skills = &own;
+    e.skill_count = 1;
+    e.correct = 1;
+    OK(applier_apply(f.applier, &e, 1, t0 + US_PER_DAY, &f.arena, &result));
+    tell(&f, 1, 5, "o", t0 + US_PER_HOUR, 2);
+    run(&f, t0 + US_PER_DAY, &w);
+    assert_true(knows(&f, "algebra") && knows(&f, "geometry") && knows(&f, "own"));
+    assert_true(knows(&f, "many00") && !knows(&f, "many39"));
+    assert_false(knows(&f, "unwanted")); /* the event knows better */
+    fixture_close(&f);
+}
+
 #define ON(engine, name, of)              \
     static void name##_##engine(void **s) \
     {                                     \
@@ -167,6 +230,7 @@ static void a_mind_that_cannot_be_read_is_made_anew(enum store_engine engine)
 BOTH(outcomes_are_told_by_answers)
 BOTH(of_two_runs_at_once_one_is_kept)
 BOTH(a_mind_that_cannot_be_read_is_made_anew)
+BOTH(skills_come_from_the_catalogue_where_events_name_none)
 
 int main(void)
 {
@@ -177,6 +241,8 @@ int main(void)
         cmocka_unit_test(of_two_runs_at_once_one_is_kept_postgres),
         cmocka_unit_test(a_mind_that_cannot_be_read_is_made_anew_sqlite),
         cmocka_unit_test(a_mind_that_cannot_be_read_is_made_anew_postgres),
+        cmocka_unit_test(skills_come_from_the_catalogue_where_events_name_none_sqlite),
+        cmocka_unit_test(skills_come_from_the_catalogue_where_events_name_none_postgres),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

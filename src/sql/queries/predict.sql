@@ -18,6 +18,14 @@ SELECT e.at, e.id, e.kind, e.untimed, e.item, e.skills, e.correct, e.score, e.ra
  WHERE e.learner_id = $1 AND (e.at, e.id) > ($2, $3) AND e.kind IN (1, 2)
  ORDER BY e.at, e.id LIMIT $4;
 
+-- What the catalogue says of items: the first sixteen skills of each.
+-- name: item_skills_of
+-- args: text
+-- bulk
+WITH k (item) AS (VALUES ($1))
+SELECT s.item, s.skill FROM k JOIN item_skills s ON s.item = k.item
+ WHERE (SELECT count(*) FROM item_skills o WHERE o.item = s.item AND o.skill < s.skill) < 16;
+
 -- The version that was read, so that of two runs at once only one is kept.
 -- name: mind_put
 -- args: int, int, int, text, int, int, text, int, blob
