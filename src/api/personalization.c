@@ -169,7 +169,7 @@ static enum err get_config(struct api_call *c)
     struct config_reply *r = arena_new(c->arena, struct config_reply, 1);
     enum personal_verdict verdict = VERDICT_OPEN;
     bool any = false;
-    enum err e = v && r ? personal_view_read(c, (int32_t)(c->now_us / US_PER_DAY), v) : ERR_NOMEM;
+    enum err e = v && r ? personal_view_read(c, v) : ERR_NOMEM;
 
     for (int i = 0; e == ERR_OK && i < PERSONAL_CONTEXTS; i++) {
         enum personal_context context = (enum personal_context)i;
@@ -294,16 +294,16 @@ static enum err preferences_show(struct api_call *c, const struct personal_prefe
     return ERR_OK;
 }
 
-/* ERR_NOT_FOUND, explained. first_day: of the days' sums. */
+/* ERR_NOT_FOUND, explained. Days: of their sums. */
 static enum err ground_read(struct api_call *c, struct store_conn *conn, int32_t first_day,
-                            struct learner *l, struct personal_ground *g)
+                            int32_t last_day, struct learner *l, struct personal_ground *g)
 {
     struct query q[1 + PERSONAL_QUERIES];
     struct store_conn *own = c->conn;
     int64_t deadline_us = c->deadline_us;
     struct personal_args args;
 
-    personal_queries(&args, c->learner, c->now_us, first_day, q + 1);
+    personal_queries(&args, c->learner, c->now_us, first_day, last_day, q + 1);
     c->conn = conn;
     c->deadline_us = conn == own ? deadline_us : 0; /* a writer's work is not cut off */
     enum err e = learner_read(c, q, COUNT(q), l);
@@ -314,17 +314,20 @@ static enum err ground_read(struct api_call *c, struct store_conn *conn, int32_t
 
 static enum err get_preferences(struct api_call *c)
 {
+    const struct value id[] = {V_S(c->learner)};
+    struct query q[2] = {[1] = {.stmt = STMT_PERSONAL_SETTINGS, .args = id, .arg_count = 1}};
     struct preferences_reply *r = arena_new(c->arena, struct preferences_reply, 1);
-    struct personal_ground g;
+    struct personal_preferences p;
     struct learner l;
-    enum err e = r ? ground_read(c, c->conn, (int32_t)(c->now_us / US_PER_DAY), &l, &g) : ERR_NOMEM;
+    enum err e = r ? learner_read(c, q, 2, &l) : ERR_NOMEM;
 
-    if (e == ERR_OK)
-        e = preferences_show(c, &g.preferences, &r->preferences);
+    if (e != ERR_OK)
+        return e;
+    personal_preferences_of(c->arena, row_at(&q[1].rows, 0), &p);
     if (c->x->request.method == HTTP_PATCH)
         r->message = STR("The preferences are updated.");
     c->reply = r;
-    return e;
+    return preferences_show(c, &p, &r->preferences);
 }
 
 static enum err features_print(struct api_call *c, const struct list *names, struct str *ret)
@@ -398,7 +401,7 @@ static enum err preferences_run(struct api_call *c, struct store_conn *conn)
     enum err e = learner_hold(c, conn);
 
     if (e == ERR_OK)
-        e = ground_read(c, conn, (int32_t)(c->now_us / US_PER_DAY), &l, &g);
+        e = ground_read(c, conn, 0, -1, &l, &g);
     if (e != ERR_OK)
         return e;
     if (in->given.version && in->version != g.preferences.version)
@@ -552,7 +555,7 @@ static enum err apply_show(struct api_call *c, const struct personal_view *v)
 static enum err view_new(struct api_call *c, struct personal_view **ret)
 {
     struct personal_view *v = arena_new(c->arena, struct personal_view, 1);
-    enum err e = v ? personal_view_read(c, (int32_t)(c->now_us / US_PER_DAY), v) : ERR_NOMEM;
+    enum err e = v ? personal_view_read(c, v) : ERR_NOMEM;
 
     *ret = v;
     return e;
@@ -578,7 +581,7 @@ static enum err apply_run(struct api_call *c, struct store_conn *conn)
     enum err e = learner_hold(c, conn);
 
     if (e == ERR_OK)
-        e = ground_read(c, conn, in->today, &l, &g);
+        e = ground_read(c, conn, 0, -1, &l, &g);
     if (e != ERR_OK || !l.analysis || !personal_wanted(&g.preferences, context))
         return e; /* what comes after says so */
     const struct personal_row *row = personal_choice_of(&g, in->today, context);
@@ -833,12 +836,11 @@ static enum err outcome_run(struct api_call *c, struct store_conn *conn)
     struct personal_ground g;
     struct learner l;
     enum personal_context context = (enum personal_context)in->context;
+    int32_t day = in->decision.p ? in->day : (int32_t)(in->at / US_PER_DAY); /* or a day off */
     enum err e = learner_hold(c, conn);
 
-    if (e == ERR_OK) /* a day more: the learner's day is not known yet */
-        e = ground_read(
-            c, conn, (int32_t)(in->at / US_PER_DAY) - OUTCOME_DAYS_MAX - PERSONAL_BASELINE_DAYS - 1,
-            &l, &g);
+    if (e == ERR_OK)
+        e = ground_read(c, conn, day - PERSONAL_BASELINE_DAYS - 1, day + 1, &l, &g);
     if (e == ERR_OK && !l.analysis)
         return api_refuse(c, ERR_FORBIDDEN, "ANALYSIS_DISABLED", STR_FMT, STR_ARG(reason_disabled));
     if (e != ERR_OK)
@@ -889,7 +891,7 @@ static enum err post_outcome(struct api_call *c)
 #define ONE(e) (UINT64_C(1) << (e))
 #define PERSONAL_GET                                                                              \
     .method = HTTP_GET, .tag = "personalization", .scopes = SCOPE_READ, .learner = LEARNER_QUERY, \
-    .envelope = ENVELOPE_DATA, .run = RUN_SMALL, .round_trips = 1, .errors = ONE(ERR_NOT_FOUND)
+    .run = RUN_SMALL, .round_trips = 1, .errors = ONE(ERR_NOT_FOUND)
 #define PERSONAL_WRITE                                                        \
     .tag = "personalization", .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, \
     .envelope = ENVELOPE_DATA, .run = RUN_SMALL, .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT)
@@ -898,10 +900,11 @@ static enum err post_outcome(struct api_call *c)
 const struct endpoint endpoints_personalization[] = {
     {PERSONAL_GET, .path = PERSONAL "config", .id = "get_personalization_config",
      .summary = "What of a learner's study is personalised now, and by what", .reply = config_reply,
-     .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_config},
+     .envelope = ENVELOPE_DATA, .cache = {.fresh_s = 120, .stale_s = 600}, .handler = get_config},
     {PERSONAL_GET, .path = PERSONAL "preferences", .id = "get_personalization_preferences",
      .summary = "What the learner wants to be personalised", .reply = preferences_reply,
-     .cache = {.fresh_s = 300, .stale_s = 600}, .handler = get_preferences},
+     .envelope = ENVELOPE_DATA, .cache = {.fresh_s = 300, .stale_s = 600},
+     .handler = get_preferences},
     {PERSONAL_WRITE, .method = HTTP_PATCH, .path = PERSONAL "preferences",
      .id = "update_personalization_preferences",
      .summary = "Change what the learner wants; NONE ends all personalisation",
@@ -916,5 +919,15 @@ const struct endpoint endpoints_personalization[] = {
      .summary = "Tell what came of a choice; the same id again changes nothing",
      .body = outcome_body, .in_size = sizeof(struct outcome_in), .reply = outcome_reply,
      .round_trips = 1, .handler = post_outcome},
+    {PERSONAL_GET, .path = PERSONAL "effectiveness", .id = "get_personalization_effectiveness",
+     .summary = "What personalisation brings the learner, by the days that the lot gave it",
+     .query = effectiveness_query, .in_size = sizeof(struct effectiveness_query),
+     .reply = effectiveness_reply, .envelope = ENVELOPE_DATA,
+     .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_effectiveness},
+    {PERSONAL_GET, .path = PERSONAL "history", .id = "get_personalization_history",
+     .summary = "What changed in a learner's personalisation, the newest first",
+     .query = personal_history_query, .in_size = sizeof(struct personal_history_query),
+     .reply = personal_history_reply, .envelope = ENVELOPE_FLAT,
+     .cache = {.fresh_s = 300, .stale_s = 600}, .handler = get_personal_history},
     {.path = NULL},
 };

@@ -27,9 +27,8 @@ struct personal_view {
     struct query q[VIEW_QUERIES];
 };
 
-/* Everything in one round trip; `first_day` of the days' sums. */
-MUST_CHECK enum err personal_view_read(struct api_call *c, int32_t first_day,
-                                       struct personal_view *v);
+/* Everything in one round trip, but for the days' sums. */
+MUST_CHECK enum err personal_view_read(struct api_call *c, struct personal_view *v);
 enum personal_verdict personal_verdict(const struct personal_view *v,
                                        enum personal_context context);
 /* For people; p == NULL: no memory. */
@@ -51,3 +50,25 @@ MUST_CHECK enum err personal_parameters(struct api_call *c, const struct persona
                                         enum personal_variant variant,
                                         const struct personal_params *params, struct str *ret);
 extern const char *const personal_strategies[]; /* by context */
+
+/* personalization_effect.c, personalization_history.c: their rows stand in personalization.c. */
+struct personal_period {
+    int64_t start, end; /* TIME_NONE: left out */
+};
+struct effectiveness_query {
+    struct personal_period period;
+    int32_t metric;
+};
+struct personal_history_query {
+    struct personal_period period;
+    int32_t limit;
+    int64_t offset;
+    struct str cursor;
+};
+extern const struct field effectiveness_query[], effectiveness_reply[], personal_history_query[],
+    personal_history_reply[];
+enum err get_effectiveness(struct api_call *c);
+enum err get_personal_history(struct api_call *c);
+/* What was left out is filled in: `days` before the end, the end now. ERR_RANGE names the field. */
+MUST_CHECK enum err personal_period_check(struct api_call *c, int32_t days,
+                                          struct personal_period *p);

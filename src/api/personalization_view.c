@@ -142,7 +142,7 @@ static enum err fill_known(struct api_call *c, struct personal_view *v)
     return e;
 }
 
-enum err personal_view_read(struct api_call *c, int32_t first_day, struct personal_view *v)
+enum err personal_view_read(struct api_call *c, struct personal_view *v)
 {
     int64_t since = c->now_us / US_PER_DAY - BURNOUT_DAYS - 1;
     const struct value id[] = {V_S(c->learner), V_I(MODALITIES_MAX)};
@@ -156,7 +156,8 @@ enum err personal_view_read(struct api_call *c, int32_t first_day, struct person
     struct personal_args args;
     struct query *q = v->q;
 
-    personal_queries(&args, c->learner, c->now_us, first_day, q + 1);
+    int32_t today = (int32_t)(c->now_us / US_PER_DAY); /* the days' sums are not needed here */
+    personal_queries(&args, c->learner, c->now_us, today, today, q + 1);
     q[KNOWN_HOURS] = (struct query){.stmt = STMT_STUDY_HOURS, .args = id, .arg_count = 1};
     q[KNOWN_LENGTHS] = (struct query){.stmt = STMT_STUDY_LENGTHS, .args = id, .arg_count = 1};
     q[KNOWN_MODALITIES] = (struct query){.stmt = STMT_TOPIC_MODALITIES, .args = id, .arg_count = 2};

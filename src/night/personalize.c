@@ -48,15 +48,14 @@ enum err personal_choice_parse(struct str id, int32_t *ret_day, enum personal_co
 /* ---- what is known ---- */
 
 void personal_queries(struct personal_args *args, struct str learner, int64_t now_us,
-                      int32_t first_day, struct query q[PERSONAL_QUERIES])
+                      int32_t first_day, int32_t last_day, struct query q[PERSONAL_QUERIES])
 {
     int32_t utc_day = (int32_t)(now_us / US_PER_DAY);
-    int32_t from = utc_day - PERSONAL_CHOICES_DAYS;
 
     *args = (struct personal_args){
         .id = V_S(learner),
-        .choices = {V_S(learner), V_I(from < first_day ? from : first_day), V_I(utc_day + 1)},
-        .days = {V_S(learner), V_I(first_day), V_I(utc_day + 1)},
+        .choices = {V_S(learner), V_I(utc_day - PERSONAL_CHOICES_DAYS), V_I(utc_day + 1)},
+        .days = {V_S(learner), V_I(first_day), V_I(last_day)},
     };
     q[0] = (struct query){
         .stmt = STMT_PERSONAL_SETTINGS, .args = &args->id, .arg_count = 1, .rows_max = 1};
@@ -88,9 +87,10 @@ void personal_features(struct arena *arena, struct personal_preferences *p)
     }
 }
 
-static void preferences_of(struct arena *arena, const struct value *v,
-                           struct personal_preferences *p)
+void personal_preferences_of(struct arena *arena, const struct value *row,
+                             struct personal_preferences *p)
 {
+    const struct value *v = row + 2; /* behind the learner's own settings */
     int32_t level = personal_name(personal_level_names, value_str(&v[0]));
 
     *p = (struct personal_preferences){.level =
@@ -128,10 +128,13 @@ static void configs_of(const struct rows *rows, struct personal_ground *g)
     }
 }
 
-static enum err choices_of(struct arena *arena, const struct rows *rows, struct personal_ground *g)
+enum err personal_rows_of(struct arena *arena, const struct rows *rows, struct personal_row **ret,
+                          int32_t *ret_count)
 {
-    g->rows = arena_new(arena, struct personal_row, (size_t)rows->count + 1);
-    if (!g->rows)
+    struct personal_row *out = arena_new(arena, struct personal_row, (size_t)rows->count + 1);
+    int32_t n = 0;
+
+    if (!out)
         return ERR_NOMEM;
     for (int32_t i = 0; i < rows->count; i++) {
         const struct value *v = row_at(rows, i);
@@ -140,7 +143,7 @@ static enum err choices_of(struct arena *arena, const struct rows *rows, struct 
 
         if (context < 0 || variant < 0)
             continue;
-        g->rows[g->row_count++] = (struct personal_row){
+        out[n++] = (struct personal_row){
             .day = (int32_t)value_i64(&v[0], 0),
             .context = (enum personal_context)context,
             .control = value_f64(&v[4], 0),
@@ -150,6 +153,8 @@ static enum err choices_of(struct arena *arena, const struct rows *rows, struct 
                        value_i64(&v[9], TIME_NONE)},
         };
     }
+    *ret = out;
+    *ret_count = n;
     return ERR_OK;
 }
 
@@ -180,9 +185,9 @@ enum err personal_ground_of(struct arena *arena, const struct query q[PERSONAL_Q
     *ret = (struct personal_ground){.learner_id = value_i64(&v[0], 0),
                                     .default_minutes = value_f64(&v[1], 50),
                                     .days = q[3].rows};
-    preferences_of(arena, v + 2, &ret->preferences);
+    personal_preferences_of(arena, v, &ret->preferences);
     configs_of(&q[1].rows, ret);
-    enum err e = choices_of(arena, &q[2].rows, ret);
+    enum err e = personal_rows_of(arena, &q[2].rows, &ret->rows, &ret->row_count);
     for (int c = 0; e == ERR_OK && c < PERSONAL_CONTEXTS; c++)
         e = bandit_of(arena, ret, (enum personal_context)c);
     return e;
@@ -359,7 +364,7 @@ enum err personal_put_lot(struct personal_writes *w, const struct personal_groun
                                 : "Personalisation began.",
         .context = lot->context,
         .variant = lot->variant,
-        .id = arena_printf(w->arena, STR_FMT "-applied", STR_ARG(name)),
+        .id = arena_printf(w->arena, STR_FMT "-applied-%lld", STR_ARG(name), (long long)now_us),
         .old_value = old->active ? variant_json(w->arena, old->variant) : (struct str){NULL, 0},
         .new_value = variant_json(w->arena, lot->variant),
         .score = NAN,
@@ -526,13 +531,13 @@ static enum err choose(struct night_work *w, struct personal_ground *g, struct p
 
 enum err night_personalize(struct night_work *w)
 {
-    int32_t first = w->today - PERSONAL_CHOICES_DAYS;
+    int32_t first = w->today - PERSONAL_CHOICES_DAYS - PERSONAL_BASELINE_DAYS;
     struct personal_writes out = {.arena = w->arena};
     struct query q[PERSONAL_QUERIES];
     struct personal_ground g;
     struct personal_args args;
 
-    personal_queries(&args, w->learner, w->now_us, first, q);
+    personal_queries(&args, w->learner, w->now_us, first, w->today, q);
     enum err e = store_read(w->conn, w->arena, q, PERSONAL_QUERIES, w->deadline_us);
     if (e == ERR_OK)
         e = personal_ground_of(w->arena, q, &g);

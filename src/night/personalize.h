@@ -59,13 +59,20 @@ struct personal_ground {
 struct personal_args {
     struct value id, choices[3], days[3];
 };
-/* Queries 0..PERSONAL_QUERIES-1, to be read in one round trip. first_day: of the days' sums; the
- * choices begin PERSONAL_CHOICES_DAYS before now, or there when that is earlier. */
+/* Queries 0..PERSONAL_QUERIES-1, to be read in one round trip: the choices of the last
+ * PERSONAL_CHOICES_DAYS days, and the sums of first_day to last_day. */
 void personal_queries(struct personal_args *args, struct str learner, int64_t now_us,
-                      int32_t first_day, struct query q[PERSONAL_QUERIES]);
+                      int32_t first_day, int32_t last_day, struct query q[PERSONAL_QUERIES]);
 /* After they were read; the text lives where the rows live. ERR_NOMEM. */
 MUST_CHECK enum err personal_ground_of(struct arena *arena, const struct query q[PERSONAL_QUERIES],
                                        struct personal_ground *ret);
+
+/* The row of STMT_PERSONAL_SETTINGS. */
+void personal_preferences_of(struct arena *arena, const struct value *row,
+                             struct personal_preferences *ret);
+/* The rows of STMT_PERSONAL_CHOICES. ERR_NOMEM. */
+MUST_CHECK enum err personal_rows_of(struct arena *arena, const struct rows *rows,
+                                     struct personal_row **ret, int32_t *ret_count);
 
 /* The sums of one day, and those of the days before it; zeros for a day that is not there. */
 struct personal_day personal_day_at(const struct rows *days, int32_t day);

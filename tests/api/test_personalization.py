@@ -40,15 +40,16 @@ class Personal:
     def outcome(self, learner, **body):
         return self.server.post(BASE + "outcomes", {"userId": learner, "outcomeType": "MISSION_COMPLETED", **body})
 
-    def execute(self, sql):
+    @classmethod
+    def execute(cls, sql):
         """Behind the server's back."""
-        if self.engine == "sqlite":
-            connection = sqlite3.connect(self.store.path, timeout=30)
+        if cls.engine == "sqlite":
+            connection = sqlite3.connect(cls.store.path, timeout=30)
             with connection:
                 connection.execute(sql)
             connection.close()
         else:
-            psql(self.store.url, sql)
+            psql(cls.store.url, sql)
 
     def number(self, sql):
         return int(self.store.query(sql)[0][0])
@@ -291,6 +292,186 @@ class Choices(Personal):
         self.assertEqual(data["personalizationOutcomes"][0]["contentType"], "quiz")
         self.assertEqual(data["personalizationPreferences"][0]["disabledFeatures"], ["video"])
         self.assertTrue(data["personalizationConfigs"] and data["personalizationEvents"])
+
+
+@both_engines
+class Effects(Personal):
+    """90 days of two lots a day, entered as the night would have drawn them."""
+    DAYS = 90
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for learner, better in (("helped", 8), ("same", 5)):
+            events, choices = [], []
+            for ago in range(cls.DAYS + 30, 0, -1):
+                # two out of three days are personalised; the wrong answers go round
+                treated, wobble = ago % 3 != 0, ago * 7 % 5 - 2
+                right = (better if treated and ago <= cls.DAYS else 5) + wobble
+                events += session(learner, "%s-%d" % (learner, ago), at(ago, 9), 30, 10, right)
+                if ago <= cls.DAYS:
+                    choices.append((ago, "MISSION", "Pattern-heavy" if treated else "Conservative", 0.6 if treated else 0.4, right / 10))
+            for i in range(0, len(events), 900):
+                cls.server.events(events[i:i + 900])
+            for ago, context, variant, chance, reward in choices:
+                day = (NOW - datetime.timedelta(days=ago)).date().toordinal() - 719163
+                cls.execute("INSERT INTO personalization_choices (learner_id, day, context, variant, propensity, control, learnable, "
+                             "source, made_at, reward, outcome, settled_at) VALUES (%s, %d, '%s', '%s', %g, 0.4, 1, 'NIGHT', 0, %g, 'o', %d)"
+                             % (cls.of(learner), day, context, variant, chance, reward, day))
+        cls.server.events([event("new", "activity")])
+
+    def effectiveness(self, learner, **query):
+        return self.get("effectiveness", learner, startDate=text(NOW - datetime.timedelta(days=self.DAYS)), endDate=text(NOW), **query)
+
+    def test_an_effect_is_found(self):
+        data = self.effectiveness("helped")
+        e = data["effectiveness"]
+        self.assertTrue(e["hasPersonalization"])
+        found = e["estimates"]["performanceImprovement"]
+        self.assertEqual((found["n"], found["personalizedDays"], found["controlDays"]), (90, 60, 30))
+        self.assertLess(abs(found["value"] - 30), 5)
+        self.assertTrue(found["interval"]["low"] < 30 < found["interval"]["high"], found)
+        self.assertTrue(found["isStatisticallySignificant"] and e["statistical"]["isStatisticallySignificant"])
+        self.assertEqual(e["metrics"]["performanceImprovement"], found["value"])
+        self.assertIsNone(e["metrics"]["retentionImprovement"])  # there were no reviews
+        self.assertTrue(e["estimates"]["retentionImprovement"]["reason"])
+        self.assertGreater(e["statistical"]["correlation"], 0.5)
+        self.assertTrue(e["statistical"]["correlationInterval"]["low"] < e["statistical"]["correlation"])
+        policies = {p["policy"]: p for p in e["policies"]}
+        self.assertGreater(policies["Pattern-heavy"]["expectedReward"], policies["Conservative"]["expectedReward"] + 0.2)
+        self.assertIsNone(policies["Balanced"]["expectedReward"])  # it was never tried
+        self.assertTrue(policies["Balanced"]["reason"])
+        self.assertEqual(data["timeline"], e["timeline"])
+        self.assertEqual(len(e["timeline"]), 13)  # 91 local days, by weeks
+        self.assertTrue({"date", "engagementChange", "retentionImprovement", "compositeScore"} <= set(e["timeline"][0]))
+        self.assertTrue(any(p["isStatisticallySignificant"] for p in e["timeline"]))
+        self.assertEqual(data["period"]["days"], 90)
+
+    def test_none_is_invented(self):
+        e = self.effectiveness("same")["effectiveness"]
+        for name, estimate in e["estimates"].items():
+            self.assertFalse(estimate["isStatisticallySignificant"], name)
+        low, high = (e["estimates"]["performanceImprovement"]["interval"][end] for end in ("low", "high"))
+        self.assertTrue(low < 0 < high)
+
+    def test_one_measure(self):
+        for metric, name in (("retention", "retentionImprovement"), ("performance", "performanceImprovement"),
+                             ("completion", "completionRateChange")):
+            self.assertEqual(list(self.effectiveness("helped", metric=metric)["effectiveness"]["metrics"]), [name])
+        self.assertEqual(set(self.effectiveness("helped")["effectiveness"]["metrics"]),
+                         {"retentionImprovement", "performanceImprovement", "completionRateChange", "engagementChange"})
+
+    def test_too_little(self):
+        data = self.get("effectiveness", "helped", startDate=text(NOW - datetime.timedelta(days=6)))
+        estimate = data["effectiveness"]["estimates"]["performanceImprovement"]
+        self.assertIsNone(estimate["value"])
+        self.assertTrue(estimate["reason"])
+        self.assertEqual(estimate["needed"]["controlDays"], 8 - estimate["controlDays"])
+        self.assertEqual(len(data["timeline"]), 7)  # days
+        data = self.get("effectiveness", "new")
+        self.assertFalse(data["effectiveness"]["hasPersonalization"])
+        self.assertTrue(data["effectiveness"]["message"])
+        self.assertEqual(data["period"]["days"], 14)
+        self.assertIsNone(data["effectiveness"]["metrics"]["retentionImprovement"])
+
+    def test_days_are_begun_ones(self):
+        end = NOW
+        for extra, days in ((0, 14), (1, 15)):
+            start = text(end - datetime.timedelta(days=14, seconds=extra))
+            self.assertEqual(self.get("effectiveness", "new", startDate=start, endDate=text(end))["period"]["days"], days)
+
+    def test_before_and_after(self):
+        self.apply("helped")
+        self.execute("UPDATE personalization_configs SET activated_at = %d WHERE learner_id = %s"
+                     % (at(self.DAYS, 1).timestamp() * 1e6, self.of("helped")))
+        self.server.events([event("helped", "activity")])  # what was answered is void
+        e = self.effectiveness("helped")["effectiveness"]
+        change = e["beforeAfter"]
+        self.assertIsNone(change["reason"])
+        self.assertGreaterEqual(change["daysBefore"], 8)
+        self.assertGreater(change["daysAfter"], 80)
+        self.assertGreater(change["level"], 0)
+        self.assertTrue(change["interval"]["low"] < change["level"] < change["interval"]["high"])
+        self.assertEqual([a["context"] for a in e["activeConfigs"]], ["MISSION"])
+        self.assertTrue(0 < e["activeConfigs"][0]["confidence"] <= 1)
+
+    def test_refusals(self):
+        for path in ("effectiveness", "history"):
+            for query in ({"startDate": "x"}, {"endDate": ""}, {"startDate": "2025-01-02", "endDate": "2025-01-01"},
+                          {"startDate": "2025-01-01", "endDate": "2025-01-01"}, {"startDate": "2020-01-01", "endDate": "2025-01-01"},
+                          {"startDate": "0001-01-01", "endDate": "0001-02-01"}, {"startDate": "2110-01-01", "endDate": "2110-02-01"}):
+                with self.subTest(path=path, query=query):
+                    self.assertProblem(self.server.get(BASE + path, query={"userId": "new", **query}), 400, field="Date")
+            self.assertProblem(self.server.get(BASE + path, query={"userId": "nobody"}), 404)
+            self.assertProblem(self.server.get(BASE + path, query={"userId": "same"}, key=self.key("read", learner="new")), 404)
+            self.assertProblem(self.server.get(BASE + path, query={"userId": "new"}, key=self.key("ingest")), 403)
+        self.assertProblem(self.server.get(BASE + "effectiveness", query={"userId": "new", "metric": "mood"}), 400, field="metric")
+        for query in ({"limit": 0}, {"limit": 201}, {"limit": "x"}, {"offset": -1}, {"cursor": "x"}, {"cursor": "1."}, {"cursor": ""}):
+            with self.subTest(query=query):
+                self.assertProblem(self.server.get(BASE + "history", query={"userId": "new", **query}), 400, field=next(iter(query)))
+
+
+@both_engines
+class History(Personal):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.events(history("ann") + history("shy"))
+
+    def restart(self):
+        cls = type(self)
+        self.assertEqual(cls.server.stop(), 0)
+        cls.server = Server(cls.store.url, *cls.flags, dev=cls.dev).start()
+
+    def test_life(self):
+        made = self.apply("ann")["config"]
+        self.outcome("ann", id="o1", decisionId=made["decisionId"], retentionChange=0.5, completionRate=1)
+        self.patch("ann", missionPersonalizationEnabled=False)
+        reply = self.server.get(BASE + "history", query={"userId": "ann"})
+        self.assertEqual(reply.status, 200, reply)
+        events = reply.json["events"]
+        self.assertEqual(reply.json["data"]["events"], events)
+        self.assertEqual([e["eventType"] for e in events], ["REMOVED", "EFFECTIVENESS_CHANGED", "APPLIED"])
+        removed, changed, applied = events
+        self.assertEqual((applied["previousValue"], applied["newValue"]), (None, {"strategyVariant": made["strategyVariant"]}))
+        self.assertEqual((removed["previousValue"], removed["newValue"]), (applied["newValue"], None))
+        self.assertEqual((changed["previousValue"]["meanReward"], changed["newValue"]["rewards"]), (0.5, 1))
+        self.assertTrue(50 < changed["effectivenessScore"] <= 100)
+        for e in events:
+            self.assertEqual((e["context"], e["personalizationType"], e["strategyVariant"]), ("MISSION", "pattern-based", made["strategyVariant"]))
+        self.assertEqual(len({e["id"] for e in events}), 3)
+        self.assertEqual(reply.json["meta"], {"total": 3, "limit": 50, "offset": 0, "hasMore": False, "nextCursor": None})
+        first = self.server.get(BASE + "history", query={"userId": "ann", "limit": 2})
+        self.assertIn('rel="next"', first.headers["Link"])
+        rest = self.server.get(BASE + "history", query={"userId": "ann", "limit": 2, "cursor": first.json["meta"]["nextCursor"]})
+        self.assertEqual(first.json["events"] + rest.json["events"], events)
+        self.assertNotIn("Link", rest.headers)
+        skipped = self.get("history", "ann", limit=2, offset=1)
+        self.assertEqual((skipped["events"], skipped["meta"]["total"]), (events[1:], 3))
+        none = self.get("history", "ann", startDate="2025-01-01", endDate="2025-02-01")
+        self.assertEqual((none["events"], none["meta"]["total"]), ([], 0))
+
+    def test_the_night_tells_and_draws(self):
+        self.apply("shy")
+        # as if it had been yesterday, with work
+        self.server.events(session("shy", "late", at(1, 10), 30, 10, 10))
+        self.execute("UPDATE personalization_choices SET day = day - 1 WHERE learner_id = " + self.of("shy"))
+        self.execute("UPDATE learners SET night_at = 0 WHERE external_id = 'shy'")
+        self.restart()
+        count = "SELECT count(*) FROM personalization_choices WHERE learner_id = " + self.of("shy")
+        end = time.monotonic() + 60
+        while self.number(count) < 2:
+            self.assertLess(time.monotonic(), end, "the night never came")
+            time.sleep(0.02)
+        rows = self.store.query("SELECT outcome, reward, source FROM personalization_choices WHERE learner_id = %s ORDER BY day" % self.of("shy"))
+        self.assertTrue(rows[0][0].startswith("observed-"), rows)
+        self.assertGreater(float(rows[0][1]), 0.5)  # all was right that day
+        self.assertEqual(rows[1][2], "NIGHT")
+        observed = self.store.query("SELECT observed FROM personalization_outcomes WHERE learner_id = " + self.of("shy"))
+        self.assertEqual([int(r[0]) for r in observed], [1])
+        self.assertIn("EFFECTIVENESS_CHANGED", [e["eventType"] for e in self.get("history", "shy")["events"]])
+        today = self.get("config", "shy")["config"]["missionPersonalization"]
+        self.assertEqual(self.apply("shy")["config"]["decisionId"], today["decisionId"])
 
 
 if __name__ == "__main__":

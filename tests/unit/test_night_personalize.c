@@ -52,7 +52,8 @@ static struct personal_ground look(struct fixture *f, int day)
     struct personal_args args;
     int64_t now = night_of(day);
 
-    personal_queries(&args, STR("ann"), now, (int32_t)(now / US_PER_DAY) - 60, q);
+    int32_t today = (int32_t)(now / US_PER_DAY);
+    personal_queries(&args, STR("ann"), now, today - 60, today, q);
     OK(store_read(f->conn, &f->arena, q, PERSONAL_QUERIES, INT64_MAX));
     OK(personal_ground_of(&f->arena, q, &g));
     return g;

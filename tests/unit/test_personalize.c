@@ -233,6 +233,35 @@ static void effects_are_covered_and_not_invented(void **state)
     }
 }
 
+/* Contexts share their days, and so what these days were like; their lots are their own. */
+static void days_that_contexts_share_invent_nothing(void **state)
+{
+    (void)state;
+    enum { SETS = 1000, DAYS = 60 };
+    struct personal_trial t[DAYS * PERSONAL_CONTEXTS];
+    int covered = 0, known = 0;
+    struct rng rng;
+
+    rng_seed(&rng, 3);
+    for (int s = 0; s < SETS; s++) {
+        for (int d = 0; d < DAYS; d++) {
+            double y = 0.3 * rng_normal(&rng);
+
+            for (int c = 0; c < PERSONAL_CONTEXTS; c++)
+                t[d * PERSONAL_CONTEXTS + c] =
+                    (struct personal_trial){y, rng_unit(&rng) < 0.75, 0.75};
+        }
+        struct personal_effect e = personal_effect(t, COUNT(t), 0.95);
+
+        if (isnan(e.estimate))
+            continue;
+        known++;
+        covered += e.interval.low <= 0 && 0 <= e.interval.high;
+    }
+    assert_int_equal(known, SETS);
+    assert_true(covered >= 0.935 * SETS);
+}
+
 static void thin_data_gives_no_effect(void **state)
 {
     (void)state;
@@ -300,6 +329,7 @@ int main(void)
         cmocka_unit_test(levels),
         cmocka_unit_test(a_day_is_measured_against_the_weeks_before),
         cmocka_unit_test(effects_are_covered_and_not_invented),
+        cmocka_unit_test(days_that_contexts_share_invent_nothing),
         cmocka_unit_test(thin_data_gives_no_effect),
         cmocka_unit_test(a_bandit_is_what_its_choices_say),
     };
