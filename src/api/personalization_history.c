@@ -1,7 +1,8 @@
 /* personalization_history - GET personalization/history: the log of what changed. */
+#include "api/page.h"
 #include "api/personalization.h"
 
-enum { HISTORY_DAYS = 30, OFFSET_MAX = 1000000, CURSOR_MAX = 200, PERIOD_DAYS_MAX = 366 };
+enum { HISTORY_DAYS = 30, PERIOD_DAYS_MAX = 366 };
 
 static const char *const type_names[] = {"APPLIED", "REMOVED", "EFFECTIVENESS_CHANGED", NULL};
 
@@ -29,10 +30,9 @@ const struct field personal_history_query[] = {
           .doc = "inclusive; now when left out"),
     FIELD(F_I32, struct personal_history_query, limit, "limit", .min = 1, .max = 200, .def = "50",
           .doc = "events a page"),
-    FIELD(F_I64, struct personal_history_query, offset, "offset", .max = OFFSET_MAX, .def = "0",
-          .doc = "events to skip; a cursor is better"),
-    FIELD(F_STR, struct personal_history_query, cursor, "cursor", .max = CURSOR_MAX,
-          .doc = "nextCursor of the page before"),
+    FIELD(F_I64, struct personal_history_query, offset, "offset", .max = PAGE_OFFSET_MAX,
+          .def = "0", .doc = "events to skip; a cursor is better"),
+    CURSOR_FIELD(struct personal_history_query),
     FIELD_END,
 };
 
@@ -123,35 +123,23 @@ static void change_read(struct columns v, struct change *h)
     }
 }
 
-/* "<at>.<event>" */
-static enum err cursor_read(struct api_call *c, struct str text, int64_t *ret_at,
-                            struct str *ret_event)
-{
-    struct str rest = text, at = str_cut(&rest, '.');
-
-    if (!rest.p || rest.n == 0 || str_to_i64(at, ret_at) != ERR_OK)
-        return api_bad_field(c, "cursor", "invalid_format", "is not a cursor of this list");
-    *ret_event = rest;
-    return ERR_OK;
-}
-
 enum err get_personal_history(struct api_call *c)
 {
     struct personal_history_query *in = c->in;
     struct history *r = arena_new(c->arena, struct history, 1);
-    struct str event = {NULL, 0};
+    struct place from = {.given = false};
     struct learner l;
-    int64_t at = 0;
     enum err e = personal_period_check(c, HISTORY_DAYS, &in->period);
 
-    if (e == ERR_OK && in->cursor.p)
-        e = cursor_read(c, in->cursor, &at, &event);
+    if (e == ERR_OK)
+        e = place_read(c, in->cursor, &from);
     if (e != ERR_OK || !r)
         return e != ERR_OK ? e : ERR_NOMEM;
-    int64_t offset = in->cursor.p ? 0 : in->offset;
-    const struct value args[] = {
-        V_S(c->learner), V_I(in->period.start), V_I(in->period.end), in->cursor.p ? V_I(at) : V_N,
-        v_text(event),   V_I(in->limit + 1),    V_I(offset)};
+    int64_t offset = from.given ? 0 : in->offset;
+    const struct value args[] = {V_S(c->learner),     V_I(in->period.start),
+                                 V_I(in->period.end), from.given ? V_I(from.at) : V_N,
+                                 v_text(from.id),     V_I(in->limit + 1),
+                                 V_I(offset)};
     struct query q[3] = {
         [1] = {.stmt = STMT_PERSONAL_EVENTS, .args = args, .arg_count = 7},
         [2] = {.stmt = STMT_PERSONAL_EVENT_COUNT, .args = args, .arg_count = 3},
@@ -172,11 +160,10 @@ enum err get_personal_history(struct api_call *c)
     if (!l.analysis)
         r->top.reason = reason_disabled;
     if (r->top.meta.more) {
-        r->top.meta.next = arena_printf(c->arena, "%lld." STR_FMT, (long long)events[n - 1].at,
-                                        STR_ARG(events[n - 1].id));
+        r->top.meta.next = place_print(c->arena, events[n - 1].at, events[n - 1].id);
         if (!r->top.meta.next.p)
             return ERR_NOMEM;
-        answer_link_next(c, r->top.meta.next);
+        page_link(c, r->top.meta.next);
     }
     r->data = r->top;
     c->reply = r;
