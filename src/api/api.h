@@ -145,7 +145,7 @@ extern const struct endpoint endpoints_personalization[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
     endpoints_mission_feedback[], endpoints_mission_analytics[];
 extern const struct endpoint endpoints_correlation[], endpoints_summaries[];
-extern const struct endpoint endpoints_schedule[];
+extern const struct endpoint endpoints_schedule[], endpoints_session_plan[];
 /* All of them, in order of the documents. */
 extern const struct endpoint *const endpoint_families[]; /* ends in NULL */
 

@@ -20,6 +20,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_relief,
     endpoints_personalization,
     endpoints_schedule,
+    endpoints_session_plan,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

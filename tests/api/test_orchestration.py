@@ -1,7 +1,8 @@
 """When to study, for how long, and what; and whether it helped."""
 import datetime
+import json
 
-from tests.api.harness import both_engines
+from tests.api.harness import both_engines, event, run
 from tests.api.test_answers import at, session
 
 ROOT = "/api/orchestration"
@@ -9,6 +10,7 @@ RECOMMEND = ROOT + "/recommendations"
 ADAPT = ROOT + "/adapt-schedule"
 EXAMS = ROOT + "/exams"
 LOAD = ROOT + "/cognitive-load"
+PLAN = ROOT + "/session-plan"
 UTC = datetime.timezone.utc
 
 
@@ -241,3 +243,237 @@ class Schedule(Helpers):
             with self.subTest(field=field, value=str(value)[:20]):
                 body = {"userId": "ref", "adaptationType": "TIME_SHIFT", "reason": "r", field: value}
                 self.assertProblem(self.server.post(ADAPT, body), 400, field=field)
+
+
+@both_engines
+class Plans(Helpers):
+    flags = ("--public-url", "https://learn.example.org/")
+
+    def material(self, learner, objectives=4):
+        """Answers on objectives, and cards that have become due."""
+        events = []
+        for i in range(objectives):
+            events += [event(learner, "answer", at=text(at(20, 9, 10 * i + k)), item="q%d" % k, correct=k < 3 + i,
+                             objective="o%d" % i, durationMs=30000, session="m%d" % i) for k in range(10)]
+        events += [event(learner, "review", at=text(at(19, 10, k)), item="card%d" % k, rating=1 + k % 3, durationMs=20000,
+                         objective="o%d" % (k % objectives), session="r") for k in range(20)]
+        self.server.events([{k: v for k, v in e.items() if k != "skills"} for e in events])
+
+    def plan(self, learner, start=None, **body):
+        return self.server.post(PLAN, {"userId": learner, "startTime": text(start or tomorrow(10)), **body})
+
+    def made(self, learner, start=None, **body):
+        reply = self.plan(learner, start, **body)
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json["plan"]
+
+    def check(self, plan):
+        """What holds for every plan with something to do."""
+        items, breaks = plan["contentSequence"]["sequence"], plan["breaks"]
+        self.assertEqual(parse(plan["endTime"]) - parse(plan["startTime"]), datetime.timedelta(minutes=plan["duration"]))
+        self.assertEqual(sum(i["duration"] for i in items), plan["contentSequence"]["totalDuration"])
+        self.assertEqual(plan["contentSequence"]["totalDuration"], plan["duration"])
+        self.assertEqual([i["startMinute"] for i in items if i["type"] == "break"], breaks["breakIntervals"])
+        self.assertEqual([i["duration"] for i in items if i["type"] == "break"], breaks["breakDurations"])
+        self.assertEqual(sum(breaks["breakDurations"]), breaks["totalBreakTime"])
+        self.assertEqual([b["minute"] for b in plan["breakList"]], breaks["breakIntervals"])
+        self.assertEqual(sum(plan["contentSequence"]["phaseBreakdown"].values()), plan["duration"])
+        cards = [c for i in items for c in i["cards"]]
+        self.assertEqual(len(cards), len(set(cards)))
+        self.assertTrue(all(i["cardCount"] == len(i["cards"]) for i in items))
+
+    def test_fills_the_time(self):
+        self.material("fil")
+        for i, minutes in enumerate((15, 30, 60, 90, 120, 180)):
+            plan = self.made("fil", tomorrow(1 + 3 * i), duration=minutes)
+            with self.subTest(minutes=minutes):
+                self.check(plan)
+                self.assertEqual((plan["duration"], plan["requestedDuration"], plan["limited"]), (minutes, minutes, False))
+        sixty = self.made("fil", tomorrow(7, days=2), duration=60)
+        self.assertEqual(sixty["contentSequence"]["phases"], {"warmUp": 12, "peak": 36, "windDown": 12})
+        self.assertEqual((sixty["breaks"]["breakIntervals"], sixty["breaks"]["totalBreakTime"]), ([25, 50], 10))
+        kinds = {i["type"] for i in sixty["contentSequence"]["sequence"]}
+        self.assertTrue({"review", "break"} < kinds, kinds)
+        self.assertEqual(self.made("fil", tomorrow(9, days=2), duration=45.4)["duration"], 45)
+
+    def test_stored_and_listed(self):
+        self.material("sto")
+        plan = self.made("sto", duration=50, intensity="HIGH")
+        self.assertEqual(plan["intensity"], "HIGH")
+        one = self.server.get(PLAN + "/" + plan["id"], query={"userId": "sto"}).json
+        self.assertEqual(one["plan"], plan)
+        self.assertEqual((one["status"]["state"], one["status"]["adherence"]), ("PLANNED", None))
+        self.made("sto", tomorrow(10, days=2), duration=30)
+        self.made("sto", tomorrow(10, days=3), duration=30)
+        reply = self.server.get(PLAN, query={"userId": "sto", "limit": 2})
+        first = reply.json
+        self.assertIn('rel="next"', reply.headers["Link"])
+        rest = self.server.get(PLAN, query={"userId": "sto", "limit": 2, "cursor": first["nextCursor"]}).json
+        listed = first["plans"] + rest["plans"]
+        self.assertEqual(([p["duration"] for p in listed], rest["nextCursor"]), ([30, 30, 50], None))
+        self.assertEqual(listed[2]["id"], plan["id"])
+
+    def test_a_repeat_makes_no_second(self):
+        self.material("rep")
+        one = self.plan("rep", duration=30, **{}).json
+        body = {"userId": "rep", "startTime": text(tomorrow(14)), "duration": 30}
+        two, three = (self.server.post(PLAN, body, headers={"Idempotency-Key": "p"}).json for _ in range(2))
+        self.assertEqual(two, three)
+        self.assertNotEqual(one["plan"]["id"], two["plan"]["id"])
+        self.assertEqual(len(self.server.get(PLAN, query={"userId": "rep"}).json["plans"]), 2)
+
+    def test_same_time_replaces(self):
+        self.material("rpl")
+        old = self.made("rpl", tomorrow(10), duration=60)
+        beside = self.made("rpl", tomorrow(11), duration=30)
+        self.assertEqual(beside["replaces"], [])
+        new = self.made("rpl", tomorrow(10, 30), duration=30)
+        self.assertEqual(new["replaces"], [old["id"]])
+        states = {p["id"]: p["state"] for p in self.server.get(PLAN, query={"userId": "rpl"}).json["plans"]}
+        self.assertEqual(states, {old["id"]: "CANCELLED", beside["id"]: "PLANNED", new["id"]: "PLANNED"})
+        taken = self.recommend("rpl", date=tomorrow(0).date().isoformat())["recommendations"]
+        for s in taken:
+            self.assertFalse(parse(s["startTime"]) < parse(beside["endTime"]) and
+                             parse(s["endTime"]) > parse(new["startTime"]), s)
+
+    def test_in_the_feed_and_cancelled(self):
+        self.material("fee")
+        plan = self.made("fee", duration=45)
+        link = self.server.post("/api/calendar/connect", {"userId": "fee", "provider": "FEED"}).json
+        path = "/calendar/feed/" + link["feedUrl"].rsplit("/", 1)[1]
+        feed = self.server.get(path, check=False).body.decode()
+        self.assertIn("DTSTART:" + parse(plan["startTime"]).strftime("%Y%m%dT%H%M%SZ"), feed)
+        self.assertIn("STATUS:CONFIRMED", feed)
+        self.assertEqual(self.server.request("DELETE", PLAN + "/" + plan["id"], query={"userId": "fee"}).status, 204)
+        self.assertIn("STATUS:CANCELLED", self.server.get(path, check=False).body.decode())
+        self.assertEqual(self.server.get(PLAN + "/" + plan["id"], query={"userId": "fee"}).json["status"]["state"], "CANCELLED")
+
+    def test_calendar_refuses(self):
+        self.material("cal")
+        self.upload("cal", (tomorrow(12), tomorrow(13), []), (tomorrow(15), tomorrow(16), ["STATUS:TENTATIVE"]),
+                    (tomorrow(18), tomorrow(19), ["TRANSP:TRANSPARENT"]))
+        self.assertProblem(self.plan("cal", tomorrow(11, 30), duration=60), 409, "CALENDAR_CONFLICT")
+        self.assertProblem(self.plan("cal", tomorrow(12, 59), duration=60), 409, "CALENDAR_CONFLICT")
+        for start in (tomorrow(11), tomorrow(13), tomorrow(15), tomorrow(18)):
+            self.check(self.made("cal", start, duration=60))
+
+    def test_strain_only_shortens(self):
+        self.material("str")
+        self.make("str")
+        before = self.made("str", duration=60)
+        score = self.load("str", [9000] * 6, 1)["loadScore"]
+        self.assertGreater(score, 80)
+        plan = self.made("str", duration=60, intensity="HIGH")
+        self.check(plan)
+        self.assertEqual((before["duration"], plan["duration"], plan["requestedDuration"], plan["limited"]), (60, 36, 60, True))
+        self.assertEqual((plan["intensity"], len(plan["breaks"]["breakIntervals"])), ("LOW", 4))
+        self.assertNotIn("learn", {i["type"] for i in plan["contentSequence"]["sequence"]})
+        self.assertEqual(plan["strain"]["load"], score)
+        self.assertEqual(before["strain"]["level"] != "HIGH", True)
+
+    def test_mission_first(self):
+        self.material("mis", 6)
+        made = self.server.post("/api/learning/mission/generate", {"userId": "mis", "targetMinutes": 30}).json["data"]
+        wanted = {o["objectiveId"] for o in made["objectives"]}
+        plan = self.made("mis", duration=40)
+        self.assertEqual(plan["missionId"], made["mission"]["id"])
+        learnt = [i["id"] for i in plan["contentSequence"]["sequence"] if i["type"] == "learn"]
+        self.assertTrue(learnt and learnt[0] in wanted, (learnt, wanted))
+        self.assertEqual(self.made("mis", tomorrow(15), missionId=made["mission"]["id"])["missionId"], made["mission"]["id"])
+        self.assertProblem(self.plan("mis", missionId="none"), 404, "MISSION_NOT_FOUND")
+        self.material("mio")
+        self.assertProblem(self.plan("mio", missionId=made["mission"]["id"]), 404, "MISSION_NOT_FOUND")
+
+    def test_prerequisites_and_exam(self):
+        lines = [{"type": "course", "course": "c1", "name": "One"}, {"type": "course", "course": "c2", "name": "Two"}]
+        lines += [{"type": "objective", "objective": "p%d" % i, "course": "c1" if i < 3 else "c2", "name": "P%d" % i}
+                  for i in range(6)]
+        lines += [{"type": "prerequisite", "objective": "p%d" % i, "prerequisite": "p%d" % (i - 1), "strength": 0.9}
+                  for i in (1, 2)]
+        done = run("import", "catalog", "-", "--database", self.store.url, stdin="\n".join(json.dumps(x) for x in lines))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.server.events([event("pre", "answer", at=text(at(5, 9, k)), item="i%d" % k, correct=False, objective="p%d" % o,
+                                  course="c1" if o < 3 else "c2", durationMs=30000, session="x")
+                            for k, o in enumerate((0, 1, 2, 3, 4, 5) * 2)])
+        plan = self.made("pre", duration=180)
+        order = [i["id"] for i in plan["contentSequence"]["sequence"] if i["id"]]
+        self.assertIn("p1", order)
+        for first, second in (("p0", "p1"), ("p1", "p2")):
+            if second in order:
+                self.assertLess(order.index(first), order.index(second))
+        self.server.post(EXAMS, {"userId": "pre", "name": "Two", "courseId": "c2", "date": tomorrow(0, days=3).date().isoformat()})
+        plan = self.made("pre", duration=30)
+        learnt = [i for i in plan["contentSequence"]["sequence"] if i["type"] == "learn"]
+        self.assertIn(learnt[0]["id"], ("p3", "p4", "p5"))
+        self.assertIn("exam", " ".join(learnt[0]["reasons"]))
+
+    def test_lengths(self):
+        self.material("len")
+        plan = self.made("len")
+        self.assertEqual((plan["duration"], plan["recommendedDuration"]), (45, 45))
+        self.assertEqual(plan["recommendedRange"], {"min": 36, "max": 54})
+        self.server.post(ADAPT, {"userId": "len", "adaptationType": "DURATION_CHANGE", "reason": "r", "newValue": 35})
+        self.assertEqual(self.made("len", tomorrow(13))["duration"], 35)
+        self.assertEqual(self.made("len", tomorrow(15), duration=25)["duration"], 25)
+
+    def test_confidence(self):
+        self.server.events([event("con", "answer", at=text(at(1, 9)), objective="o", session=None)])
+        plan = self.made("con", duration=30)
+        self.assertIsNone(plan["confidence"])
+        self.assertTrue(plan["completion"]["reason"])
+        self.make("con")
+        done = self.plan("con", duration=30).json
+        self.assertEqual(done["confidence"], done["plan"]["confidence"])
+        chance = done["plan"]["completion"]
+        self.assertTrue(0.8 < chance["value"] <= 1 and chance["interval"]["low"] <= chance["value"] and chance["n"] == 10, chance)
+
+    def test_nothing_to_do(self):
+        self.server.events(session("nil", "s", at(1, 9), 10))
+        plan = self.made("nil", duration=30)
+        self.assertEqual((plan["contentSequence"]["sequence"], plan["duration"]), ([], 30))
+        self.assertIn("Nothing is known", plan["contentSequence"]["reason"])
+
+    def test_states(self):
+        self.material("sta")
+        start = now().replace(second=0, microsecond=0) - datetime.timedelta(hours=5)
+        kept = self.made("sta", start, duration=30)
+        missed = self.made("sta", start - datetime.timedelta(hours=5), duration=30)
+        self.server.events(session("sta", "kept", start + datetime.timedelta(minutes=10), 28, 6, 5))
+        plans = {p["id"]: p for p in self.server.get(PLAN, query={"userId": "sta"}).json["plans"]}
+        self.assertEqual((plans[kept["id"]]["state"], plans[missed["id"]]["state"]), ("DONE", "MISSED"))
+        self.assertEqual(plans[kept["id"]]["adherence"], {"sessionId": "kept", "startedAt": text(start + datetime.timedelta(minutes=10)),
+                                                          "offMinutes": 10, "followed": True, "actualDuration": 28})
+        self.assertEqual(self.server.get(PLAN + "/" + kept["id"], query={"userId": "sta"}).json["status"]["state"], "DONE")
+
+    def test_refusals(self):
+        self.material("rfs")
+        plan = self.made("rfs", duration=30)
+        self.material("rfo")
+        for method in ("GET", "DELETE"):
+            self.assertProblem(self.server.request(method, PLAN + "/" + plan["id"], query={"userId": "rfo"}), 404)
+            self.assertProblem(self.server.request(method, PLAN + "/none", query={"userId": "rfs"}), 404, "PLAN_NOT_FOUND")
+        self.assertProblem(self.server.get(PLAN, query={"userId": "nobody"}), 404)
+        self.assertProblem(self.plan("nobody"), 404)
+        read = self.key("read", learner="rfs")
+        self.assertProblem(self.server.post(PLAN, {"startTime": text(tomorrow(9))}, key=read), 403)
+        self.assertProblem(self.server.get(PLAN, query={"userId": "rfo"}, key=read), 404)
+        for field, value in (("startTime", None), ("startTime", "soon"), ("startTime", text(tomorrow(0, days=91))),
+                             ("startTime", text(tomorrow(0, days=-3))), ("duration", 14), ("duration", 181), ("duration", "60"),
+                             ("intensity", "MODERATE"), ("missionId", ""), ("missionId", 5)):
+            with self.subTest(field=field, value=value):
+                self.assertProblem(self.server.post(PLAN, {"userId": "rfs", "startTime": text(tomorrow(9)), field: value}),
+                                   400, field=field)
+        for query in ({"cursor": "x"}, {"cursor": "1."}, {"limit": 0}, {"limit": 101}, {"from": "x"}):
+            with self.subTest(query=query):
+                self.assertProblem(self.server.get(PLAN, query={"userId": "rfs", **query}), 400, field=list(query)[0])
+
+    def test_privacy(self):
+        self.material("pri")
+        self.made("pri", duration=30)
+        self.server.post(EXAMS, {"userId": "pri", "name": "n", "date": tomorrow(0).date().isoformat()})
+        data = self.server.get("/api/analytics/export", query={"userId": "pri"}).json
+        self.assertEqual((len(data["sessionPlans"]), len(data["exams"])), (1, 1))
+        self.server.request("PATCH", "/api/user/privacy", {"userId": "pri", "behavioralAnalysisEnabled": False})
+        self.assertProblem(self.plan("pri"), 403, "ANALYSIS_DISABLED")
+        self.assertEqual(self.server.get(PLAN, query={"userId": "pri"}).json["plans"], [])
+        self.assertEqual(len(self.server.get(EXAMS, query={"userId": "pri"}).json["exams"]), 1)

@@ -84,9 +84,7 @@ INSERT INTO planned_sessions (learner_id, plan, starts_at, ends_at, title, state
 -- args: int, text, int, int, int
 UPDATE planned_sessions SET state = 'CANCELLED', changed_at = $5
  WHERE learner_id = $1 AND plan <> $2 AND state = 'PLANNED'
-   AND starts_at BETWEEN $3 - 14400000000 AND $4 AND starts_at < $4 AND ends_at > $3
-   AND EXISTS (SELECT 1 FROM session_plans s
-                WHERE s.learner_id = $1 AND s.plan = $2 AND s.created_at = $5);
+   AND starts_at BETWEEN $3 - 14400000000 AND $4 AND starts_at < $4 AND ends_at > $3;
 
 -- name: planned_session_cancel
 -- args: int, text, int
