@@ -2,6 +2,7 @@
  * with a connection of its own, so that the answer is always known and waits for nobody, least of
  * all for workers that are busy because something is wrong. */
 #include "api/call.h"
+#include "api/warm.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -90,6 +91,7 @@ static void *health_main(void *arg)
             continue;
         pthread_mutex_unlock(&h->lock);
         look(a);
+        warm_usual(a, clock_us());
         pthread_mutex_lock(&h->lock);
     }
     pthread_mutex_unlock(&h->lock);

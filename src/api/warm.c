@@ -1,4 +1,5 @@
-/* warm - POST /api/cache/warm: answers made before anybody asks.
+/* warm - answers made before anybody asks: by POST /api/cache/warm, and before each learner's usual
+ * hour.
  *
  * One learner after the other, each as a piece of work of its own on the slow lane: other slow work
  * gets its turn between two of them, and the threads kept for quick work are never taken. */
@@ -6,12 +7,15 @@
 
 #include "api/call.h"
 #include "base/assert.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
     WARM_LEARNERS_MAX = 1000,
+    USUAL_EACH_US = 5 * 1000 * 1000, /* between two looks at who comes soon */
+    LOOK_US = 5 * 1000 * 1000,
     WARM_AT_ONCE = 4 /* calls of this that are at work */
 };
 
@@ -88,6 +92,108 @@ static void warm_some(struct work *work, void *context)
         warm_free(w);
 }
 
+/* NULL: no memory. */
+static struct warm *warm_new(struct api *a, struct http_loop *loop, const struct list *learners)
+{
+    const struct str *names = learners->p;
+    size_t bytes = sizeof(struct warm) + (size_t)learners->n * sizeof(struct str);
+
+    for (int32_t i = 0; i < learners->n; i++)
+        bytes += names[i].n;
+    struct warm *w = malloc(bytes);
+    if (!w)
+        return NULL;
+    *w = (struct warm){.work = {.fn = warm_some}, .api = a, .loop = loop, .count = learners->n};
+    char *text = (char *)(w->learners + learners->n);
+    for (int32_t i = 0; i < learners->n; i++) {
+        memcpy(text, names[i].p, names[i].n);
+        w->learners[i] = (struct str){text, names[i].n};
+        text += names[i].n;
+    }
+    w->class_count = cached_classes(a, w->classes);
+    return w;
+}
+
+static enum err warm_begin(struct warm *w)
+{
+    enum err e = workers_submit(w->api->workers, LANE_SLOW, &w->work);
+
+    if (e != ERR_OK)
+        warm_free(w);
+    return e;
+}
+
+/* ---- before the usual hour ---- */
+
+static enum err names_of(struct arena *arena, const struct rows *rows, struct list *ret)
+{
+    struct str *names = arena_new(arena, struct str, (size_t)rows->count + 1);
+
+    if (!names)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++)
+        names[i] = value_str(row_at(rows, i));
+    *ret = (struct list){names, rows->count};
+    return ERR_OK;
+}
+
+struct usual {
+    struct work work;
+    struct api *api;
+    int64_t from_us, until_us;
+};
+
+static enum err read_usual(const struct usual *u, struct store_conn *conn, struct arena *arena,
+                           struct list *ret)
+{
+    const struct value args[] = {V_I(u->from_us), V_I(u->until_us), V_I(WARM_LEARNERS_MAX)};
+    struct query q = {.stmt = STMT_CACHE_LEARNERS_USUAL, .args = args, .arg_count = COUNT(args)};
+    enum err e = store_read(conn, arena, &q, 1, clock_mono_us() + LOOK_US);
+
+    return e == ERR_OK ? names_of(arena, &q.rows, ret) : e;
+}
+
+/* On a worker. What fails is left: the answers are made when they are asked for. */
+static void usual_look(struct work *work, void *context)
+{
+    struct usual *u = (struct usual *)((char *)work - offsetof(struct usual, work));
+    struct worker_context *ctx = context;
+    struct api *a = u->api;
+    struct http_server *server = atomic_load(&a->server);
+    struct list learners = {NULL, 0};
+    struct arena arena;
+
+    arena_init(&arena, 1 << 20);
+    if (ctx->conn && server && read_usual(u, ctx->conn, &arena, &learners) == ERR_OK &&
+        learners.n > 0) {
+        struct warm *w = warm_new(a, http_server_loop(server, 0), &learners);
+        atomic_fetch_add(&a->warming, w != NULL);
+        if (w)
+            (void)warm_begin(w); /* a full queue: they are not warmed */
+    }
+    arena_fini(&arena);
+    free(u);
+}
+
+void warm_usual(struct api *a, int64_t now_us)
+{
+    int64_t until_us = now_us + a->config->cache_warm_ahead * US_PER_MS;
+
+    if (a->config->cache_warm_ahead == 0 || !cache_keeps(a->tiers->cache))
+        return;
+    if (a->warmed_until_us == 0)
+        a->warmed_until_us = until_us;
+    if (until_us - a->warmed_until_us < USUAL_EACH_US)
+        return;
+    struct usual *u = malloc(sizeof *u);
+    if (!u)
+        return;
+    *u = (struct usual){{.fn = usual_look}, a, a->warmed_until_us, until_us};
+    a->warmed_until_us = until_us;
+    if (workers_submit(a->workers, LANE_SLOW, &u->work) != ERR_OK)
+        free(u);
+}
+
 /* ---- the call ---- */
 
 const struct field warm_body[] = {
@@ -129,38 +235,7 @@ static enum err read_latest(struct api_call *c, struct list *ret)
                       .rows_max = WARM_LEARNERS_MAX};
     enum err e = store_read(c->conn, c->arena, &q, 1, c->deadline_us);
 
-    if (e != ERR_OK || q.rows.count == 0)
-        return e;
-    struct str *names = arena_new(c->arena, struct str, (size_t)q.rows.count);
-    if (!names)
-        return ERR_NOMEM;
-    for (int32_t i = 0; i < q.rows.count; i++)
-        names[i] = value_str(row_at(&q.rows, i));
-    *ret = (struct list){names, q.rows.count};
-    return ERR_OK;
-}
-
-/* NULL: no memory. */
-static struct warm *warm_new(struct api_call *c, const struct list *learners)
-{
-    const struct str *names = learners->p;
-    size_t bytes = sizeof(struct warm) + (size_t)learners->n * sizeof(struct str);
-
-    for (int32_t i = 0; i < learners->n; i++)
-        bytes += names[i].n;
-    struct warm *w = malloc(bytes);
-    if (!w)
-        return NULL;
-    *w = (struct warm){
-        .work = {.fn = warm_some}, .api = c->api, .loop = c->x->loop, .count = learners->n};
-    char *text = (char *)(w->learners + learners->n);
-    for (int32_t i = 0; i < learners->n; i++) {
-        memcpy(text, names[i].p, names[i].n);
-        w->learners[i] = (struct str){text, names[i].n};
-        text += names[i].n;
-    }
-    w->class_count = cached_classes(c->api, w->classes);
-    return w;
+    return e == ERR_OK ? names_of(c->arena, &q.rows, ret) : e;
 }
 
 static enum err begin(struct api_call *c, const struct list *learners, struct warm_reply *r)
@@ -173,17 +248,14 @@ static enum err begin(struct api_call *c, const struct list *learners, struct wa
         atomic_fetch_sub(&a->warming, 1);
         return api_refuse(c, ERR_BUSY, NULL, "Answers are being made already.");
     }
-    struct warm *w = warm_new(c, learners);
+    struct warm *w = warm_new(a, c->x->loop, learners);
     if (!w) {
         atomic_fetch_sub(&a->warming, 1);
         return ERR_NOMEM;
     }
     r->learners = w->count;
     r->answers = (int64_t)w->count * answers_of_learner(w);
-    enum err e = workers_submit(a->workers, LANE_SLOW, &w->work);
-    if (e != ERR_OK)
-        warm_free(w);
-    return e;
+    return warm_begin(w);
 }
 
 enum err post_warm(struct api_call *c)

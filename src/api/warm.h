@@ -7,3 +7,6 @@ struct warm_in {
     struct list learners; /* struct str */
 };
 enum err post_warm(struct api_call *c);
+/* Has the answers made of those whose usual hour begins soon. One thread; often: it looks at most
+ * every five seconds, and never waits. now_us: UTC. */
+void warm_usual(struct api *a, int64_t now_us);

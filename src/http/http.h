@@ -134,6 +134,7 @@ MUST_CHECK enum err http_server_new(const struct http_options *options, const st
 MUST_CHECK enum err http_server_start(struct http_server *s);
 /* "http://127.0.0.1:8080": the first address with the port that was bound (port 0 = any free). */
 struct str http_server_address(const struct http_server *s);
+struct http_loop *http_server_loop(const struct http_server *s, int32_t index); /* as http_loop_index() */
 /* Stops accepting, lets running exchanges finish (at most timeout_ms), closes idle connections.
  * True: nothing was cut off. */
 bool http_server_stop(struct http_server *s, int32_t timeout_ms);

@@ -185,6 +185,11 @@ struct str http_server_address(const struct http_server *s)
     return str_from(s->first_address);
 }
 
+struct http_loop *http_server_loop(const struct http_server *s, int32_t index)
+{
+    return s->loops[index];
+}
+
 bool http_server_stop(struct http_server *s, int32_t timeout_ms)
 {
     bool whole = true;

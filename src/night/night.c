@@ -55,6 +55,7 @@ static enum err read_learner(struct night_work *w, struct str learner)
     if (q.rows.count == 0)
         return ERR_NOT_FOUND;
     const struct value *v = row_at(&q.rows, 0);
+    w->usual_at = TIME_NONE;
     w->learner = learner;
     w->learner_id = value_i64(&v[0], 0);
     if (zone_get(value_str(&v[1]), &w->zone) != ERR_OK)
@@ -106,7 +107,7 @@ static enum err task_run(struct ingest_task *task, struct store_conn *conn)
 {
     struct night_task *t = task->user;
     const struct value claim[] = {V_I(t->work->learner_id), V_I(t->due_at), V_I(t->next_at),
-                                  V_I(t->work->bulk_count > 0)};
+                                  V_I(t->work->bulk_count > 0), v_time(t->work->usual_at)};
     struct bulk bulk = {.stmt = STMT_NIGHT_CLAIM, .rows = 1, .cols = COUNT(claim), .v = claim};
     enum err e = store_write(conn, &bulk, 1);
 

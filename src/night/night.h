@@ -30,6 +30,7 @@ struct night_work {
     bool analysis;      /* false: the learner has switched analysis off; steps are not run */
     int32_t days_ahead; /* that forecasts are made for; 0: NIGHT_DAYS_AHEAD */
     bool asked;         /* on demand, not because the night has come */
+    int64_t usual_at;   /* UTC; the hour in which the learner usually studies, TIME_NONE */
     bool more;          /* set by a step: one run was not enough, the learner comes again soon */
     struct bulk bulks[NIGHT_BULKS_MAX]; /* to be written in this order */
     int32_t bulk_count;

@@ -4,6 +4,7 @@
 #include "night/personalize.h"
 #include "night/struggle.h"
 #include "night/summaries.h"
+#include "night/usual.h"
 
 const struct night_step night_steps[] = {
     {"memory", night_memory},
@@ -11,5 +12,6 @@ const struct night_step night_steps[] = {
     {"struggle", night_struggle},
     {"personalize", night_personalize},
     {"summaries", night_summaries},
+    {"usual", night_usual},
     {.name = NULL},
 };

@@ -4,6 +4,7 @@ Every JSON reply is checked against the schema that openapi.json publishes for i
 status; a status that is not published fails, too. Classes marked @both_engines run on SQLite, and on
 PostgreSQL when DOPPEL_TEST_POSTGRES names a server (each class in a database of its own).
 """
+import contextlib
 import http.client
 import itertools
 import json
@@ -85,6 +86,14 @@ class Store:
             finally:
                 connection.close()
         return psql(self.url, sql)
+
+    def execute(self, sql):
+        """One change, likewise."""
+        if self.engine == "sqlite":
+            with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
+                connection.execute(sql)
+        else:
+            psql(self.url, sql)
 
     def event_ids(self):
         return [row[0] for row in self.query("SELECT id FROM events")]

@@ -402,6 +402,15 @@ class Administered(Cached):
         self.assertGreaterEqual(self.warm()["learners"], 2)
         self.assertEqual((self.hits("ann"), self.hits("bob")), (3, 3))
 
+    def test_warming_before_the_usual_hour(self):
+        self.study("usu", 5, "u1")
+        self.drop(all=True)
+        before = self.fills()
+        soon = int((time.time() + 300 + 3) * 1e6)  # the default is five minutes before
+        self.store.execute("UPDATE learners SET usual_at = %d WHERE external_id = 'usu'" % soon)
+        wait_until(lambda: self.fills() >= before + 10, 60, "answers made ready")
+        wait_until(lambda: self.hits("usu") == 3, what="all three")
+
     def command(self, *args, code=0, env=None):
         done = run("cache", *args, "--server", "http://127.0.0.1:%d" % self.server.port, env=env)
         self.assertEqual(done.returncode, code, done.stderr)

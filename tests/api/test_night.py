@@ -70,6 +70,19 @@ class Nights:
         week = self.server.get("/api/analytics/weekly-summary", query={"userId": "sue"}).json
         self.assertEqual([(i["objective_id"], i["kept"]) for i in week], [("one", True), ("two", True), (None, False)])
 
+    def test_the_usual_hour_is_found(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        hour = (now + datetime.timedelta(hours=3)).hour
+        self.server.events([event("usu", "study", at=(now - datetime.timedelta(days=d)).strftime("%%Y-%%m-%%dT%02d:40:00Z" % hour),
+                                  session="u%d" % d, durationMs=1200000) for d in range(1, 20)])
+        self.restart()
+        self.wait_for_night("usu")
+        rows = self.store.query("SELECT usual_at FROM learners WHERE external_id = 'usu'")
+        at = datetime.datetime.fromtimestamp(int(rows[0][0]) / 1e6, datetime.timezone.utc)
+        self.assertEqual((at.hour, at.minute), (hour, 0))
+        self.assertGreater(at, now)
+        self.assertLess(at - now, datetime.timedelta(hours=25))
+
     def profile(self, learner):
         reply = self.server.get("/api/analytics/learning-profile", query={"userId": learner})
         self.assertEqual(reply.status, 200, reply)

@@ -26,9 +26,11 @@ CREATE TABLE learners (
     share_peer_calibration_data {int} NOT NULL DEFAULT 0 CHECK (share_peer_calibration_data IN (0, 1)),
     medical_school {text},
     graduation_year {int} CHECK (graduation_year BETWEEN 2000 AND 2100),
-    night_at {int} NOT NULL DEFAULT 0 -- when the nightly analysis is next due
+    night_at {int} NOT NULL DEFAULT 0, -- when the nightly analysis is next due
+    usual_at {int} -- when the hour begins in which the learner usually studies, as of the last night
 ) {strict};
 CREATE INDEX learners_by_night ON learners (night_at);
+CREATE INDEX learners_by_usual ON learners (usual_at);
 
 -- An address is one learner's, however it is capitalised.
 CREATE UNIQUE INDEX learners_by_email ON learners (lower(email));

@@ -10,9 +10,13 @@ SELECT learner_id, zone, behavioral_analysis_enabled FROM learners WHERE externa
 
 -- Results ($4 = 1) are for those only who still allow them.
 -- name: night_claim
--- args: int, int, int, int
+-- args: int, int, int, int, int
 -- bulk
-WITH k (learner_id, due_at, next_at, results) AS (VALUES ($1, $2, $3, $4))
-UPDATE learners SET night_at = k.next_at FROM k
+WITH k (learner_id, due_at, next_at, results, usual_at) AS (VALUES ($1, $2, $3, $4, $5))
+UPDATE learners SET night_at = k.next_at, usual_at = k.usual_at FROM k
  WHERE learners.learner_id = k.learner_id AND learners.night_at = k.due_at
    AND (k.results = 0 OR learners.behavioral_analysis_enabled = 1);
+
+-- name: night_hours
+-- args: int
+SELECT slot, study_ms, answers + reviews FROM hours WHERE learner_id = $1;
