@@ -579,13 +579,9 @@ static const struct field reduction_fields[] = {
     FIELD_END,
 };
 
-struct rate {
-    double k, n;
-};
-
 /* Rows: made_at, until_at, struggled; the latest first. */
 static enum err timeline_of(struct api_call *c, const struct rows *rows, struct reduction *r,
-                            int64_t from, struct rate *before, struct rate *after)
+                            int64_t from, struct share *before, struct share *after)
 {
     struct point *p = arena_new(c->arena, struct point, WEEKS_MAX);
 
@@ -597,7 +593,7 @@ static enum err timeline_of(struct api_call *c, const struct rows *rows, struct 
         int64_t made = value_i64(&v[0], 0), until = value_i64(&v[1], 0),
                 struggled = value_i64(&v[2], 0);
         int32_t week = (int32_t)(until / (7 * US_PER_DAY)) * 7;
-        struct rate *side = made >= from ? after : until < r->since ? before : NULL;
+        struct share *side = made >= from ? after : until < r->since ? before : NULL;
 
         if (r->since != TIME_NONE && side &&
             (side == after || until >= r->since - BASELINE_DAYS * US_PER_DAY)) {
@@ -618,18 +614,8 @@ static enum err timeline_of(struct api_call *c, const struct rows *rows, struct 
     return ERR_OK;
 }
 
-/* Newcombe 1998, by the Wilson intervals of both. */
-static struct interval difference_of(struct rate a, struct rate b)
-{
-    struct interval wa = stats_wilson(a.k, a.n, STATS_Z95), wb = stats_wilson(b.k, b.n, STATS_Z95);
-    double pa = a.k / a.n, pb = b.k / b.n;
-
-    return (struct interval){round_to(pa - pb - hypot(pa - wa.low, wb.high - pb), 4),
-                             round_to(pa - pb + hypot(wa.high - pa, pb - wb.low), 4)};
-}
-
 static void compare(struct api_call *c, struct reduction *r, const struct learner *l,
-                    struct rate before, struct rate after)
+                    struct share before, struct share after)
 {
     struct needed needed = NEEDED_NONE;
 
@@ -647,7 +633,9 @@ static void compare(struct api_call *c, struct reduction *r, const struct learne
                         3; /* answers a forecast */
         r->needed = needed_new(c->arena, needed);
     } else {
-        struct interval d = difference_of(before, after);
+        struct interval d = stats_difference(before, after, STATS_Z95);
+
+        d = (struct interval){round_to(d.low, 4), round_to(d.high, 4)};
         double a = before.k / before.n, b = after.k / after.n;
 
         r->baseline = round_to(a, 4);
@@ -687,7 +675,7 @@ static enum err get_reduction(struct api_call *c)
         [3] = {.stmt = STMT_INTERVENTIONS_SINCE, .args = args, .arg_count = 1},
     };
     struct reduction *r = arena_new(c->arena, struct reduction, 1);
-    struct rate before = {0, 0}, after = {0, 0};
+    struct share before = {0, 0}, after = {0, 0};
     struct learner l;
     enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
 

@@ -10,7 +10,6 @@
 #define LEAST_GAIN 0.02
 #define STRETCH 1.35 /* of a pick's minutes, to fill the time */
 #define PRESS 0.75   /* and to keep it */
-#define STRONG 0.5   /* of a prerequisite, to be waited for */
 
 struct state {
     double gain, minutes;
@@ -28,17 +27,23 @@ double mission_minutes_of(const struct mission_candidate *c)
     return fmax(MISSION_MINUTES_MIN, (2 * rule + own) / weight);
 }
 
-static double gain_of(const struct mission_candidate *c)
-{
-    double gain = 1 - c->mastery.probability + c->forgotten / (1 + c->forgotten);
-
-    gain *= 1 + c->urgency;
-    return c->high_yield ? gain * HIGH_YIELD_FACTOR : gain;
-}
-
 static bool is_weak(const struct mission_candidate *c)
 {
     return c->attempts > 0 && c->mastery.probability < MISSION_WEAK;
+}
+
+struct mission_worth mission_worth_of(const struct mission_candidate *c)
+{
+    struct mission_worth w = {
+        .to_learn = 1 - c->mastery.probability,
+        .to_keep = c->forgotten / (1 + c->forgotten),
+        .factor = (1 + c->urgency) * (c->high_yield ? HIGH_YIELD_FACTOR : 1),
+        .minutes = mission_minutes_of(c),
+        .weak = is_weak(c),
+    };
+
+    w.gain = (w.to_learn + w.to_keep) * w.factor;
+    return w;
 }
 
 /* Waits for a prerequisite that is not mastered and not in the mission. */
@@ -46,7 +51,7 @@ static bool waits(const struct mission_candidate *c, const struct state *s, int3
                   const struct mission_needs *needs, int32_t needs_count)
 {
     for (int32_t k = 0; k < needs_count; k++)
-        if (needs[k].objective == i && needs[k].strength >= STRONG &&
+        if (needs[k].objective == i && needs[k].strength >= MISSION_STRONG &&
             c[needs[k].prerequisite].mastery.probability < MISSION_WEAK &&
             !s[needs[k].prerequisite].chosen)
             return true;
@@ -131,9 +136,10 @@ enum err mission_plan_make(const struct mission_candidate *c, int32_t count,
     struct state *s = calloc((size_t)count + 1, sizeof *s);
     if (!s)
         return ERR_NOMEM;
-    for (int32_t i = 0; i < count; i++)
-        s[i] = (struct state){gain_of(&c[i]), mission_minutes_of(&c[i]), false,
-                              c[i].barred || (only_weak && !is_weak(&c[i]))};
+    for (int32_t i = 0; i < count; i++) {
+        struct mission_worth w = mission_worth_of(&c[i]);
+        s[i] = (struct state){w.gain, w.minutes, false, c[i].barred || (only_weak && !w.weak)};
+    }
     while (p.count < MISSION_PICKS_MAX && sum < minutes * (1 - MISSION_TOLERANCE)) {
         int32_t i = best_of(c, count, s, needs, needs_count, &p, minutes - sum * PRESS);
         if (i < 0 || (sum + s[i].minutes) * PRESS > minutes)

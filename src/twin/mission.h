@@ -20,9 +20,10 @@ enum {
     MISSION_PICKS_MAX = 8,
     MISSION_DEFAULT_MINUTES = 50,
 };
-#define MISSION_TOLERANCE 0.05 /* the total's distance from what was asked, where it can be kept \
-                                */
-#define MISSION_WEAK 0.7       /* below this chance of a right answer an objective is weak */
+#define MISSION_TOLERANCE                                                                  \
+    0.05                 /* the total's distance from what was asked, where it can be kept \
+                          */
+#define MISSION_WEAK 0.7 /* below this chance of a right answer an objective is weak */
 
 struct mission_candidate {
     struct str id, course; /* course may be {NULL,0} */
@@ -67,6 +68,17 @@ struct mission_plan {
     int32_t fresh;      /* objectives that are new to the learner */
     bool short_of_time; /* there was not enough to do for the time asked */
 };
+
+/* What working on one candidate is worth. gain = (to_learn + to_keep) * factor. */
+struct mission_worth {
+    double to_learn; /* 1 - the chance of a right answer */
+    double to_keep;  /* 0..1, of what its due cards have lost */
+    double factor;   /* of high yield and urgency; 1: neither */
+    double gain, minutes;
+    bool weak; /* tried, and below MISSION_WEAK */
+};
+struct mission_worth mission_worth_of(const struct mission_candidate *c);
+#define MISSION_STRONG 0.5 /* of a prerequisite that is waited for until it is no more weak */
 
 /* Minutes that one candidate takes: by complexity and mastery, drawn to the learner's own mean as
  * sessions on it come together (the rule of thumb counts as two). */

@@ -53,6 +53,23 @@ struct mastery outlook_mastery(const struct struggle_count *c)
                             .answers = c->attempts};
 }
 
+struct mastery outlook_mastery_since(const struct struggle_count *c, int64_t attempts,
+                                     int64_t right, int64_t last_s)
+{
+    struct mastery m = outlook_mastery(c);
+    double n = (double)(attempts - c->attempts), old = pow(scale_keeps, n);
+
+    if (!(n > 0))
+        return m;
+    double share = fmin(fmax((double)(right - c->wins) / n, 0), 1);
+    double fresh = (1 - old) / (1 - scale_keeps);
+    m.right = m.right * old + fresh * share;
+    m.wrong = m.wrong * old + fresh * (1 - share);
+    m.last_s = last_s > m.last_s ? last_s : m.last_s;
+    m.answers = (uint32_t)(attempts < UINT32_MAX ? attempts : UINT32_MAX);
+    return m;
+}
+
 /* Log odds of a right answer, part by part; the sum is returned. */
 static double skill_of(const struct outlook_facts *f, double parts[OUTLOOK_PARTS])
 {

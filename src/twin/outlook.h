@@ -70,6 +70,12 @@ void outlook_learn(struct outlook_model *m, const double x[OUTLOOK_INPUTS], bool
  * by 0.92 an answer, where mastery_answer() fades by 0.9. */
 struct mastery outlook_mastery(const struct struggle_count *c);
 
+/* The same with answers that came since: of `attempts` answers in all, `right` were right, the last
+ * at last_s. The order of the new ones is not known and does not matter much: each fades what was
+ * before it, and they count as if evenly mixed. Fewer attempts than counted: nothing is new. */
+struct mastery outlook_mastery_since(const struct struggle_count *c, int64_t attempts,
+                                     int64_t right, int64_t last_s);
+
 void outlook_encode(const struct outlook_model *m, uint8_t out[OUTLOOK_BYTES]);
 /* ERR_RANGE; *m is not touched then. */
 MUST_CHECK enum err outlook_decode(struct outlook_model *m, const uint8_t *bytes, size_t n);

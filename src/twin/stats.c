@@ -19,6 +19,15 @@ struct interval stats_wilson(double k, double n, double z)
                              k >= n ? 1 : fmin(1, centre + half)};
 }
 
+struct interval stats_difference(struct share a, struct share b, double z)
+{
+    struct interval wa = stats_wilson(a.k, a.n, z), wb = stats_wilson(b.k, b.n, z);
+    double pa = a.k / a.n, pb = b.k / b.n;
+
+    return (struct interval){pa - pb - hypot(pa - wa.low, wb.high - pb),
+                             pa - pb + hypot(wa.high - pa, pb - wb.low)};
+}
+
 struct interval stats_jeffreys(double k, double n, double level)
 {
     if (!(n > 0))

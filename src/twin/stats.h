@@ -23,6 +23,10 @@ struct share {
     double k, n;
 };
 
+/* Of the difference of two independent proportions, a - b, from their Wilson intervals (Newcombe
+ * 1998, method 10). Both need trials. */
+struct interval stats_difference(struct share a, struct share b, double z);
+
 /* Partial pooling of proportions: each group's rate has the prior Beta(m*s, (1-m)*s), with m the
  * rate of all groups together and s ("strength", in trials) from the spread between the groups
  * beyond what chance explains (method of moments; Kleinman 1973). No visible spread: s is

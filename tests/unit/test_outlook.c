@@ -141,12 +141,36 @@ static void weights_stored_slot_by_slot(void **state)
     struggle_model_free(b);
 }
 
+static void answers_since_are_mixed_in(void **state)
+{
+    (void)state;
+    struct struggle_count before = {0}, after;
+
+    for (uint32_t i = 0; i < 20; i++)
+        struggle_count_add(&before, i % 2, -1, 100 + i, i);
+    struct mastery m = outlook_mastery(&before);
+    struct mastery same = outlook_mastery_since(&before, 20, 10, 119);
+    assert_true(fabs(same.right - m.right) < 1e-12 && fabs(same.wrong - m.wrong) < 1e-12);
+    same = outlook_mastery_since(&before, 12, 3, 500); /* fewer than it knows: nothing new */
+    assert_true(fabs(same.right - m.right) < 1e-12 && same.last_s == m.last_s);
+    after = before;
+    for (uint32_t i = 20; i < 26; i++) /* all alike: their order cannot matter */
+        struggle_count_add(&after, true, -1, 200 + i, i);
+    struct mastery want = outlook_mastery(&after),
+                   got = outlook_mastery_since(&before, 26, 16, 225);
+    assert_true(fabs(got.right - want.right) < 1e-4 && fabs(got.wrong - want.wrong) < 1e-4);
+    assert_int_equal(got.answers, 26);
+    assert_int_equal(got.last_s, 225);
+    got = outlook_mastery_since(&before, 26, 400, 225); /* sums that do not fit the counts */
+    assert_true(got.wrong >= 0 && got.right <= 1 / (1 - 0.92) + 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_sum_to_the_whole),      cmocka_unit_test(follows_the_evidence),
         cmocka_unit_test(learns_from_outcomes),        cmocka_unit_test(stored_and_read_back),
-        cmocka_unit_test(weights_stored_slot_by_slot),
+        cmocka_unit_test(weights_stored_slot_by_slot), cmocka_unit_test(answers_since_are_mixed_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

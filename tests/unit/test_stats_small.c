@@ -159,9 +159,29 @@ static void thinning_keeps_ends_and_peaks(void **state)
     assert_int_equal(stats_lttb(x, y, 10, 1, kept), 0);
 }
 
+/* Newcombe 1998, table II, method 10. */
+static void difference_of_two_proportions(void **state)
+{
+    (void)state;
+    static const struct {
+        double k, n, l, m, low, high;
+    } cases[] = {{56, 70, 48, 80, 0.0524, 0.3339},
+                 {9, 10, 3, 10, 0.1705, 0.8090},
+                 {10, 10, 0, 20, 0.6791, 1.0},
+                 {0, 10, 0, 20, -0.1611, 0.2775}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct interval d = stats_difference((struct share){cases[i].k, cases[i].n},
+                                             (struct share){cases[i].l, cases[i].m}, STATS_Z95);
+        assert_true(fabs(d.low - cases[i].low) < 6e-5);
+        assert_true(fabs(d.high - cases[i].high) < 6e-5);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(difference_of_two_proportions),
         cmocka_unit_test(wilson),
         cmocka_unit_test(wilson_covers),
         cmocka_unit_test(pooling_goes_from_the_mean_to_the_group),

@@ -174,6 +174,10 @@ SELECT i.objective, c.stability_micro, c.memory_day
    AND i.objective IS NOT NULL
  ORDER BY i.objective LIMIT $3;
 
+-- name: map_mind
+-- args: text
+SELECT state FROM minds WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
 -- name: mission_prerequisites
 -- args: text, int
 SELECT p.objective, p.prerequisite, p.strength

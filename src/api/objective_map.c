@@ -1,0 +1,139 @@
+#include "api/objective_map.h"
+
+#include "night/struggle.h"
+#include "twin/card.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int by_id(const void *pa, const void *pb)
+{
+    return str_cmp(((const struct known_objective *)pa)->of.id,
+                   ((const struct known_objective *)pb)->of.id);
+}
+
+struct known_objective *map_find(const struct study_map *m, struct str id)
+{
+    struct known_objective key = {.of = {.id = id}};
+
+    return m->count > 0 ? bsearch(&key, m->known, (size_t)m->count, sizeof key, by_id) : NULL;
+}
+
+static void known_read(struct columns v, struct known_objective *k)
+{
+    k->of.id = column_str(&v);
+    k->text = column_str(&v);
+    k->complexity = column_str(&v);
+    k->of.complexity = str_eq(k->complexity, STR("BASIC"))      ? 0
+                       : str_eq(k->complexity, STR("ADVANCED")) ? 2
+                                                                : 1;
+    k->of.high_yield = column_bool(&v);
+    k->of.course = column_str(&v);
+    k->study_ms = column_i64(&v, 0);
+    k->of.own_minutes = (double)k->study_ms / 60000;
+    k->of.own_sessions = column_i64(&v, 0);
+    k->of.attempts = column_i64(&v, 0);
+    k->right = column_i64(&v, 0);
+    k->last_at = column_time(&v);
+    int64_t last_s = k->last_at == TIME_NONE ? 0 : k->last_at / US_PER_S;
+    k->own = (struct mastery){(double)k->right, (double)(k->of.attempts - k->right), last_s,
+                              (uint32_t)k->of.attempts};
+}
+
+/* Where the learner's mind knows the order of the answers, older ones count for less. */
+static enum err fade(const struct rows *rows, struct study_map *m)
+{
+    struct struggle_question q;
+    struct mind *mind;
+
+    if (rows->count == 0)
+        return ERR_OK;
+    enum err e = mind_new(&mind);
+    if (e != ERR_OK)
+        return e;
+    struct str state = row_at(rows, 0)->s;
+    m->faded = mind_decode(mind, (const uint8_t *)state.p, state.n) == ERR_OK;
+    for (int32_t i = 0; m->faded && i < m->count; i++) {
+        struct known_objective *k = &m->known[i];
+        uint64_t id = struggle_objective_id(k->of.id);
+        mind_question(mind, id, &id, 1, 0, &q);
+        if (q.on_skill[0])
+            k->own = outlook_mastery_since(q.on_skill[0], k->of.attempts, k->right, k->own.last_s);
+    }
+    mind_free(mind);
+    return ERR_OK;
+}
+
+static void add_due(const struct rows *rows, int32_t day, const struct study_map *m)
+{
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns v = columns_of(rows, i);
+        struct known_objective *to = map_find(m, column_str(&v));
+        double stability = (double)column_i64(&v, 0) / 1e6, gap = (double)(day - column_i64(&v, 0));
+        if (!to || gap < stability)
+            continue;
+        to->of.due++;
+        to->of.forgotten += 1 - memory_recall(&memory_default, stability, fmax(0, gap));
+    }
+}
+
+/* The prerequisites among the candidates, both as the choice needs them and as mastery does. */
+static void needs_read(const struct rows *rows, struct study_map *m, struct mastery_edge *edges)
+{
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns v = columns_of(rows, i);
+        const struct known_objective *objective = map_find(m, column_str(&v));
+        const struct known_objective *prerequisite = map_find(m, column_str(&v));
+        double strength = column_f64(&v);
+        if (!objective || !prerequisite)
+            continue;
+        struct mastery_edge edge = {(int32_t)(objective - m->known),
+                                    (int32_t)(prerequisite - m->known), strength};
+        edges[m->needs_count] = edge;
+        m->needs[m->needs_count++] =
+            (struct mission_needs){edge.objective, edge.prerequisite, strength};
+    }
+}
+
+static enum err estimate_all(struct api_call *c, const struct study_map *m,
+                             const struct mastery_edge *edges)
+{
+    struct mastery_node *nodes = arena_new(c->arena, struct mastery_node, (size_t)m->count + 1);
+    struct mastery_estimate *e = arena_new(c->arena, struct mastery_estimate, (size_t)m->count + 1);
+
+    if (!nodes || !e)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < m->count; i++)
+        nodes[i] = (struct mastery_node){m->known[i].own, mastery_prior_default};
+    enum err r =
+        mastery_with_prerequisites(nodes, m->count, edges, m->needs_count, c->now_us / US_PER_S, e);
+    for (int32_t i = 0; r == ERR_OK && i < m->count; i++)
+        m->known[i].of.mastery = e[i];
+    return r;
+}
+
+enum err map_read(struct api_call *c, const struct query q[MAKE_QUERIES], int32_t day,
+                  struct study_map *ret)
+{
+    int32_t known = q[0].rows.count;
+    size_t edges_max = (size_t)q[3].rows.count + 1;
+    struct study_map m = {.count = known + q[1].rows.count};
+    struct mastery_edge *edges = arena_new(c->arena, struct mastery_edge, edges_max);
+
+    m.known = arena_new(c->arena, struct known_objective, (size_t)m.count + 1);
+    m.needs = arena_new(c->arena, struct mission_needs, edges_max);
+    if (!m.known || !m.needs || !edges)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < m.count; i++)
+        known_read(columns_of(i < known ? &q[0].rows : &q[1].rows, i < known ? i : i - known),
+                   &m.known[i]);
+    qsort(m.known, (size_t)m.count, sizeof *m.known, by_id);
+    enum err e = fade(&q[4].rows, &m);
+    if (e != ERR_OK)
+        return e;
+    add_due(&q[2].rows, day, &m);
+    needs_read(&q[3].rows, &m, edges);
+    e = estimate_all(c, &m, edges);
+    *ret = m;
+    return e;
+}
