@@ -18,6 +18,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_recommendations,
     endpoints_correlation,
     endpoints_summaries,
+    endpoints_comprehension,
     endpoints_predictions,
     endpoints_interventions,
     endpoints_relief,

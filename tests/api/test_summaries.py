@@ -84,7 +84,7 @@ class Summaries:
         self.assertTrue(made.json["kept"])
         self.assertEqual([tuple(map(str, r)) for r in self.rows("cid")], [("0", "1", "one")])
         # what was picked stands, though the answers have changed
-        self.server.events(practice("cid", "one", 0, 60, 60, hour=0))
+        self.server.events(practice("cid", "one", 1, 60, 60, hour=12))
         self.assertEqual(self.get(learner="cid")["priority_objective_id"], "one")
         self.assertEqual(self.get(learner="cid")["generated_at"], made.json["generated_at"])
         self.server.post(DAY, {"userId": "cid"})

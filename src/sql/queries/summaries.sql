@@ -137,3 +137,7 @@ INSERT INTO summaries (learner_id, kind, day, place, made_at, version, objective
         gap_low = excluded.gap_low, gap_high = excluded.gap_high, told = excluded.told,
         last_at = excluded.last_at, minutes = excluded.minutes, hours = excluded.hours,
         hours_low = excluded.hours_low, hours_high = excluded.hours_high;
+
+-- name: objective_known
+-- args: text
+SELECT name FROM objectives WHERE objective = $1;
