@@ -26,6 +26,8 @@ try:
 except ImportError:
     sys.exit("tests/api needs python3-jsonschema: run script/setup --test")
 
+from tests.api import prism
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("DOPPEL_TEST_BUILD", "build"))
 DOPPEL = os.path.join(BUILD, "doppel")
@@ -182,6 +184,8 @@ class Server:
             connection.close()
         if self.check if check is None else check:
             check_schema(method, path, reply)
+            if operation(method, path):
+                prism.check(document(), method, target, headers, body, reply)
         return reply
 
     def get(self, path, **kw):
