@@ -29,6 +29,13 @@ struct personal_view {
 
 /* Everything in one round trip, but for the days' sums. */
 MUST_CHECK enum err personal_view_read(struct api_call *c, struct personal_view *v);
+/* The ground alone, with `conn`: a reader's, or a writer's in its transaction. ERR_NOT_FOUND,
+ * explained. first_day and last_day: of the days' sums. */
+MUST_CHECK enum err personal_ground_read(struct api_call *c, struct store_conn *conn,
+                                         int32_t first_day, int32_t last_day, struct learner *l,
+                                         struct personal_ground *g);
+/* Locks the learner's row where the engine can: nothing is kept of one that is being erased. */
+MUST_CHECK enum err personal_hold(struct api_call *c, struct store_conn *conn);
 enum personal_verdict personal_verdict(const struct personal_view *v,
                                        enum personal_context context);
 /* For people; p == NULL: no memory. */
@@ -51,7 +58,20 @@ MUST_CHECK enum err personal_parameters(struct api_call *c, const struct persona
                                         const struct personal_params *params, struct str *ret);
 extern const char *const personal_strategies[]; /* by context */
 
-/* personalization_effect.c, personalization_history.c: their rows stand in personalization.c. */
+/* personalization_outcome.c, _effect.c, _history.c: their rows stand in personalization.c. */
+struct personal_outcome_in {
+    struct str user_id, id, decision, content_type, difficulty;
+    int32_t type, context;
+    int64_t at;
+    double retention, performance, retention_score, performance_score;
+    double completion, satisfaction, engagement, minutes;
+    /* found on the way */
+    int32_t day;
+    bool known; /* the outcome was there already */
+};
+extern const struct field personal_outcome_body[], personal_outcome_reply[];
+enum err post_personal_outcome(struct api_call *c);
+
 struct personal_period {
     int64_t start, end; /* TIME_NONE: left out */
 };

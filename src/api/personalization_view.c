@@ -142,6 +142,31 @@ static enum err fill_known(struct api_call *c, struct personal_view *v)
     return e;
 }
 
+enum err personal_ground_read(struct api_call *c, struct store_conn *conn, int32_t first_day,
+                              int32_t last_day, struct learner *l, struct personal_ground *g)
+{
+    struct query q[1 + PERSONAL_QUERIES];
+    struct store_conn *own = c->conn;
+    int64_t deadline_us = c->deadline_us;
+    struct personal_args args;
+
+    personal_queries(&args, c->learner, c->now_us, first_day, last_day, q + 1);
+    c->conn = conn;
+    c->deadline_us = conn == own ? deadline_us : 0; /* a writer's work is not cut off */
+    enum err e = learner_read(c, q, COUNT(q), l);
+    c->conn = own;
+    c->deadline_us = deadline_us;
+    return e == ERR_OK ? personal_ground_of(c->arena, q + 1, g) : e;
+}
+
+enum err personal_hold(struct api_call *c, struct store_conn *conn)
+{
+    const struct value id = V_S(c->learner);
+    struct query q = {.stmt = STMT_LEARNER_LOCK, .args = &id, .arg_count = 1, .rows_max = 1};
+
+    return store_read(conn, c->arena, &q, 1, 0);
+}
+
 enum err personal_view_read(struct api_call *c, struct personal_view *v)
 {
     int64_t since = c->now_us / US_PER_DAY - BURNOUT_DAYS - 1;

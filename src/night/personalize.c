@@ -90,7 +90,7 @@ void personal_features(struct arena *arena, struct personal_preferences *p)
 void personal_preferences_of(struct arena *arena, const struct value *row,
                              struct personal_preferences *p)
 {
-    const struct value *v = row + 2; /* behind the learner's own settings */
+    const struct value *v = row + 3; /* behind the learner's own settings */
     int32_t level = personal_name(personal_level_names, value_str(&v[0]));
 
     *p = (struct personal_preferences){.level =
@@ -184,6 +184,7 @@ enum err personal_ground_of(struct arena *arena, const struct query q[PERSONAL_Q
     const struct value *v = row_at(&q[0].rows, 0);
     *ret = (struct personal_ground){.learner_id = value_i64(&v[0], 0),
                                     .default_minutes = value_f64(&v[1], 50),
+                                    .profiling = value_i64(&v[2], 0) != 0,
                                     .days = q[3].rows};
     personal_preferences_of(arena, v, &ret->preferences);
     configs_of(&q[1].rows, ret);
@@ -514,7 +515,7 @@ static enum err choose(struct night_work *w, struct personal_ground *g, struct p
 {
     enum err e = ERR_OK;
 
-    if (g->days.count == 0 ||
+    if (!g->profiling || g->days.count == 0 ||
         value_i64(row_at(&g->days, g->days.count - 1), 0) < w->today - PERSONAL_IDLE_DAYS)
         return ERR_OK;
     for (int32_t i = 0; e == ERR_OK && i < PERSONAL_CONTEXTS; i++) {

@@ -48,6 +48,7 @@ struct personal_row {
 struct personal_ground {
     int64_t learner_id;
     double default_minutes;
+    bool profiling; /* does the learner allow a learning profile? */
     struct personal_preferences preferences;
     struct personal_config configs[PERSONAL_CONTEXTS];
     struct personal_row *rows; /* by day, then context's name */

@@ -1,4 +1,5 @@
 """Personalisation: preferences, the day's choices by lot, and what came of them."""
+import concurrent.futures
 import datetime
 import time
 import unittest
@@ -116,7 +117,7 @@ class Choices(Personal):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        for learner in ("ann", "bob", "eve", "low", "out", "shy", "off", "two", "one"):
+        for learner in ("ann", "bob", "eve", "low", "out", "shy", "off", "two", "one", "ice", "far", "mob"):
             cls.server.events(history(learner))  # quality (1 + 25/50 + 150/200) / 3 = 0.75
         cls.server.events(history("thin", 3))
 
@@ -215,6 +216,34 @@ class Choices(Personal):
         shown = self.get("config", "eve")["config"]["missionPersonalization"]
         self.assertEqual((shown["n"], shown["meanReward"]), (1, 0.6667))  # Beta(1 + 1, 1)
 
+    def test_frozen(self):
+        self.patch("ice", autoAdaptEnabled=False)
+        made = self.apply("ice")["config"]
+        self.assertEqual((made["propensity"], made["strategyVariant"], made["provenance"]["choice"]), (1, "Conservative", "frozen"))
+        data = self.outcome("ice", id="f1", decisionId=made["decisionId"], retentionChange=1).json["data"]
+        self.assertEqual((data["learnt"], data["outcome"]["personalizationApplied"]), (False, True))
+        self.assertEqual(self.get("history", "ice")["meta"]["total"], 1)  # nothing was learnt
+        e = self.get("effectiveness", "ice")["effectiveness"]
+        self.assertIn("fixed", e["statistical"]["reason"])
+
+    def test_outcomes_of_a_local_day(self):
+        self.server.request("PATCH", "/api/user/profile", {"userId": "far", "timeZone": "Pacific/Kiritimati"})  # UTC + 14
+        made = self.apply("far")["config"]
+        local = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=14)
+        self.assertEqual(made["decisionId"], local.date().isoformat() + "-mission")
+        self.assertEqual(self.outcome("far", id="now", completionRate=1).json["data"]["outcome"]["decisionId"], made["decisionId"])
+        before = self.outcome("far", id="then", completionRate=1, timestamp=text(NOW - datetime.timedelta(days=1))).json["data"]
+        self.assertIsNone(before["outcome"]["decisionId"])
+
+    def test_many_at_once(self):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: self.apply("mob")["config"], range(16)))
+            told = list(pool.map(lambda i: self.outcome("mob", id="o%d" % (i % 4), completionRate=i / 16).json["data"], range(16)))
+        self.assertEqual(len({(m["decisionId"], m["strategyVariant"], m["propensity"]) for m in made}), 1)
+        self.assertEqual(sum(t["created"] for t in told), 4)
+        self.assertEqual(len({t["outcome"]["id"] for t in told if t["learnt"]}), 1)
+        self.assertEqual(self.get("config", "mob")["config"]["missionPersonalization"]["n"], 1)
+
     def test_rewards(self):
         for i, (r, p, c, s, composite) in enumerate(((.2, .15, .9, 4.5, .69625), (-.1, -.05, .4, 2, .525), (.1, .1, .8, None, .615),
                                                      (.3, .2, .85, None, .675), (-.2, -.1, .3, None, .475), (1, 1, 1, 5, 1),
@@ -292,6 +321,22 @@ class Choices(Personal):
         self.assertEqual(data["personalizationOutcomes"][0]["contentType"], "quiz")
         self.assertEqual(data["personalizationPreferences"][0]["disabledFeatures"], ["video"])
         self.assertTrue(data["personalizationConfigs"] and data["personalizationEvents"])
+
+
+@both_engines
+class HeldOut(Personal):
+    flags = ("--personalization-holdout", "50")
+
+    def test_half_are_left_alone(self):
+        learners = ["h%d" % i for i in range(12)]
+        for learner in learners:
+            self.server.events(history(learner))
+        made = [self.apply(learner)["config"] for learner in learners]
+        out = [m["strategyVariant"] for m in made if m["provenance"]["choice"] == "held out"]
+        self.assertTrue(0 < len(out) < 12, out)  # by a hash of the names: the same in every run
+        self.assertEqual(set(out), {"Conservative"})
+        for m in made:
+            self.assertEqual(m["propensity"] == 1, m["provenance"]["choice"] == "held out")
 
 
 @both_engines

@@ -2,8 +2,9 @@
 
 -- name: personal_settings
 -- args: text
-SELECT l.learner_id, l.default_mission_minutes, p.level, p.mission_on, p.content_on,
-       p.assessment_on, p.session_on, p.auto_adapt, p.disabled_features, p.version, p.updated_at
+SELECT l.learner_id, l.default_mission_minutes, l.learning_style_profiling_enabled, p.level, p.mission_on,
+       p.content_on, p.assessment_on, p.session_on, p.auto_adapt, p.disabled_features, p.version,
+       p.updated_at
   FROM learners l LEFT JOIN personalization_preferences p ON p.learner_id = l.learner_id
  WHERE l.external_id = $1;
 
