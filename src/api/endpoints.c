@@ -25,6 +25,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_personalization,
     endpoints_schedule,
     endpoints_session_plan,
+    endpoints_plan_effect,
     endpoints_calendar,
     endpoints_user,
     endpoints_cache,

@@ -946,11 +946,11 @@ static enum err get_load(struct api_call *c)
 
 #define ONE(e) (UINT64_C(1) << (e))
 #define ROOT "/api/orchestration"
-#define ROW .tag = "orchestration", .envelope = ENVELOPE_BARE, .run = RUN_SMALL
+#define ROW .tag = "orchestration", .envelope = ENVELOPE_BARE
 #define READS                                                                             \
-    .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .round_trips = 1, \
-    .errors = ONE(ERR_NOT_FOUND)
-#define CHANGES .scopes = SCOPE_WRITE, .round_trips = 2
+    .run = RUN_SMALL, .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, \
+    .round_trips = 1, .errors = ONE(ERR_NOT_FOUND)
+#define CHANGES .run = RUN_WORKER, .scopes = SCOPE_WRITE, .round_trips = 2
 
 const struct endpoint endpoints_schedule[] = {
     {ROW, READS, .path = ROOT "/recommendations", .id = "get_schedule_recommendations",

@@ -1091,13 +1091,13 @@ static enum err delete_plan(struct api_call *c)
 
 #define ONE(e) (UINT64_C(1) << (e))
 #define PLANS "/api/orchestration/session-plan"
-#define ROW .tag = "orchestration", .envelope = ENVELOPE_BARE, .run = RUN_SMALL
+#define ROW .tag = "orchestration", .envelope = ENVELOPE_BARE
 #define READS                                                                             \
-    .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .round_trips = 2, \
-    .errors = ONE(ERR_NOT_FOUND), .cache = {.fresh_s = 120, .stale_s = 600}
+    .run = RUN_SMALL, .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, \
+    .round_trips = 2, .errors = ONE(ERR_NOT_FOUND), .cache = {.fresh_s = 120, .stale_s = 600}
 
 const struct endpoint endpoints_session_plan[] = {
-    {ROW, .method = HTTP_POST, .path = PLANS, .id = "make_session_plan",
+    {ROW, .run = RUN_WORKER, .method = HTTP_POST, .path = PLANS, .id = "make_session_plan",
      .summary = "Plan a session: how long, which breaks, what to do; kept, and in the calendar",
      .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, .body = make_body,
      .in_size = sizeof(struct make_in), .reply = made_reply, .repeats = true, .round_trips = 3,
@@ -1108,9 +1108,10 @@ const struct endpoint endpoints_session_plan[] = {
     {ROW, READS, .path = PLANS "/{id}", .id = "get_session_plan",
      .summary = "One plan in full, and how it was followed", .params = plan_path,
      .in_size = sizeof(struct plan_path), .reply = one_reply, .handler = get_plan},
-    {ROW, .method = HTTP_DELETE, .path = PLANS "/{id}", .id = "cancel_session_plan",
-     .summary = "Cancel a plan; calendars are told", .scopes = SCOPE_WRITE,
-     .learner = LEARNER_QUERY, .params = plan_path, .in_size = sizeof(struct plan_path),
-     .status = 204, .round_trips = 2, .errors = ONE(ERR_NOT_FOUND), .handler = delete_plan},
+    {ROW, .run = RUN_WORKER, .method = HTTP_DELETE, .path = PLANS "/{id}",
+     .id = "cancel_session_plan", .summary = "Cancel a plan; calendars are told",
+     .scopes = SCOPE_WRITE, .learner = LEARNER_QUERY, .params = plan_path,
+     .in_size = sizeof(struct plan_path), .status = 204, .round_trips = 2,
+     .errors = ONE(ERR_NOT_FOUND), .handler = delete_plan},
     {.path = NULL},
 };

@@ -1,8 +1,9 @@
 """When to study, for how long, and what; and whether it helped."""
 import datetime
 import json
+import sqlite3
 
-from tests.api.harness import both_engines, event, run
+from tests.api.harness import both_engines, event, psql, run
 from tests.api.test_answers import at, session
 
 ROOT = "/api/orchestration"
@@ -11,6 +12,7 @@ ADAPT = ROOT + "/adapt-schedule"
 EXAMS = ROOT + "/exams"
 LOAD = ROOT + "/cognitive-load"
 PLAN = ROOT + "/session-plan"
+EFFECT = ROOT + "/effectiveness"
 UTC = datetime.timezone.utc
 
 
@@ -477,3 +479,89 @@ class Plans(Helpers):
         self.assertProblem(self.plan("pri"), 403, "ANALYSIS_DISABLED")
         self.assertEqual(self.server.get(PLAN, query={"userId": "pri"}).json["plans"], [])
         self.assertEqual(len(self.server.get(EXAMS, query={"userId": "pri"}).json["exams"]), 1)
+
+
+@both_engines
+class Effectiveness(Helpers):
+    """Plans can only be made from yesterday on; older ones are put into the store, as if made then."""
+    def write(self, sql):
+        if self.engine == "postgres":
+            psql(self.store.url, sql)
+            return
+        connection = sqlite3.connect(self.store.path, timeout=30)
+        try:
+            with connection:
+                connection.execute(sql)
+        finally:
+            connection.close()
+
+    def plans(self, learner, starts, minutes=30, cancelled=False):
+        rows = self.store.query("SELECT learner_id FROM learners WHERE external_id = '%s'" % learner)
+        for i, start in enumerate(starts):
+            us, name = int(start.timestamp()) * 1000000, "x%s%d" % ("c" if cancelled else "", i)
+            end = us + minutes * 60000000
+            self.write("INSERT INTO session_plans (learner_id, plan, starts_at, ends_at, asked_minutes, intensity,"
+                             " confidence, created_at, content) VALUES (%s, '%s', %d, %d, %d, 'MEDIUM', 0.8, %d, '{}')"
+                             % (rows[0][0], name, us, end, minutes, us))
+            self.write("INSERT INTO planned_sessions (learner_id, plan, starts_at, ends_at, title, state, changed_at)"
+                             " VALUES (%s, '%s', %d, %d, 't', '%s', %d)"
+                             % (rows[0][0], name, us, end, "CANCELLED" if cancelled else "PLANNED", us))
+
+    def effect(self, learner, **query):
+        reply = self.server.get(EFFECT, query={"userId": learner, **query})
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json
+
+    def test_thin(self):
+        self.server.events(session("thi", "s", at(1, 9), 30, 10, 8))
+        data = self.effect("thi")
+        self.assertEqual((data["adherenceRate"], data["performanceImprovement"], data["avgConfidence"]), (None, None, None))
+        self.assertEqual((data["needed"]["sessions"], data["comparison"]["needed"]["sessions"]), (5, 5))
+        self.assertEqual((data["stats"]["totalSessions"], data["stats"]["selfScheduledSessions"]), (1, 1))
+        self.assertTrue(data["reason"] and data["insights"])
+        self.assertEqual(data["dateRange"]["days"], 30)
+
+    def test_adherence_and_gain(self):
+        starts = []
+        for day in range(1, 29):
+            follows = day % 2
+            right = (9 if day % 4 == 1 else 8) if follows else (6 if day % 4 else 5)
+            self.server.events(session("gai", "g%d" % day, at(day, 9, 10 * follows), 32, 10, right))
+            if follows:
+                starts.append(at(day, 9, 5))
+        starts += [at(day, 20) for day in (3, 5, 7)]
+        self.plans("gai", starts)
+        self.plans("gai", [at(2, 9)], cancelled=True)
+        data = self.effect("gai", dateRange="30d")
+        self.assertEqual((data["plans"]["due"], data["plans"]["followed"], data["plans"]["cancelled"]), (17, 14, 1))
+        self.assertAlmostEqual(data["adherenceRate"], 82.4, places=1)
+        interval = data["plans"]["interval"]
+        self.assertTrue(interval["low"] < 82.4 < interval["high"])
+        self.assertEqual((data["plans"]["optimalTimeAccuracy"], data["plans"]["durationAccuracy"], data["avgConfidence"]),
+                         (100, 100, .8))
+        self.assertEqual((data["stats"]["totalSessions"], data["stats"]["orchestratedSessions"]), (28, 14))
+        self.assertEqual((data["stats"]["orchestratedAvgPerformance"], data["stats"]["selfScheduledAvgPerformance"]), (85, 55))
+        self.assertTrue(data["comparison"]["interval"]["low"] > 0, data["comparison"])
+        self.assertTrue(20 < data["comparison"]["points"] < 40)
+        self.assertGreater(data["performanceImprovement"], 30)
+        self.assertIn("better", " ".join(data["insights"]))
+        self.assertIn(self.effect("gai", dateRange="7")["stats"]["totalSessions"], (6, 7))  # by the time of day
+
+    def test_all_followed_is_no_comparison(self):
+        for day in range(1, 9):
+            self.server.events(session("all", "a%d" % day, at(day, 9), 30, 10, 7))
+        self.plans("all", [at(day, 9) for day in range(1, 9)])
+        data = self.effect("all")
+        self.assertEqual((data["adherenceRate"], data["performanceImprovement"]), (100, None))
+        self.assertTrue(data["comparison"]["reason"])
+        self.assertIsNone(data["plans"]["overallEffectiveness"])
+
+    def test_refusals(self):
+        self.server.events(session("efr", "s", at(1, 9), 30, 10, 8))
+        self.assertProblem(self.server.get(EFFECT, query={"userId": "nobody"}), 404)
+        self.assertProblem(self.server.get(EFFECT, query={"userId": "thi"}, key=self.key("read", learner="efr")), 404)
+        for value in ("0", "366", "x", "30dd", "-1", "d", "30 d", "99999999", "", "1e2"):
+            with self.subTest(value=value):
+                self.assertProblem(self.server.get(EFFECT, query={"userId": "efr", "dateRange": value}), 400, field="dateRange")
+        self.server.request("PATCH", "/api/user/privacy", {"userId": "efr", "behavioralAnalysisEnabled": False})
+        self.assertIn("switched", self.effect("efr")["reason"])
