@@ -1,0 +1,341 @@
+#include "twin/sitting.h"
+
+#include "base/assert.h"
+#include "twin/study.h"
+
+#include <math.h>
+#include <string.h>
+
+_Static_assert((int)RHYTHM_STRATA == (int)STUDY_LENGTHS, "a stratum is a bucket of lengths");
+
+double sitting_load(const struct sitting *s)
+{
+    return s->loaded > 0 ? s->load_sum / s->loaded : (double)NAN;
+}
+
+double sitting_before(const struct sitting *s)
+{
+    return s->after_n > 0 ? s->before_load / s->after_n : (double)NAN;
+}
+
+double sitting_after(const struct sitting *s)
+{
+    return s->after_n > 0 ? (s->after_right - s->after_expected) / s->after_n : (double)NAN;
+}
+
+void sittings_init(struct sittings *s)
+{
+    *s = (struct sittings){0};
+    strain_init(&s->strain);
+}
+
+/* ---- one sitting ---- */
+
+static int32_t stratum_of(int64_t active_us)
+{
+    int32_t i = STUDY_LENGTHS - 1;
+
+    while (i > 0 && active_us < study_length_from[i] * US_PER_MINUTE)
+        i--;
+    return i;
+}
+
+static void part_add(struct rhythm_part *to, const struct rhythm_part *part)
+{
+    to->n += part->n;
+    to->expected += part->expected;
+    to->residual += part->residual;
+    to->information += part->information;
+}
+
+static void close_sitting(struct sittings *s, struct sitting *ret)
+{
+    struct rhythm_part *cells = s->cells[stratum_of(s->open.active_us)];
+
+    for (int i = 0; i < RHYTHM_BUCKETS; i++)
+        part_add(&cells[i], &s->minutes[i]);
+    memset(s->minutes, 0, sizeof s->minutes);
+    *ret = s->open;
+    s->open = (struct sitting){0};
+}
+
+static void vote(struct sitting *o, struct str topic)
+{
+    size_t n = topic.n < SITTING_TOPIC_MAX ? topic.n : SITTING_TOPIC_MAX;
+
+    if (!topic.p || n == 0)
+        return;
+    if (o->vote == 0) {
+        memcpy(o->topic, topic.p, n);
+        o->topic_n = (int32_t)n;
+        o->vote = 1;
+        return;
+    }
+    bool same = (size_t)o->topic_n == n && memcmp(o->topic, topic.p, n) == 0;
+    o->vote += same ? 1 : -1;
+}
+
+/* load: after this answer, -1 where the normal is not known; p: what was expected of it. */
+static void take_outcome(struct sitting *o, bool right, double p, double load)
+{
+    int32_t place = o->graded++ % (2 * SITTING_BLOCK);
+
+    o->right += right;
+    o->expected += p;
+    if (place == SITTING_BLOCK - 1)
+        o->block_load = load;
+    if (place < SITTING_BLOCK || o->block_load < 0)
+        return;
+    o->after_n++;
+    o->after_right += right;
+    o->after_expected += p;
+    o->before_load += o->block_load;
+}
+
+void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct sitting_event *ret)
+{
+    const struct strain_answer *one = &a->answer;
+    double p = isnan(one->expected) ? s->strain.right : one->expected;
+    struct sitting *o = &s->open;
+    struct strain_view view;
+
+    ret->closed = sittings_rest(s, one->at, &ret->sitting);
+    ret->change = strain_update(&s->strain, one, &ret->episode);
+    strain_view(&s->strain, one->at, &view);
+    if (o->answers == 0)
+        o->start = o->end = one->at;
+    int64_t silent = one->at > o->end ? one->at - o->end : 0;
+    if (silent <= SITTING_BREAK_US)
+        o->active_us += silent;
+    o->end += silent;
+    o->answers++;
+    if (view.sufficient) {
+        o->loaded++;
+        o->load_sum += view.load;
+        o->load_max = fmax(o->load_max, view.load);
+    }
+    vote(o, a->topic);
+    if (one->right < 0)
+        return;
+    take_outcome(o, one->right > 0, p, view.sufficient ? view.load : -1);
+    int64_t bucket = o->active_us / (RHYTHM_BUCKET_MINUTES * US_PER_MINUTE);
+    rhythm_count(&s->minutes[bucket < RHYTHM_BUCKETS ? bucket : RHYTHM_BUCKETS - 1], one->expected,
+                 one->right > 0, 1);
+}
+
+bool sittings_rest(struct sittings *s, int64_t now_us, struct sitting *ret)
+{
+    if (s->open.answers == 0 || now_us <= s->open.end || now_us - s->open.end <= SITTING_GAP_US)
+        return false;
+    close_sitting(s, ret);
+    return true;
+}
+
+void sittings_fatigue(const struct sittings *s, uint64_t seed, struct rhythm_fatigue *ret)
+{
+    struct rhythm_minutes cells[RHYTHM_STRATA * RHYTHM_BUCKETS];
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < RHYTHM_STRATA; i++)
+        for (int32_t k = 0; k < RHYTHM_BUCKETS; k++)
+            if (s->cells[i][k].n > 0)
+                cells[n++] = (struct rhythm_minutes){i, k, s->cells[i][k]};
+    rhythm_fatigue(cells, n, seed, ret);
+}
+
+/* ---- as bytes ---- */
+
+static uint8_t *put(uint8_t *p, uint64_t v, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        *p++ = (uint8_t)(v >> 8 * i);
+    return p;
+}
+
+static uint8_t *put_real(uint8_t *p, double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    return put(p, bits, 8);
+}
+
+struct source {
+    const uint8_t *p, *end;
+    bool cut;
+};
+
+static uint64_t get(struct source *s, int bytes)
+{
+    uint64_t v = 0;
+
+    if (s->end - s->p < bytes) {
+        s->cut = true;
+        return 0;
+    }
+    for (int i = 0; i < bytes; i++)
+        v |= (uint64_t)*s->p++ << 8 * i;
+    return v;
+}
+
+static double get_real(struct source *s)
+{
+    uint64_t bits = get(s, 8);
+    double v;
+
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* The numbers of the state, once for both ways. */
+enum { STRAIN_REALS = 12, STRAIN_INTEGERS = 4, OPEN_REALS = 6, OPEN_INTEGERS = 10 };
+
+static void strain_parts(struct strain *s, double *reals[STRAIN_REALS],
+                         int64_t *integers[STRAIN_INTEGERS])
+{
+    double *const r[STRAIN_REALS] = {
+        &s->time_mean, &s->time_log_scale, &s->right, &s->level, &s->slope, &s->p_level,
+        &s->p_cross,   &s->p_slope,        &s->alarm, &s->slow,  &s->wrong, &s->episode_peak};
+    int64_t *const i[STRAIN_INTEGERS] = {&s->n, &s->n_time, &s->last_at, &s->episode_at};
+
+    memcpy(reals, r, sizeof r);
+    memcpy(integers, i, sizeof i);
+}
+
+static uint8_t *put_parts(uint8_t *p, const struct rhythm_part *parts, int32_t count)
+{
+    int32_t n = 0;
+    uint8_t *length = p++;
+
+    for (int32_t i = 0; i < count; i++) {
+        if (parts[i].n == 0)
+            continue;
+        n++;
+        p = put(p, (uint64_t)i, 1);
+        p = put(p, (uint64_t)parts[i].n, 8);
+        p = put(p, (uint64_t)parts[i].expected, 8);
+        p = put(p, (uint64_t)parts[i].residual, 8);
+        p = put(p, (uint64_t)parts[i].information, 8);
+    }
+    *length = (uint8_t)n;
+    return p;
+}
+
+static bool get_parts(struct source *s, struct rhythm_part *parts, int32_t count)
+{
+    int32_t n = (int32_t)get(s, 1);
+
+    for (int32_t i = 0; i < n; i++) {
+        int32_t at = (int32_t)get(s, 1);
+        struct rhythm_part part = {.n = (int64_t)get(s, 8)};
+
+        part.expected = (int64_t)get(s, 8);
+        part.residual = (int64_t)get(s, 8);
+        part.information = (int64_t)get(s, 8);
+        if (s->cut || at >= count || part.n <= 0)
+            return false;
+        parts[at] = part;
+    }
+    return !s->cut;
+}
+
+_Static_assert(RHYTHM_STRATA *RHYTHM_BUCKETS < 256, "a cell's place is a byte");
+_Static_assert(1024 + 33 * (RHYTHM_STRATA + 1) * RHYTHM_BUCKETS <= SITTING_BYTES_MAX,
+               "all that there may be");
+
+size_t sittings_encode(const struct sittings *state, uint8_t out[SITTING_BYTES_MAX])
+{
+    struct sittings s = *state;
+    const struct sitting *o = &s.open;
+    const int64_t open[OPEN_INTEGERS] = {o->start,  o->end,   o->active_us, o->answers,
+                                         o->graded, o->right, o->after_n,   o->after_right,
+                                         o->vote,   o->loaded};
+    const double more[OPEN_REALS] = {o->expected,       o->load_sum,    o->load_max,
+                                     o->after_expected, o->before_load, o->block_load};
+    double *reals[STRAIN_REALS];
+    int64_t *integers[STRAIN_INTEGERS];
+    uint8_t *p = put(out, SITTING_VERSION, 4);
+
+    strain_parts(&s.strain, reals, integers);
+    p = put(p, STRAIN_VERSION, 4);
+    for (int i = 0; i < STRAIN_REALS; i++)
+        p = put_real(p, *reals[i]);
+    for (int i = 0; i < STRAIN_INTEGERS; i++)
+        p = put(p, (uint64_t)*integers[i], 8);
+    for (int i = 0; i < OPEN_INTEGERS; i++)
+        p = put(p, (uint64_t)open[i], 8);
+    for (int i = 0; i < OPEN_REALS; i++)
+        p = put_real(p, more[i]);
+    p = put(p, (uint64_t)o->topic_n, 1);
+    memcpy(p, o->topic, (size_t)o->topic_n);
+    p = put_parts(p + o->topic_n, s.minutes, RHYTHM_BUCKETS);
+    p = put_parts(p, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS);
+    ASSERT(p - out <= SITTING_BYTES_MAX);
+    return (size_t)(p - out);
+}
+
+static bool open_valid(const struct sitting *o)
+{
+    return o->start <= o->end && o->active_us >= 0 && o->answers >= 0 && o->graded >= 0 &&
+           o->graded <= o->answers && o->right >= 0 && o->right <= o->graded && o->after_n >= 0 &&
+           o->after_right >= 0 && o->after_right <= o->after_n && o->vote >= 0 && o->loaded >= 0 &&
+           o->loaded <= o->answers && isfinite(o->expected) && isfinite(o->load_sum) &&
+           isfinite(o->load_max) && isfinite(o->after_expected) && isfinite(o->before_load) &&
+           isfinite(o->block_load);
+}
+
+static bool get_open(struct source *from, struct sitting *o)
+{
+    int64_t open[OPEN_INTEGERS];
+
+    for (int i = 0; i < OPEN_INTEGERS; i++) {
+        open[i] = (int64_t)get(from, 8);
+        if (i >= 3 && (open[i] < 0 || open[i] > INT32_MAX))
+            return false;
+    }
+    *o = (struct sitting){.start = open[0],
+                          .end = open[1],
+                          .active_us = open[2],
+                          .answers = (int32_t)open[3],
+                          .graded = (int32_t)open[4],
+                          .right = (int32_t)open[5],
+                          .after_n = (int32_t)open[6],
+                          .after_right = (int32_t)open[7],
+                          .vote = (int32_t)open[8],
+                          .loaded = (int32_t)open[9]};
+    o->expected = get_real(from);
+    o->load_sum = get_real(from);
+    o->load_max = get_real(from);
+    o->after_expected = get_real(from);
+    o->before_load = get_real(from);
+    o->block_load = get_real(from);
+    o->topic_n = (int32_t)get(from, 1);
+    if (from->cut || o->topic_n > SITTING_TOPIC_MAX || from->end - from->p < o->topic_n)
+        return false;
+    memcpy(o->topic, from->p, (size_t)o->topic_n);
+    from->p += o->topic_n;
+    return open_valid(o);
+}
+
+enum err sittings_decode(struct sittings *ret, const uint8_t *p, size_t n)
+{
+    struct source from = {.p = p, .end = p + n};
+    struct sittings s;
+    double *reals[STRAIN_REALS];
+    int64_t *integers[STRAIN_INTEGERS];
+
+    sittings_init(&s);
+    if (get(&from, 4) != SITTING_VERSION || get(&from, 4) != STRAIN_VERSION)
+        return ERR_RANGE;
+    strain_parts(&s.strain, reals, integers);
+    for (int i = 0; i < STRAIN_REALS; i++)
+        *reals[i] = get_real(&from);
+    for (int i = 0; i < STRAIN_INTEGERS; i++)
+        *integers[i] = (int64_t)get(&from, 8);
+    if (from.cut || !strain_valid(&s.strain) || !get_open(&from, &s.open) ||
+        !get_parts(&from, s.minutes, RHYTHM_BUCKETS) ||
+        !get_parts(&from, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS) || from.p != from.end)
+        return ERR_RANGE;
+    *ret = s;
+    return ERR_OK;
+}

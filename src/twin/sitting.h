@@ -1,0 +1,81 @@
+/* sitting - answers one after the other, cut into sittings, with the strain of each.
+ *
+ * A sitting ends with a silence of SITTING_GAP_US. What is kept of it: the mean and highest load
+ * (strain.h), the outcomes with what was forecast of them, and the topic that most of it was about
+ * (a majority vote after Boyer & Moore 1981: right whenever there is a majority).
+ *
+ * Only what was answered once the learner's normal was known (STRAIN_NEEDED) has a load.
+ *
+ * Whether load lowers success cannot be told from the same answers, because misses are part of the
+ * load. So graded answers go by blocks of five: the load at the end of one stands against the
+ * outcomes of the next, which the load does not know yet; then the next pair.
+ *
+ * For fatigue (rhythm.h) outcomes are counted against their forecasts by five-minute buckets of the
+ * sitting's minutes, silences above SITTING_BREAK_US left out, in the stratum of its length.
+ *
+ * State is flat memory of fixed size; as bytes it takes what is not zero. Pure. */
+#pragma once
+#include "twin/rhythm.h"
+#include "twin/strain.h"
+
+enum {
+    SITTING_VERSION = 1,
+    SITTING_BLOCK = 5,
+    SITTING_TOPIC_MAX = 128,
+    SITTING_BYTES_MAX = 8192,
+};
+#define SITTING_GAP_US (30 * US_PER_MINUTE)
+#define SITTING_BREAK_US (5 * US_PER_MINUTE)
+
+struct sitting {
+    int64_t start, end;
+    int64_t active_us;     /* without breaks */
+    int32_t answers;       /* 0: there is no sitting */
+    int32_t graded, right; /* of these */
+    double expected; /* sum of the forecasts; the learner's usual share where there was none */
+    int32_t loaded;  /* answers at which the normal was known */
+    double load_sum; /* over these */
+    double load_max;
+    int32_t after_n, after_right; /* outcomes of second blocks */
+    double after_expected;
+    double before_load; /* sum over these outcomes, of the load before their block */
+    double block_load;  /* of the present pair of blocks; below 0: the normal was not known */
+    int32_t vote;       /* 0: no topic */
+    int32_t topic_n;
+    char topic[SITTING_TOPIC_MAX];
+};
+/* Means; NaN where there is nothing to take one of. */
+double sitting_load(const struct sitting *s);
+double sitting_before(const struct sitting *s); /* load before the outcomes of sitting_after() */
+double sitting_after(const struct sitting *s);  /* share right less the share forecast, -1..1 */
+
+struct sittings {
+    struct strain strain;
+    struct sitting open;
+    struct rhythm_part minutes[RHYTHM_BUCKETS]; /* of the open one */
+    struct rhythm_part cells[RHYTHM_STRATA][RHYTHM_BUCKETS];
+};
+void sittings_init(struct sittings *s);
+
+struct sitting_answer {
+    struct strain_answer answer;
+    struct str topic; /* {NULL,0}: none; cut at SITTING_TOPIC_MAX */
+};
+struct sitting_event {
+    bool closed; /* a sitting has ended before this answer */
+    struct sitting sitting;
+    enum strain_change change; /* RECOVERED, BROKEN_OFF: `episode` */
+    struct strain_episode episode;
+};
+/* Answers in order of time. */
+void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct sitting_event *ret);
+/* Nothing more came until now_us: true where that ends the open sitting. */
+bool sittings_rest(struct sittings *s, int64_t now_us, struct sitting *ret);
+
+/* After how long results fall, over the sittings that have ended. */
+void sittings_fatigue(const struct sittings *s, uint64_t seed, struct rhythm_fatigue *ret);
+
+/* Bytes written, at most SITTING_BYTES_MAX; little-endian. */
+size_t sittings_encode(const struct sittings *s, uint8_t out[SITTING_BYTES_MAX]);
+/* ERR_RANGE: not what sittings_encode() wrote, or of another version. */
+MUST_CHECK enum err sittings_decode(struct sittings *s, const uint8_t *p, size_t n);
