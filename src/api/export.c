@@ -94,6 +94,17 @@ static const struct table tables[] = {
      "mission id givenAt:t helpfulness relevance pace suggestions"},
     {"missionReflections", STMT_EXPORT_MISSION_REFLECTIONS,
      "milestone writtenAt:t version reflection satisfaction intention"},
+    {"strain", STMT_EXPORT_STRAINS, "at:t answers updatedAt:t state"},
+    {"sittings", STMT_EXPORT_SITTINGS,
+     "start:t end:t minutes answers graded correct expected load maxLoad loadBefore excessAfter "
+     "outcomesAfter topic"},
+    {"strainEpisodes", STMT_EXPORT_STRAIN_EPISODES, "start:t end:t peak recovered:b"},
+    {"stressProfile", STMT_EXPORT_STRESS_PROFILES,
+     "analyzedAt:t sittings answers load tolerance toleranceSlope toleranceP toleranceN recovery "
+     "recoveryLow recoveryHigh episodes recovered onset onsetLow onsetHigh fatigueP fatigueN"},
+    {"stressPatterns", STMT_EXPORT_STRESS_PATTERNS,
+     "id type condition topic withN withoutN withLoad withoutLoad effect low high p pAdjusted "
+     "present:b firstAt:t seenAt:t"},
     {"loads", STMT_EXPORT_LOADS, "at:t id session score confidence indicators:j"},
     {"days", STMT_EXPORT_DAYS,
      "day:d studyMs nightMs morningMs afternoonMs eveningMs sessions completed answers correct "

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "ingest/audits.h"
 #include "ingest/event.h"
+#include "night/strain.h"
 #include "night/struggle.h"
 #include "json/reader.h"
 
@@ -34,9 +35,10 @@ struct pending {
 struct catching {
     struct struggle_run *run;
     struct answer *answers;
-    int32_t count, first_new;           /* those from first_new on were not learnt from before */
-    bool cut;                           /* the log goes on behind them */
-    struct struggle_features *features; /* of the new ones */
+    int32_t count, first_new; /* those from first_new on were not learnt from before */
+    bool cut;                 /* the log goes on behind them */
+    struct struggle_features *features;
+    double *forecasts; /* of right */
     struct pending *pending;
     int32_t pending_count;
     struct audit_bin bins[2][AUDIT_BINS]; /* AUDIT_ANSWER, AUDIT_STRUGGLE */
@@ -304,21 +306,19 @@ static void question_of(const struct struggle_run *run, const struct answer *a,
     mind_question(run->mind, a->item, a->skills, a->skill_count, a->now_s, q);
 }
 
-/* The mind goes on; what the new answers looked like before them is kept for the weights. */
+/* The mind goes on; what the answers looked like before them is kept. */
 static enum err walk(struct catching *c)
 {
-    int32_t fresh = c->count - c->first_new;
-
-    c->features = arena_new(c->run->w->arena, struct struggle_features, (size_t)fresh + 1);
-    if (!c->features)
+    c->features = arena_new(c->run->w->arena, struct struggle_features, (size_t)c->count + 1);
+    c->forecasts = arena_new(c->run->w->arena, double, (size_t)c->count + 1);
+    if (!c->features || !c->forecasts)
         return ERR_NOMEM;
     for (int32_t i = 0; i < c->count; i++) {
         const struct answer *a = &c->answers[i];
         struct struggle_question q;
 
         question_of(c->run, a, &q);
-        if (i >= c->first_new)
-            struggle_read(c->run->model, &q, &c->features[i - c->first_new]);
+        struggle_read(c->run->model, &q, &c->features[i]);
         mind_answer(c->run->mind, &q, a->right, false, a->latency_s);
     }
     return ERR_OK;
@@ -334,11 +334,12 @@ static void judge(struct catching *c, enum audit_model model, double p, bool yes
 static void learn(struct catching *c)
 {
     for (int32_t i = c->first_new; i < c->count; i++) {
-        const struct struggle_features *f = &c->features[i - c->first_new];
+        const struct struggle_features *f = &c->features[i];
         const struct answer *a = &c->answers[i];
         struct struggle_prediction p;
 
         struggle_predict(c->run->model, f, &p);
+        c->forecasts[i] = p.probability;
         judge(c, AUDIT_ANSWER, p.probability, a->right);
         if (c->run->shares) {
             struggle_learn(c->run->model, f, &p, a->right);
@@ -533,19 +534,60 @@ static void move_on(struct catching *c)
     run->w->more = true;
 }
 
+/* Of the new ones, to be learnt from; then of the others, which are only forecast again. */
+static enum err load_weights(struct catching *c, struct value **ret_slots, int32_t *ret_count)
+{
+    struct struggle_run *run = c->run;
+    struct value *others;
+    int32_t n;
+    enum err e = struggle_load(run, c->features + c->first_new, c->count - c->first_new, ret_slots,
+                               ret_count);
+
+    if (e == ERR_OK)
+        e = struggle_load(run, c->features, c->first_new, &others, &n);
+    for (int32_t i = 0; e == ERR_OK && i < c->first_new; i++) {
+        struct struggle_prediction p;
+        struggle_predict(run->model, &c->features[i], &p);
+        c->forecasts[i] = p.probability;
+    }
+    return e;
+}
+
+/* Misses that were forecast are no strain. */
+static enum err take_strain(struct catching *c, bool anew)
+{
+    struct strain_look *look;
+    enum err e = strain_begin(c->run->w, anew, &look);
+
+    for (int32_t i = 0; e == ERR_OK && i < c->count; i++) {
+        const struct answer *a = &c->answers[i];
+        const struct sitting_answer one = {.answer = {a->at,
+                                                      a->latency_s > 0 ? a->latency_s : (double)NAN,
+                                                      (int8_t)a->right, c->forecasts[i]},
+                                           .topic = a->objective};
+
+        if (a->now_s)
+            e = strain_take(look, &one, a->id);
+    }
+    return e == ERR_OK ? strain_finish(look, !c->cut) : e;
+}
+
 static enum err learn_and_put(struct catching *c)
 {
     struct value *slots = NULL;
     int32_t count = 0;
+    bool anew = c->run->at == INT64_MIN;
     enum err e = walk(c);
 
     if (e == ERR_OK)
-        e = struggle_load(c->run, c->features, c->count - c->first_new, &slots, &count);
+        e = load_weights(c, &slots, &count);
     if (e != ERR_OK)
         return e;
     learn(c);
+    e = take_strain(c, anew);
     move_on(c);
-    e = c->run->learned > 0 ? put_weights(c, slots, count) : ERR_OK;
+    if (e == ERR_OK && c->run->learned > 0)
+        e = put_weights(c, slots, count);
     return e == ERR_OK ? put_mind(c->run) : e;
 }
 

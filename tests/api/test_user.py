@@ -88,6 +88,7 @@ class Settings:
                       "cards", "audits", "memory_fits", "analyses", "patterns", "pattern_history",
                       "insights", "recommendations", "goals", "goal_progress", "minds", "struggle_predictions",
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",
+                      "strains", "sittings", "strain_episodes", "stress_profiles", "stress_patterns",
                       "personalization_outcomes", "personalization_events", "mission_feedback", "mission_reflections",
                       "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "summaries"):
             rows = self.store.query("SELECT count(*) FROM %s WHERE learner_id = %s" % (table, learner))

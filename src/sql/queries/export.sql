@@ -171,6 +171,42 @@ SELECT milestone, written_at, version, text, satisfaction, intention
   FROM mission_reflections WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY milestone;
 
+-- name: export_strains
+-- args: text
+-- engine: sqlite
+SELECT at, answers, updated_at, lower(hex(state)) FROM strains
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+-- engine: postgres
+SELECT at, answers, updated_at, encode(state, 'hex') FROM strains
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- name: export_sittings
+-- args: text
+SELECT start_at, end_at, minutes, answers, graded, correct, expected, load_mean, load_max,
+       before_load, after_excess, after_n, topic
+  FROM sittings WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY start_at;
+
+-- name: export_strain_episodes
+-- args: text
+SELECT start_at, end_at, peak, recovered
+  FROM strain_episodes WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY start_at;
+
+-- name: export_stress_profiles
+-- args: text
+SELECT analyzed_at, sittings, answers, load_mean, tolerance, tolerance_slope, tolerance_p,
+       tolerance_n, recovery, recovery_low, recovery_high, episodes, recovered, onset, onset_low,
+       onset_high, fatigue_p, fatigue_n
+  FROM stress_profiles WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- name: export_stress_patterns
+-- args: text
+SELECT pattern, type, condition, topic, with_n, without_n, with_load, without_load, effect, low,
+       high, p, p_adjusted, present, first_at, seen_at
+  FROM stress_patterns WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY pattern;
+
 -- name: export_loads
 -- args: text
 SELECT at, id, session, score, confidence, indicators

@@ -539,6 +539,26 @@ DELETE FROM prediction_feedback WHERE learner_id = $1;
 -- args: int
 DELETE FROM interventions WHERE learner_id = $1;
 
+-- name: learner_drop_strains
+-- args: int
+DELETE FROM strains WHERE learner_id = $1;
+
+-- name: learner_drop_sittings
+-- args: int
+DELETE FROM sittings WHERE learner_id = $1;
+
+-- name: learner_drop_strain_episodes
+-- args: int
+DELETE FROM strain_episodes WHERE learner_id = $1;
+
+-- name: learner_drop_stress_profiles
+-- args: int
+DELETE FROM stress_profiles WHERE learner_id = $1;
+
+-- name: learner_drop_stress_patterns
+-- args: int
+DELETE FROM stress_patterns WHERE learner_id = $1;
+
 -- name: learner_drop_loads
 -- args: int
 DELETE FROM loads WHERE learner_id = $1;
