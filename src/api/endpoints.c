@@ -13,6 +13,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_priorities,
     endpoints_analytics,
     endpoints_load,
+    endpoints_stress,
     endpoints_patterns,
     endpoints_goals,
     endpoints_recommendations,

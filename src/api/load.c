@@ -5,6 +5,8 @@
 #include "api/learner.h"
 #include "api/load_now.h"
 #include "api/session_row.h"
+#include "api/strain.h"
+#include "base/assert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -389,6 +391,16 @@ static bool session_load(const struct session_row *s, const struct baseline *bas
 
 static const char *const trend_names[] = {"down", "stable", "up", NULL};
 
+struct better_time {
+    int64_t hours, minutes;
+};
+static const struct field better_time_fields[] = {
+    FIELD(F_I64, struct better_time, hours, "avoidNextHours", .doc = "hours to leave out"),
+    FIELD(F_I64, struct better_time, minutes, "recommendedDelay",
+          .doc = "minutes until the strain will have faded below 60"),
+    FIELD_END,
+};
+
 struct current {
     double score;
     int32_t level;
@@ -401,6 +413,8 @@ struct current {
     bool stale;
     struct str session_id, method;
     const struct baseline *baseline;
+    const struct strain_shown *strain;
+    const struct better_time *better;
     struct str reason;
     const struct needed *needed;
 };
@@ -428,6 +442,12 @@ static const struct field current_fields[] = {
     FIELD(F_OBJECT, struct current, baseline, "baseline", .flags = FIELD_NULLABLE | FIELD_POINTER,
           .sub = baseline_fields, .size = sizeof(struct baseline),
           .doc = "what an estimate was compared with"),
+    FIELD(F_OBJECT, struct current, strain, "strain", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = strain_shown_fields, .size = sizeof(struct strain_shown),
+          .doc = "the load against the learner's own normal, by every answer"),
+    FIELD(F_OBJECT, struct current, better, "optimalTimeRecommendation",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = better_time_fields,
+          .size = sizeof(struct better_time), .doc = "null: nothing speaks against now"),
     FIELD(F_STR, struct current, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there is no load"),
     FIELD(F_OBJECT, struct current, needed, "needed", .flags = FIELD_NULLABLE | FIELD_POINTER,
@@ -559,19 +579,47 @@ enum err load_now_read(struct api_call *c, const struct query q[LOAD_NOW_QUERIES
     return e;
 }
 
+/* Above 60 it is better to wait until the load has faded. */
+static enum err current_strain(struct api_call *c, const struct query *q, bool analysis,
+                               struct current *r)
+{
+    struct strain_shown *shown;
+    struct strain_now now;
+    enum err e = strain_now(c, q, &now);
+
+    if (e == ERR_OK)
+        e = strain_show(c, &now, analysis, &shown);
+    if (e != ERR_OK)
+        return e;
+    r->strain = shown;
+    double wait = strain_fade_minutes(&now.state.strain, c->now_us);
+    if (!analysis || !(wait > 0))
+        return ERR_OK;
+    struct better_time *better = arena_new(c->arena, struct better_time, 1);
+    if (!better)
+        return ERR_NOMEM;
+    *better = (struct better_time){(int64_t)ceil(wait / 60), (int64_t)wait};
+    r->better = better;
+    return ERR_OK;
+}
+
 static enum err get_current(struct api_call *c)
 {
-    struct query q[1 + LOAD_NOW_QUERIES];
+    struct query q[1 + LOAD_NOW_QUERIES + STRAIN_QUERIES];
     struct load_now_args args;
+    struct strain_args strain;
     struct current *r = arena_new(c->arena, struct current, 1);
     struct learner l;
 
     if (!r)
         return ERR_NOMEM;
     load_now_queries(c, &args, q + 1);
-    enum err e = learner_read(c, q, 1 + LOAD_NOW_QUERIES, &l);
+    strain_queries(c, &strain, q + 1 + LOAD_NOW_QUERIES);
+    enum err e = learner_read(c, q, COUNT(q), &l);
     if (e == ERR_OK)
         e = current_read(c, q + 1, &l, r);
+    if (e == ERR_OK)
+        e = current_strain(c, q + 1 + LOAD_NOW_QUERIES, l.analysis, r);
     c->reply = r;
     return e;
 }
@@ -690,6 +738,7 @@ static const struct field history_summary_fields[] = {
 struct history {
     struct list points;
     struct history_summary summary;
+    struct strain_past strain;
     struct str reason;
 };
 static const struct field history_fields[] = {
@@ -697,6 +746,9 @@ static const struct field history_fields[] = {
           .size = sizeof(struct point), .doc = "oldest first, at most 1,000"),
     FIELD(F_OBJECT, struct history, summary, "summary", .sub = history_summary_fields,
           .size = sizeof(struct history_summary), .doc = "of all samples in the range"),
+    FIELD(F_OBJECT, struct history, strain, "strain", .sub = strain_past_fields,
+          .size = sizeof(struct strain_past),
+          .doc = "sitting by sitting, against the learner's own normal"),
     FIELD(F_STR, struct history, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there are no points"),
     FIELD_END,
@@ -881,21 +933,32 @@ static enum err get_history(struct api_call *c)
     const struct value samples[] = {V_S(c->learner), V_I(start), V_I(end), V_I(SAMPLES_MAX + 1)};
     const struct value sessions[] = {V_S(c->learner),   V_I(start), V_I(end), V_N, V_N, V_N,
                                      V_I(SESSIONS_MAX), V_I(0)};
-    struct query q[3] = {
+    struct strain_past_args past;
+    struct strain_args strain;
+    struct query q[3 + STRAIN_QUERIES + STRAIN_PAST_QUERIES] = {
         [1] = {.stmt = STMT_LOAD_BETWEEN, .args = samples, .arg_count = 4},
         [2] = {.stmt = STMT_SESSION_LIST, .args = sessions, .arg_count = 8},
     };
     struct history *r = arena_new(c->arena, struct history, 1);
+    struct strain_now now;
     struct learner l;
     struct series s;
 
     if (!r)
         return ERR_NOMEM;
+    strain_queries(c, &strain, q + 3);
+    strain_past_queries(c, start, end, &past, q + 3 + STRAIN_QUERIES);
     enum err e = range_check(c, "startDate", start, end);
     if (e == ERR_OK)
-        e = learner_read(c, q, 3, &l);
+        e = learner_read(c, q, COUNT(q), &l);
+    if (e == ERR_OK)
+        e = strain_now(c, q + 3, &now);
+    if (e == ERR_OK)
+        e = strain_past(c, &now, q + 3 + STRAIN_QUERIES, start, end, &r->strain);
     if (e != ERR_OK)
         return e;
+    if (!l.analysis)
+        r->strain.reason = reason_disabled;
     r->summary.range = (struct date_range){start, end};
     r->summary.grain = in->grain;
     r->summary.zone = zone_name(l.zone);
