@@ -18,6 +18,7 @@ const struct args_option sim_options[] = {
     {"start", "DATE", "The first day (default 2025-01-06)."},
     {"zone", "NAME", "All learners' IANA zone (default: several)."},
     {"learner-prefix", "TEXT", "What the learners' ids begin with (default sim-)."},
+    {"without", "EFFECTS", "What nobody has, by commas: hour, fatigue, modality, overload, burnout."},
     {NULL, NULL, NULL},
 };
 /* clang-format on */
@@ -58,12 +59,30 @@ static bool plain(struct str s)
     return utf8_valid(s) && s.n <= 64;
 }
 
+static enum err read_without(const char *text, uint32_t *ret, char *detail)
+{
+    struct str rest = str_from(text);
+
+    while (rest.p) {
+        struct str name = str_cut(&rest, ',');
+        int32_t i = 0;
+
+        while (sim_effect_names[i] && !str_eq(name, str_from(sim_effect_names[i])))
+            i++;
+        if (!sim_effect_names[i])
+            return bad(detail, "without", text, "of hour, fatigue, modality, overload, burnout");
+        *ret |= 1u << i;
+    }
+    return ERR_OK;
+}
+
 static enum err read_options(const struct args *args, struct sim_options *o, char *detail)
 {
     const char *seed = args_get(sim_options, args, "seed");
     const char *start = args_get(sim_options, args, "start");
     const char *zone = args_get(sim_options, args, "zone");
     const char *prefix = args_get(sim_options, args, "learner-prefix");
+    const char *without = args_get(sim_options, args, "without");
     enum err e = read_number(args, "learners", SIM_LEARNERS_MAX, &o->learners, detail);
 
     if (e == ERR_OK)
@@ -88,6 +107,8 @@ static enum err read_options(const struct args *args, struct sim_options *o, cha
         if (!plain(o->learner_prefix))
             return bad(detail, "learner-prefix", prefix, "at most 64 bytes, no quotes");
     }
+    if (without && (e = read_without(without, &o->without, detail)) != ERR_OK)
+        return e;
     if (args->operand_count)
         return bad(detail, "out", args->operands[0],
                    "files are given by --out, --truth, --catalog");

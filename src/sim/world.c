@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 const char *const sim_modalities[SIM_MODALITIES] = {"text", "video", "audio", "interactive"};
+const char *const sim_effect_names[] = {"hour", "fatigue", "modality", "overload", "burnout", NULL};
 const char *const sim_course_names[SIM_COURSES] = {"Anatomy", "Pharmacology"};
 
 static const struct str zone_names[SIM_ZONES] = {
@@ -114,6 +115,23 @@ static void make_effects(struct sim_learner *l, const struct sim_world *w, struc
         l->burnout_day = between(r, days / 5, days * 3 / 5);
 }
 
+/* Taken away after the making, so that all else of the learner is as it would have been. */
+static void take_away(struct sim_learner *l, uint32_t without)
+{
+    if (without & 1u << SIM_HOUR)
+        l->hour_effect = 0;
+    if (without & 1u << SIM_FATIGUE)
+        l->fatigue_minute = l->fatigue_slope = 0;
+    if (without & 1u << SIM_MODALITY) {
+        l->modality = -1;
+        l->modality_effect = 0;
+    }
+    if (without & 1u << SIM_OVERLOAD)
+        l->overload_count = 0;
+    if (without & 1u << SIM_BURNOUT)
+        l->burnout_day = -1;
+}
+
 void sim_learner_init(struct sim_learner *l, const struct sim_world *w, int32_t number,
                       struct rng *r)
 {
@@ -142,6 +160,7 @@ void sim_learner_init(struct sim_learner *l, const struct sim_world *w, int32_t 
     l->completes_permille = between(r, 800, 980);
     if (!l->no_effect)
         make_effects(l, w, r);
+    take_away(l, w->o.without);
 }
 
 int32_t sim_hour_effect(const struct sim_learner *l, int32_t hour)

@@ -38,9 +38,21 @@ struct sim_exam {
     bool final;
 };
 
+/* What may be left out of everybody's making; bits of sim_options.without. */
+enum sim_effect {
+    SIM_HOUR,
+    SIM_FATIGUE,
+    SIM_MODALITY,
+    SIM_OVERLOAD,
+    SIM_BURNOUT,
+    SIM_EFFECT_COUNT
+};
+extern const char *const sim_effect_names[]; /* "hour" .., NULL */
+
 struct sim_options {
     int32_t learners, days, start_day; /* local epoch day */
     uint64_t seed;
+    uint32_t without;        /* 1 << effect, for each that nobody has */
     const struct zone *zone; /* all learners'; NULL: several */
     struct str learner_prefix;
 };

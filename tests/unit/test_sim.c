@@ -313,6 +313,48 @@ static void a_fixed_zone_and_short_classes_work(void **state)
     assert_int_equal(run((const char *[]){"--out", "/nowhere/at/all", NULL}, detail), ERR_IO);
 }
 
+/* Nobody has what was left out, and all else of a learner's making is as it would have been. */
+static void what_is_left_out_nobody_has(void **state)
+{
+    struct sim_options o = {
+        .learners = 1, .days = 60, .seed = 4, .start_day = civil_epoch_day(2025, 1, 6)};
+    struct sim_world *w = calloc(1, sizeof *w);
+    struct rng rng;
+    int32_t had = 0;
+
+    (void)state;
+    assert_non_null(w);
+    assert_int_equal(sim_world_init(w, &o), ERR_OK);
+    for (int32_t i = 0; i < 50; i++) {
+        struct sim_learner with, left;
+
+        w->o.without = 0;
+        sim_learner_init(&with, w, i, &rng);
+        uint64_t next = rng_u64(&rng);
+        for (uint32_t e = 0; e < SIM_EFFECT_COUNT; e++) {
+            w->o.without = 1u << e;
+            sim_learner_init(&left, w, i, &rng);
+            assert_int_equal(rng_u64(&rng), next);
+            had += with.hour_effect != left.hour_effect;
+            assert_int_equal(left.hour_effect, e == SIM_HOUR ? 0 : with.hour_effect);
+            assert_int_equal(left.fatigue_minute, e == SIM_FATIGUE ? 0 : with.fatigue_minute);
+            assert_int_equal(left.fatigue_slope, e == SIM_FATIGUE ? 0 : with.fatigue_slope);
+            assert_int_equal(left.modality, e == SIM_MODALITY ? -1 : with.modality);
+            assert_int_equal(left.overload_count, e == SIM_OVERLOAD ? 0 : with.overload_count);
+            assert_int_equal(left.burnout_day, e == SIM_BURNOUT ? -1 : with.burnout_day);
+            assert_int_equal(left.ability, with.ability);
+            assert_int_equal(left.session_minutes, with.session_minutes);
+        }
+    }
+    assert_true(had > 10);
+    free(w);
+    char detail[ARGS_DETAIL_MAX];
+
+    assert_int_equal(run((const char *[]){"--without", "hour,weather", NULL}, detail), ERR_RANGE);
+    assert_non_null(strstr(detail, "weather"));
+    assert_int_equal(run((const char *[]){"--without", "", NULL}, detail), ERR_RANGE);
+}
+
 /* Against the C library, to far more digits than anything here needs. */
 static void exact_functions_are_right(void **state)
 {
@@ -348,6 +390,7 @@ int main(void)
         cmocka_unit_test(answers_show_the_best_hour),
         cmocka_unit_test(truth_is_in_its_ranges),
         cmocka_unit_test(a_fixed_zone_and_short_classes_work),
+        cmocka_unit_test(what_is_left_out_nobody_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
