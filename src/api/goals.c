@@ -1,12 +1,14 @@
 /* goals - what a learner wants to reach, and how far it is.
  *
- * A goal has a metric. Most metrics are measured from the sums, over the days that the metric says;
- * `custom` is told. Each report of progress is a row of its own and raises the goal's version; a
- * report that names an older version is a conflict. Forecast: Theil-Sen over the reports. */
+ * A goal has a metric. Most metrics are measured from the sums (night/goals.h), and each night that
+ * is reported; `custom` is told. Each report of progress is a row of its own and raises the goal's
+ * version; a report that names an older version is a conflict. Forecast: Theil-Sen over the
+ * reports. */
 #include "api/goals.h"
 
 #include "base/assert.h"
 #include "base/rng.h"
+#include "night/goals.h"
 #include "twin/trend.h"
 
 #include <math.h>
@@ -15,87 +17,21 @@
 enum {
     GOALS_MAX = 200,
     STEPS_MAX = 200,
-    MONTH = 30,
-    WEEK = 7,
     DEADLINE_DAYS = 90,
     ID_MAX = 64,
     TEXT_MAX = 500,
 };
 
-/* ---- metrics ---- */
+/* ---- types ---- */
 
-enum metric {
-    METRIC_ACTIVE_DAYS,
-    METRIC_SESSION_MINUTES,
-    METRIC_SUCCESS,
-    METRIC_ERRORS,
-    METRIC_EFFICIENCY,
-    METRIC_HALF_LIFE,
-    METRIC_CUSTOM
-};
-static const char *const metric_names[] = {
-    "activeDaysPerWeek",  "avgSessionDuration",    "successRate", "errorRate",
-    "successesPerMinute", "retentionHalfLifeDays", "custom",      NULL};
 static const char *const type_names[] = {"STUDY_TIME_CONSISTENCY", "SESSION_DURATION",
                                          "RETENTION_IMPROVEMENT",  "CUSTOM",
                                          "INCREASE_RETENTION",     "REDUCE_STRUGGLE",
                                          "IMPROVE_EFFICIENCY",     "OPTIMIZE_TIMING",
                                          "ENHANCE_CONSISTENCY",    NULL};
-static const enum metric type_metrics[] = {
-    METRIC_ACTIVE_DAYS, METRIC_SESSION_MINUTES, METRIC_HALF_LIFE,
-    METRIC_CUSTOM,      METRIC_SUCCESS,         METRIC_ERRORS,
-    METRIC_EFFICIENCY,  METRIC_SESSION_MINUTES, METRIC_ACTIVE_DAYS};
-
-/* The sums that metrics are measured from. */
-struct measured {
-    int64_t active_days, study_ms, sessions, graded, succeeded;
-    double decay; /* NaN: no curve fitted */
-};
-
-/* days: STMT_STUDY_DAYS; fit: STMT_MEMORY_FIT_OF_LEARNER. */
-static struct measured measure(const struct rows *days, const struct rows *fit, int32_t today)
-{
-    struct measured m = {.decay = NAN};
-
-    for (int32_t i = 0; i < days->count; i++) {
-        const struct value *v = row_at(days, i);
-        int32_t ago = today - (int32_t)value_i64(&v[0], 0);
-        if (ago < 0 || ago >= MONTH)
-            continue;
-        m.active_days += ago < WEEK && (value_i64(&v[1], 0) > 0 || value_i64(&v[7], 0) > 0);
-        m.study_ms += value_i64(&v[1], 0);
-        m.sessions += value_i64(&v[6], 0);
-        m.graded += value_i64(&v[7], 0);
-        m.succeeded += value_i64(&v[8], 0);
-    }
-    if (fit->count > 0)
-        m.decay = value_f64(row_at(fit, 0) + 5, NAN);
-    return m;
-}
-
-/* NaN: there is nothing to measure it from. */
-static double metric_value(enum metric metric, const struct measured *m)
-{
-    double graded = (double)m->graded, minutes = (double)m->study_ms / 60000;
-
-    switch (metric) {
-    case METRIC_ACTIVE_DAYS:
-        return (double)m->active_days;
-    case METRIC_SESSION_MINUTES:
-        return m->sessions > 0 ? minutes / (double)m->sessions : NAN;
-    case METRIC_SUCCESS:
-        return graded > 0 ? 100 * (double)m->succeeded / graded : NAN;
-    case METRIC_ERRORS:
-        return graded > 0 ? 100 * (graded - (double)m->succeeded) / graded : NAN;
-    case METRIC_EFFICIENCY:
-        return minutes > 0 ? (double)m->succeeded / minutes : NAN;
-    case METRIC_HALF_LIFE:
-        return m->decay > 0 ? M_LN2 / m->decay : NAN;
-    case METRIC_CUSTOM:
-        break;
-    }
-    return NAN;
-}
+static const enum goal_metric type_metrics[] = {
+    GOAL_ACTIVE_DAYS, GOAL_SESSION_MINUTES, GOAL_HALF_LIFE,       GOAL_CUSTOM,     GOAL_SUCCESS,
+    GOAL_ERRORS,      GOAL_EFFICIENCY,      GOAL_SESSION_MINUTES, GOAL_ACTIVE_DAYS};
 
 /* ---- the row ---- */
 
@@ -126,7 +62,7 @@ const struct field goal_fields[] = {
     FIELD_END,
 };
 
-static void goal_read(struct api_call *c, struct columns v, const struct measured *m,
+static void goal_read(struct api_call *c, struct columns v, const struct goal_measured *m,
                       struct goal *g)
 {
     *g = (struct goal){.id = column_str(&v), .user_id = c->learner, .measured = NAN};
@@ -146,9 +82,9 @@ static void goal_read(struct api_call *c, struct columns v, const struct measure
     g->completed_at = column_time(&v);
     g->overdue = g->deadline < c->now_us && str_eq(g->status, STR("ACTIVE"));
     g->progress = fmax(0, fmin(1, (g->current - g->start) / (g->target - g->start)));
-    for (int i = 0; m && metric_names[i]; i++)
-        if (str_eq(g->metric, str_from(metric_names[i])))
-            g->measured = metric_value((enum metric)i, m);
+    for (int i = 0; m && goal_metric_names[i]; i++)
+        if (str_eq(g->metric, str_from(goal_metric_names[i])))
+            g->measured = goal_metric_value((enum goal_metric)i, m);
 }
 
 /* ---- GET goals ---- */
@@ -171,7 +107,7 @@ static const struct field goals_reply[] = {
 
 static enum err get_goals(struct api_call *c)
 {
-    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - MONTH - 1)};
+    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - GOAL_MONTH - 1)};
     struct query q[4] = {
         MEASURE_QUERIES(id), [3] = {.stmt = STMT_GOALS_OF_LEARNER, .args = id, .arg_count = 1}};
     struct goals_reply *r = arena_new(c->arena, struct goals_reply, 1);
@@ -180,7 +116,7 @@ static enum err get_goals(struct api_call *c)
 
     if (e != ERR_OK)
         return e;
-    struct measured m = measure(&q[1].rows, &q[2].rows, l.today);
+    struct goal_measured m = goal_measure(&q[1].rows, &q[2].rows, l.today);
     struct goal *goals = arena_new(c->arena, struct goal, (size_t)q[3].rows.count + 1);
     if (!goals)
         return ERR_NOMEM;
@@ -206,7 +142,7 @@ static const struct field goal_body[] = {
     FIELD(F_ENUM, struct goal_in, type, "goalType", .flags = FIELD_REQUIRED, .names = type_names,
           .doc = "what it is about"),
     FIELD(F_ENUM, struct goal_in, metric, "targetMetric", .flags = FIELD_NULLABLE,
-          .names = metric_names, .doc = "left out: the type's own"),
+          .names = goal_metric_names, .doc = "left out: the type's own"),
     FIELD(F_F64, struct goal_in, target, "targetValue", .flags = FIELD_REQUIRED, .min = 1e-6,
           .max = 1e9, .doc = "to be reached, in the metric's unit: days, minutes, percent"),
     FIELD(F_TIME, struct goal_in, deadline, "deadline", .flags = FIELD_REQUIRED,
@@ -257,7 +193,7 @@ static enum err goal_insert(struct api_call *c, struct store_conn *conn)
         owner,
         V_S(in->id),
         V_S(str_from(type_names[in->type])),
-        V_S(str_from(metric_names[in->metric])),
+        V_S(str_from(goal_metric_names[in->metric])),
         V_S(in->title),
         v_text(in->description),
         V_I(in->target > in->start),
@@ -286,7 +222,7 @@ static enum err goal_name(struct api_call *c, struct goal_in *in)
     in->id = arena_printf(c->arena, "g%016llx%016llx", (unsigned long long)id[0],
                           (unsigned long long)id[1]);
     if (!in->title.p)
-        in->title = arena_printf(c->arena, "%s: %.6g", metric_names[in->metric], in->target);
+        in->title = arena_printf(c->arena, "%s: %.6g", goal_metric_names[in->metric], in->target);
     return in->id.p && in->title.p ? ERR_OK : ERR_NOMEM;
 }
 
@@ -303,16 +239,16 @@ static enum err goal_check(struct api_call *c, const struct goal_in *in)
     return ERR_OK;
 }
 
-static enum err goal_start(struct api_call *c, struct goal_in *in, const struct measured *m)
+static enum err goal_start(struct api_call *c, struct goal_in *in, const struct goal_measured *m)
 {
-    bool either = in->metric == METRIC_CUSTOM || in->metric == METRIC_SESSION_MINUTES;
-    bool falling = in->metric == METRIC_ERRORS;
+    bool either = in->metric == GOAL_CUSTOM || in->metric == GOAL_SESSION_MINUTES;
+    bool falling = in->metric == GOAL_ERRORS;
 
-    in->start = in->metric == METRIC_CUSTOM ? 0 : metric_value((enum metric)in->metric, m);
+    in->start = in->metric == GOAL_CUSTOM ? 0 : goal_metric_value((enum goal_metric)in->metric, m);
     if (isnan(in->start))
         return api_refuse(c, ERR_UNPROCESSABLE, "INSUFFICIENT_DATA",
                           "There is nothing yet that %s could be measured from.",
-                          metric_names[in->metric]);
+                          goal_metric_names[in->metric]);
     if (in->target == in->start || (!either && (in->target < in->start) != falling)) {
         api_bad_field(c, "targetValue", "invalid_value", "is already reached");
         return api_refuse(c, ERR_RANGE, "INVALID_TARGET_VALUE",
@@ -324,7 +260,7 @@ static enum err goal_start(struct api_call *c, struct goal_in *in, const struct 
 static enum err post_goal(struct api_call *c)
 {
     struct goal_in *in = c->in;
-    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - MONTH - 1)};
+    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - GOAL_MONTH - 1)};
     struct query q[3] = {MEASURE_QUERIES(id)};
     struct learner l;
     enum err e = goal_check(c, in);
@@ -335,7 +271,7 @@ static enum err post_goal(struct api_call *c)
         return e;
     if (in->metric < 0)
         in->metric = (int32_t)type_metrics[in->type];
-    struct measured m = measure(&q[1].rows, &q[2].rows, l.today);
+    struct goal_measured m = goal_measure(&q[1].rows, &q[2].rows, l.today);
     in->learner_id = l.learner_id;
     e = goal_start(c, in, &m);
     if (e == ERR_OK)
@@ -446,9 +382,9 @@ static enum err project(struct api_call *c, struct goal_detail *r)
 static enum err get_goal(struct api_call *c)
 {
     const struct goal_id *in = c->in;
-    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - MONTH - 1)};
+    const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - GOAL_MONTH - 1)};
     const struct value one[] = {V_S(c->learner), V_S(in->id), V_I(STEPS_MAX)};
-    const struct value since[] = {V_S(c->learner), V_I(c->now_us - MONTH * US_PER_DAY)};
+    const struct value since[] = {V_S(c->learner), V_I(c->now_us - GOAL_MONTH * US_PER_DAY)};
     struct query q[6] = {
         MEASURE_QUERIES(id), [3] = {.stmt = STMT_GOAL_ONE, .args = one, .arg_count = 2},
         [4] = {.stmt = STMT_GOAL_STEPS, .args = one, .arg_count = 3},
@@ -461,7 +397,7 @@ static enum err get_goal(struct api_call *c)
         return e;
     if (q[3].rows.count == 0)
         return api_refuse(c, ERR_NOT_FOUND, "GOAL_NOT_FOUND", "There is no such goal.");
-    struct measured m = measure(&q[1].rows, &q[2].rows, l.today);
+    struct goal_measured m = goal_measure(&q[1].rows, &q[2].rows, l.today);
     goal_read(c, columns_of(&q[3].rows, 0), &m, &r->goal);
     struct goal_point *h = arena_new(c->arena, struct goal_point, (size_t)q[4].rows.count + 1);
     struct goal_session *s = arena_new(c->arena, struct goal_session, (size_t)q[5].rows.count + 1);
@@ -626,7 +562,8 @@ const struct endpoint endpoints_goals[] = {
      .run = RUN_SMALL,
      .round_trips = 2,
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT) | ONE(ERR_UNPROCESSABLE),
-     .repeats = true, .handler = post_goal},
+     .repeats = true,
+     .handler = post_goal},
     {.method = HTTP_GET,
      .path = GOALS "/{id}",
      .id = "get_goal",

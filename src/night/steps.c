@@ -1,4 +1,5 @@
 /* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
+#include "night/goals.h"
 #include "night/memory.h"
 #include "night/patterns.h"
 #include "night/personalize.h"
@@ -10,6 +11,7 @@ const struct night_step night_steps[] = {
     {"memory", night_memory},
     {"patterns", night_patterns},
     {"struggle", night_struggle},
+    {"goals", night_goals},
     {"personalize", night_personalize},
     {"summaries", night_summaries},
     {"usual", night_usual},

@@ -93,3 +93,45 @@ class Nights:
         cls = type(self)
         self.assertEqual(cls.server.stop(), 0)
         cls.server = Server(cls.store.url, *cls.flags, dev=cls.dev).start()
+
+
+@both_engines
+class GoalNights:
+    """Goals are set while no night can come, and looked at when the first one does."""
+    flags = ("--no-night",)
+    GOALS = "/api/analytics/behavioral-insights/goals"
+
+    def goal(self, ahead, **body):
+        until = datetime.datetime.now(datetime.timezone.utc) + ahead
+        reply = self.server.post(self.GOALS, {"userId": "ann", "deadline": until.isoformat(), **body})
+        self.assertEqual(reply.status, 201, reply)
+        return reply.json["data"]["goal"]["id"], until
+
+    def read(self, goal):
+        return self.server.get(self.GOALS + "/" + goal, query={"userId": "ann"}).json["data"]
+
+    def test_goals_are_measured_and_end(self):
+        days, seconds = datetime.timedelta(days=20), datetime.timedelta(seconds=3)
+        for ago in (6, 5):
+            self.server.events(practice("ann", "o", ago, 10, 5))
+        reach, _ = self.goal(days, goalType="STUDY_TIME_CONSISTENCY", targetValue=3)
+        way, _ = self.goal(days, goalType="INCREASE_RETENTION", targetValue=99)
+        told, _ = self.goal(days, goalType="CUSTOM", targetValue=9)
+        late, until = self.goal(seconds, goalType="CUSTOM", targetValue=9)
+        self.server.events(practice("ann", "o", 2, 10, 10) + practice("ann", "o", 1, 10, 10))
+        while datetime.datetime.now(datetime.timezone.utc) <= until:
+            time.sleep(0.05)
+        cls = type(self)
+        self.assertEqual(cls.server.stop(), 0)
+        cls.server = Server(cls.store.url, dev=cls.dev).start()
+        Nights.wait_for_night(self, "ann")
+        done = self.read(reach)
+        self.assertEqual((done["goal"]["status"], done["goal"]["currentValue"], done["goal"]["version"]), ("COMPLETED", 4, 2))
+        self.assertIsNotNone(done["goal"]["completedAt"])
+        self.assertEqual([(p["value"], p["note"]) for p in done["progressHistory"]], [(2, None), (4, "measured")])
+        now = self.read(way)["goal"]
+        self.assertEqual((now["status"], now["currentValue"]), ("ACTIVE", 75))
+        self.assertEqual((self.read(told)["goal"]["version"], self.read(told)["goal"]["status"]), (1, "ACTIVE"))
+        self.assertEqual(self.read(late)["goal"]["status"], "ABANDONED")
+
+    night_at = Nights.night_at

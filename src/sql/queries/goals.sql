@@ -59,3 +59,14 @@ INSERT INTO goal_progress (learner_id, goal, version, at, value, note)
 SELECT learner_id, goal, version, updated_at, current_value, $3
   FROM goals WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND goal = $2
     ON CONFLICT (learner_id, goal, version) DO NOTHING;
+
+-- Those that are still to be reached, with what was last reported of them.
+-- name: goals_active
+-- args: int
+SELECT goal, metric, current_value, version, deadline FROM goals
+ WHERE learner_id = $1 AND status = 'ACTIVE' ORDER BY goal LIMIT 200;
+
+-- name: goals_expire
+-- args: int, int
+UPDATE goals SET status = 'ABANDONED', version = version + 1, updated_at = $2
+ WHERE learner_id = $1 AND status = 'ACTIVE' AND deadline < $2;
