@@ -26,7 +26,7 @@ struct night {
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
-    bool stopping, task_done;
+    bool stopping, task_done, asked;
     enum err task_err;
 };
 
@@ -236,8 +236,17 @@ static void nap(struct night *n)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LOOK_MS / 1000;
     pthread_mutex_lock(&n->lock);
-    if (!n->stopping)
+    if (!n->stopping && !n->asked)
         pthread_cond_timedwait(&n->wake, &n->lock, &until);
+    n->asked = false;
+    pthread_mutex_unlock(&n->lock);
+}
+
+void night_look(struct night *n)
+{
+    pthread_mutex_lock(&n->lock);
+    n->asked = true;
+    pthread_cond_signal(&n->wake);
     pthread_mutex_unlock(&n->lock);
 }
 

@@ -65,6 +65,8 @@ struct night_stats {
 };
 struct night;
 MUST_CHECK enum err night_new(const struct night_options *options, struct night **ret);
+/* Looks now for learners who are due, not at the next of its own times. Any thread, at once. */
+void night_look(struct night *n);
 void night_stats(const struct night *n, struct night_stats *ret);
 void night_stop(struct night *n); /* ends the one at work; idempotent; before ingest_stop() */
 void night_free(struct night *n); /* stops first; NULL is fine */

@@ -141,3 +141,12 @@ INSERT INTO summaries (learner_id, kind, day, place, made_at, version, objective
 -- name: objective_known
 -- args: text
 SELECT name FROM objectives WHERE objective = $1;
+
+-- How the nights stand: learners who allow analysis, those who are due, those looked at since $2,
+-- and those ever looked at.
+-- name: cron_state
+-- args: int, int
+-- scan: an administrator's report
+SELECT (SELECT count(*) FROM learners WHERE behavioral_analysis_enabled = 1),
+       (SELECT count(*) FROM learners WHERE behavioral_analysis_enabled = 1 AND night_at <= $1),
+       (SELECT count(*) FROM analyses WHERE at >= $2), (SELECT count(*) FROM analyses);
