@@ -146,10 +146,10 @@ extern const struct endpoint endpoints_personalization[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
     endpoints_mission_feedback[], endpoints_mission_analytics[];
 extern const struct endpoint endpoints_stress[];
-extern const struct endpoint endpoints_missions[], endpoints_mission_analytics[];
 extern const struct endpoint endpoints_correlation[], endpoints_summaries[];
 extern const struct endpoint endpoints_schedule[], endpoints_session_plan[],
     endpoints_plan_effect[];
+extern const struct endpoint endpoints_search[];
 extern const struct endpoint endpoints_objectives[], endpoints_performance[],
     endpoints_priorities[];
 /* All of them, in order of the documents. */

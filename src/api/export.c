@@ -122,6 +122,8 @@ static const struct table tables[] = {
     {"summaries", STMT_EXPORT_SUMMARIES,
      "kind day:d place madeAt:t objective category score scoreLow scoreHigh graded gap gapLow "
      "gapHigh told lastAt:t minutes hours hoursLow hoursHigh"},
+    {"searches", STMT_EXPORT_SEARCH_SUMS,
+     "slot what n known results zero clicks timed responseMs lastAt:t"},
     {"totals", STMT_EXPORT_TOTALS,
      "version events untimed firstAt:t lastAt:t studyMs sessions completed answers correct reviews "
      "recalled latencyN latencyLogMicro latencyLogSqMicro loads loadMicro"},

@@ -19,6 +19,8 @@ enum { /* which kinds a member speaks of */
        LOAD_SAMPLE = 128,
        ANY = 256,
        MISSION_EASE = 512,
+       SEARCHED = 1024,
+       SEARCH_OPENED = 2048,
 };
 
 enum form { INTEGER, REAL, TEXT, ID, DAY, ARRAY, PLAN };
@@ -50,6 +52,12 @@ static const struct member {
     {STR("loadScore"), LOAD_SAMPLE, REAL, AT(load_score), 0, 100},
     {STR("confidenceLevel"), LOAD_SAMPLE, REAL, AT(load_confidence), 0, 1},
     {STR("stressIndicators"), LOAD_SAMPLE, ARRAY, AT(indicators), 0, 0},
+    {STR("query"), SEARCHED | SEARCH_OPENED, TEXT, AT(query), 0, NOTES_MAX},
+    {STR("results"), SEARCHED, INTEGER, AT(results), 0, 1e9},
+    {STR("shown"), SEARCHED, INTEGER, AT(shown), 0, 1e9},
+    {STR("responseTimeMs"), SEARCHED, INTEGER, AT(response_ms), 0, EVENT_DURATION_MS_MAX},
+    {STR("search"), SEARCH_OPENED, ID, AT(search), 0, 0},
+    {STR("position"), SEARCH_OPENED, INTEGER, AT(place), 1, 1e6},
 };
 /* clang-format on */
 
@@ -75,6 +83,10 @@ static uint32_t kinds_of(enum event_kind k)
         return ANY | MISSION;
     case EVENT_LOAD:
         return ANY | LOAD_SAMPLE;
+    case EVENT_SEARCH:
+        return ANY | SEARCHED;
+    case EVENT_SEARCH_CLICK:
+        return ANY | SEARCH_OPENED;
     default:
         return ANY;
     }
@@ -264,6 +276,10 @@ enum err event_details(const struct event *e, struct arena *arena, struct event_
         .new_content = -1,
         .actual_minutes = -1,
         .difficulty = -1,
+        .results = -1,
+        .shown = -1,
+        .response_ms = -1,
+        .place = -1,
         .date = INT32_MIN,
     };
     struct event_details d = none;

@@ -27,6 +27,10 @@ struct event_details {
     int64_t review_cards, new_content;  /* mission_created */
     int64_t actual_minutes;             /* mission_completed */
     int64_t difficulty;                 /* mission_completed: 1..5 */
+    struct str query, search;           /* search, search_click: what was asked; the search's id */
+    int64_t results, shown;             /* search: found, and of these shown */
+    int64_t response_ms;                /* search */
+    int64_t place;                      /* search_click: from 1 */
     int32_t date;                       /* mission_created: local day since 1970; INT32_MIN none */
     const struct event_plan_item *plan; /* session_started, mission_created; no objective twice */
     int32_t plan_count;

@@ -5,6 +5,8 @@
 #include "ingest/cards.h"
 #include "ingest/details.h"
 #include "ingest/rows.h"
+#include "ingest/search.h"
+#include "twin/histogram.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,6 +80,17 @@ enum {
     OBJECTIVE_TOLD_GAP_SQUARE,
     OBJECTIVE_COLUMNS
 };
+enum {
+    SEARCH_N,
+    SEARCH_KNOWN,
+    SEARCH_RESULTS,
+    SEARCH_ZERO,
+    SEARCH_CLICKS,
+    SEARCH_TIMED,
+    SEARCH_RESPONSE,
+    SEARCH_LAST,
+    SEARCH_COLUMNS
+};
 enum { DAY_2000 = 10957 }; /* squares of days from here on stay small */
 enum {
     TOTAL_VERSION,
@@ -139,7 +152,7 @@ struct sums {
     struct sums_learner *learners;
     int32_t learner_count, learner_room;
     struct table by_id;
-    struct table days, hours, lengths, topics, totals, audits, objectives;
+    struct table days, hours, lengths, topics, totals, audits, objectives, searches;
     struct table sessions, session_objectives, missions, mission_objectives, cards;
     struct table session_topics, loads;
 };
@@ -178,6 +191,7 @@ void sums_begin(struct sums *s)
         {&s->totals, sizeof(struct sum_row)},
         {&s->audits, sizeof(struct sum_row)},
         {&s->objectives, sizeof(struct sum_row)},
+        {&s->searches, sizeof(struct sum_row)},
         {&s->sessions, sizeof(struct session_row)},
         {&s->session_objectives, sizeof(struct session_objective_row)},
         {&s->missions, sizeof(struct mission_row)},
@@ -739,6 +753,90 @@ static void fold_load(const struct folding *f)
         day->v[DAY_LOAD_MAX] = score;
 }
 
+/* ---- searches ---- */
+
+static int64_t *search_row(const struct folding *f, enum search_kind kind, struct str what)
+{
+    int64_t *v = sum_row(&f->s->searches, f->learner, kind * SEARCH_SLOTS + f->day, what)->v;
+
+    if (f->at > v[SEARCH_LAST])
+        v[SEARCH_LAST] = f->at;
+    return v;
+}
+
+static int64_t *search_number(const struct folding *f, enum search_kind kind, int64_t number)
+{
+    struct str text = arena_printf(&f->s->arena, "%lld", (long long)number);
+
+    f->s->failed |= !text.p;
+    return search_row(f, kind, text);
+}
+
+static void count_search(int64_t *v, const struct event_details *d)
+{
+    v[SEARCH_N]++;
+    if (d->results >= 0) {
+        v[SEARCH_KNOWN]++;
+        v[SEARCH_RESULTS] += d->results;
+        v[SEARCH_ZERO] += d->results == 0;
+    }
+    if (d->response_ms >= 0) {
+        v[SEARCH_TIMED]++;
+        v[SEARCH_RESPONSE] += d->response_ms;
+    }
+}
+
+/* Two searches are alike when they differ in blanks and in the case of a..z only. */
+static struct str query_key(struct sums *s, struct str query)
+{
+    char *out = arena_alloc(&s->arena, SEARCH_TEXT_MAX + 1, 1);
+    size_t n = 0;
+
+    if (!out) {
+        s->failed = true;
+        return no_text;
+    }
+    query = utf8_prefix(str_trim(query), SEARCH_TEXT_MAX);
+    for (size_t i = 0; i < query.n; i++) {
+        char ch = query.p[i];
+        bool blank = (unsigned char)ch <= ' ';
+        if (blank && n > 0 && out[n - 1] == ' ')
+            continue;
+        out[n++] = blank ? ' ' : ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') : ch;
+    }
+    return str_trim((struct str){out, n});
+}
+
+static void fold_search(const struct folding *f)
+{
+    const struct event_details *d = &f->d;
+    bool told = d->query.p && str_trim(d->query).n > 0;
+
+    if (f->e->untimed)
+        return;
+    if (f->e->kind == EVENT_SEARCH) {
+        int64_t shown = d->shown >= 0 ? d->shown : d->results;
+        count_search(search_row(f, SEARCH_ALL, STR("")), d);
+        if (told)
+            count_search(search_row(f, SEARCH_QUERY, query_key(f->s, d->query)), d);
+        if (shown > 0)
+            search_number(f, SEARCH_SHOWN, shown < SEARCH_PLACES ? shown : SEARCH_PLACES)[SEARCH_N]++;
+        if (d->response_ms >= 0)
+            search_number(f, SEARCH_TIME, histogram_bucket(d->response_ms))[SEARCH_N]++;
+        return;
+    }
+    search_row(f, SEARCH_ALL, STR(""))[SEARCH_CLICKS]++;
+    if (told)
+        search_row(f, SEARCH_QUERY, query_key(f->s, d->query))[SEARCH_CLICKS]++;
+    if (d->place > 0 && d->place <= SEARCH_PLACES)
+        search_number(f, SEARCH_PLACE, d->place)[SEARCH_CLICKS]++;
+    /* Without a name, clicks on the results of one query count as one search a day. */
+    if (d->search.p)
+        search_row(f, SEARCH_OPENED, d->search)[SEARCH_CLICKS]++;
+    else if (told)
+        search_row(f, SEARCH_OPENED, query_key(f->s, d->query))[SEARCH_CLICKS]++;
+}
+
 static void fold_kind(const struct folding *f)
 {
     switch (f->e->kind) {
@@ -761,6 +859,10 @@ static void fold_kind(const struct folding *f)
         break;
     case EVENT_LOAD:
         fold_load(f);
+        break;
+    case EVENT_SEARCH:
+    case EVENT_SEARCH_CLICK:
+        fold_search(f);
         break;
     default:
         break;
@@ -997,6 +1099,9 @@ static const struct sum_form audit_form = {STMT_INGEST_AUDITS_ADD, STMT_INGEST_A
 static const struct sum_form objective_form = {STMT_INGEST_OBJECTIVES_ADD, STMT_COUNT,
                                                OBJECTIVE_COLUMNS, false, true};
 
+static const struct sum_form search_form = {STMT_INGEST_SEARCHES_ADD, STMT_COUNT, SEARCH_COLUMNS,
+                                            true, true};
+
 static bool any(const struct sum_row *r, int32_t columns, bool below_zero)
 {
     for (int32_t i = 0; i < columns; i++)
@@ -1218,5 +1323,6 @@ enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *
     write_sums(&w, &s->totals, &total_form);
     write_sums(&w, &s->audits, &audit_form);
     write_sums(&w, &s->objectives, &objective_form);
+    write_sums(&w, &s->searches, &search_form);
     return s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
 }

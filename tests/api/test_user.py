@@ -90,7 +90,8 @@ class Settings:
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",
                       "strains", "sittings", "strain_episodes", "stress_profiles", "stress_patterns",
                       "personalization_outcomes", "personalization_events", "mission_feedback", "mission_reflections",
-                      "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "summaries"):
+                      "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "search_sums",
+                      "summaries"):
             rows = self.store.query("SELECT count(*) FROM %s WHERE learner_id = %s" % (table, learner))
             self.assertEqual(int(rows[0][0]), 0, table)
         self.assertIn("ANALYSIS_DISABLED", json.dumps(self.server.post("/api/events", event("shy", "activity")).json))

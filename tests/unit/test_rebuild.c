@@ -42,6 +42,8 @@ static const enum event_kind kinds[] = {
     EVENT_MISSION_EASED,
     EVENT_LOAD,
     EVENT_SEARCH,
+    EVENT_SEARCH,
+    EVENT_SEARCH_CLICK,
     EVENT_ASSESSMENT,
     EVENT_GRADE,
     EVENT_ENROLLED,
@@ -91,6 +93,15 @@ static void random_data(struct rng *r, struct event *e, char *out, size_t size)
         break;
     case EVENT_MISSION_EASED:
         n = snprintf(out, size, "{\"estimatedMinutes\":%d}", (int)rng_below(r, 60));
+        break;
+    case EVENT_SEARCH:
+        n = snprintf(out, size, "{\"query\":\"%s Q%d\",\"results\":%d,\"responseTimeMs\":%d%s}",
+                     chance(r, 50) ? " heart" : "Heart ", a, (int)rng_below(r, 30),
+                     (int)rng_below(r, 900), chance(r, 30) ? ",\"shown\":3" : "");
+        break;
+    case EVENT_SEARCH_CLICK:
+        n = chance(r, 50) ? snprintf(out, size, "{\"search\":\"s%d\",\"position\":%d}", a, b + 1)
+                          : snprintf(out, size, "{\"query\":\"heart  q%d\"}", a);
         break;
     case EVENT_LOAD:
         n = snprintf(out, size, "{\"loadScore\":%.3f,\"stressIndicators\":[{\"type\":\"X\"}]}",

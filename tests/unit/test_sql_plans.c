@@ -112,6 +112,7 @@ static const struct {
     {"lengths", "learner_id, bucket", "i, i % 8"},
     {"topics", "learner_id, topic_kind, topic, first_at, last_at", "u, 1, 't' || i, i, i"},
     {"totals", "learner_id", "i"},
+    {"search_sums", "learner_id, slot, what, n", "u, 100000 + i, 'q' || i, 1"},
     {"objective_sums", "learner_id, objective", "u, 'o' || i"},
     {"summaries",
      "learner_id, kind, day, place, made_at, version, objective, category, score, score_low, "
