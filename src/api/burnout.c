@@ -118,7 +118,55 @@ static const struct field data_quality_fields[] = {
     FIELD_END,
 };
 
+struct shown_trend {
+    int32_t series;
+    double slope, p, p_adjusted;
+    const struct interval *interval;
+    int64_t days;
+    int32_t direction;
+    bool worse;
+    struct str reason;
+    int64_t needed;
+};
+static const char *const direction_names[] = {"down", "stable", "up", NULL};
+static const struct field shown_trend_fields[] = {
+    FIELD(F_ENUM, struct shown_trend, series, "series", .names = burnout_series_names,
+          .doc = "mean load of the day, share right, or minutes of study"),
+    FIELD(F_F64, struct shown_trend, slope, "slopePerDay", .flags = FIELD_NULLABLE,
+          .doc = "Theil-Sen"),
+    FIELD(F_OBJECT, struct shown_trend, interval, "interval",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
+          .size = sizeof(struct interval), .doc = "95 %, of the slope"),
+    FIELD(F_F64, struct shown_trend, p, "p", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "Mann-Kendall, corrected for memory of the series"),
+    FIELD(F_F64, struct shown_trend, p_adjusted, "adjustedP", .flags = FIELD_NULLABLE, .min = 0,
+          .max = 1, .doc = "over the three"),
+    FIELD(F_ENUM, struct shown_trend, direction, "direction", .flags = FIELD_NULLABLE,
+          .names = direction_names, .doc = "up or down where adjustedP is below 0.05"),
+    FIELD(F_BOOL, struct shown_trend, worse, "worse", .doc = "it goes the strained way"),
+    FIELD(F_I64, struct shown_trend, days, "n", .doc = "days with the measure"),
+    FIELD(F_STR, struct shown_trend, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is no trend"),
+    FIELD(F_I64, struct shown_trend, needed, "neededDays", .flags = FIELD_NULLABLE,
+          .doc = "days with the measure that are missing"),
+    FIELD_END,
+};
+
+struct override {
+    bool skip, rest;
+    int64_t days;
+};
+static const struct field override_fields[] = {
+    FIELD(F_BOOL, struct override, skip, "skipGeneration",
+          .doc = "make no mission, or a light one"),
+    FIELD(F_BOOL, struct override, rest, "mandatoryRest", .doc = "rest first"),
+    FIELD(F_I64, struct override, days, "recoveryDays", .doc = "so many days"),
+    FIELD_END,
+};
+
 struct burnout {
+    struct list trends;
+    const struct override *override;
     double score;
     int32_t level;
     struct list factors, signals, advice;
@@ -140,6 +188,12 @@ const struct field burnout_fields[] = {
           .size = sizeof(struct signal), .doc = "the detected ones"),
     FIELD(F_LIST, struct burnout, advice, "recommendations", .item = F_STR,
           .size = sizeof(struct str), .doc = "none with insufficient data"),
+    FIELD(F_LIST, struct burnout, trends, "trends", .sub = shown_trend_fields,
+          .size = sizeof(struct shown_trend),
+          .doc = "where the days of the window are heading; empty without analysis"),
+    FIELD(F_OBJECT, struct burnout, override, "missionOverride",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = override_fields,
+          .size = sizeof(struct override), .doc = "from HIGH on; null: missions as usual"),
     FIELD(F_TIME, struct burnout, at, "assessmentDate", .doc = "now: each call assesses anew"),
     FIELD(F_F64, struct burnout, confidence, "confidence", .min = 0, .max = 1,
           .doc = "by how many sessions and load samples there are"),
@@ -352,6 +406,49 @@ static void show_quality(struct api_call *c, const struct burnout_result *b, str
     r->reason = STR("Fewer than five sessions or three active days in the last fourteen days.");
 }
 
+static enum err show_trends(struct api_call *c, const struct burnout_input *now, struct burnout *r)
+{
+    struct shown_trend *s = arena_new(c->arena, struct shown_trend, BURNOUT_SERIES_COUNT);
+    struct burnout_trend t[BURNOUT_SERIES_COUNT];
+    enum err e = s ? burnout_trends(c->arena, now, t) : ERR_NOMEM;
+
+    if (e != ERR_OK)
+        return e;
+    for (int i = 0; i < BURNOUT_SERIES_COUNT; i++) {
+        bool have = !t[i].reason;
+
+        s[i] = (struct shown_trend){
+            .series = i,
+            .slope = have ? round_to(t[i].trend.slope, 6) : (double)NAN,
+            .p = have ? round_to(t[i].trend.p, 6) : (double)NAN,
+            .p_adjusted = have ? round_to(t[i].p_adjusted, 6) : (double)NAN,
+            .interval = have ? interval_new(c->arena, t[i].trend.interval) : NULL,
+            .days = t[i].days,
+            .direction = have ? 1 + t[i].direction : -1,
+            .worse = have && t[i].worse,
+            .reason = have ? (struct str){NULL, 0} : str_from(t[i].reason),
+            .needed = have ? INT64_MIN : t[i].needed,
+        };
+    }
+    r->trends = (struct list){s, BURNOUT_SERIES_COUNT};
+    return ERR_OK;
+}
+
+/* What a risk of this level asks for first. */
+static enum err show_override(struct api_call *c, const struct burnout_result *b, struct burnout *r)
+{
+    enum { REST_DAYS = 5, LIGHT_DAYS = 4 };
+    struct override *o = arena_new(c->arena, struct override, 1);
+
+    if (!o)
+        return ERR_NOMEM;
+    bool rest = b->level == BURNOUT_CRITICAL;
+    *o = (struct override){true, rest, rest ? REST_DAYS : LIGHT_DAYS};
+    if (b->sufficient && b->level >= BURNOUT_HIGH)
+        r->override = o;
+    return ERR_OK;
+}
+
 static enum err show(struct api_call *c, const struct rows *days, const struct rows *missions,
                      const struct learner *l, struct burnout *r)
 {
@@ -375,7 +472,11 @@ static enum err show(struct api_call *c, const struct rows *days, const struct r
         r->metadata.progress = round_to(100 * burnout_progress(earlier.score, b.score), 1);
     }
     show_quality(c, &b, r);
-    e = show_factors(c, &b, r);
+    e = show_trends(c, &now, r);
+    if (e == ERR_OK)
+        e = show_override(c, &b, r);
+    if (e == ERR_OK)
+        e = show_factors(c, &b, r);
     return e == ERR_OK ? show_signals(c, &b, l, r) : e;
 }
 

@@ -1,5 +1,5 @@
 /* load - cognitive load: calculate and keep a sample, the present, the past; and burnout's row. */
-#include "twin/load.h"
+#include "twin/adapt.h"
 
 #include "api/burnout.h"
 #include "api/learner.h"
@@ -24,6 +24,7 @@ enum {
     POINTS_MAX = 1000, /* returned by one history */
     EPISODES_MAX = 200,
     STALE_S = 3600,
+    OVERLOAD_PRIORITY = 9,
 };
 #define ACTIVE_US (12 * US_PER_HOUR) /* an open session without events for longer is abandoned */
 #define METHOD_MEASURED "legacy-v1"
@@ -168,9 +169,24 @@ static const struct field calculate_body[] = {
     FIELD_END,
 };
 
+struct breaks {
+    int64_t every, minutes;
+    int64_t next;
+};
+static const struct field breaks_fields[] = {
+    FIELD(F_I64, struct breaks, every, "breakEvery", .doc = "minutes; 0: now"),
+    FIELD(F_I64, struct breaks, minutes, "breakMinutes", .doc = "of a break"),
+    FIELD(F_TIME, struct breaks, next, "nextBreak", .doc = "the first of them"),
+    FIELD_END,
+};
+static const char *const intensity_names[] = {"LOW", "MEDIUM", "HIGH", NULL};
+
 struct calculated {
     double score;
-    int32_t level;
+    int32_t level, intensity;
+    const struct breaks *breaks;
+    struct str intervention;
+    struct value proposal[8]; /* not shown */
     struct list indicators;
     bool overload;
     struct list advice;
@@ -194,6 +210,13 @@ static const struct field calculated_fields[] = {
           .size = sizeof(struct str), .doc = "what to do now; may be empty"),
     FIELD(F_F64, struct calculated, confidence, "confidenceLevel", .min = 0, .max = 1,
           .doc = "falls with everything that was not observed"),
+    FIELD(F_ENUM, struct calculated, intensity, "suggestedIntensity", .names = intensity_names,
+          .doc = "of what comes next: HIGH below 40, MEDIUM to 70, else LOW"),
+    FIELD(F_OBJECT, struct calculated, breaks, "breakSchedule",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = breaks_fields,
+          .size = sizeof(struct breaks), .doc = "null below 40: breaks as usual"),
+    FIELD(F_STR, struct calculated, intervention, "interventionId", .flags = FIELD_NULLABLE,
+          .doc = "proposed against the overload, once a day; see interventions"),
     FIELD(F_TIME, struct calculated, at, "timestamp", .doc = "of the sample"),
     FIELD(F_STR, struct calculated, method, "method", .doc = "how it is computed"),
     FIELD(F_OBJECT, struct calculated, baseline, "baseline", .sub = baseline_fields,
@@ -312,6 +335,21 @@ static struct str sample_json(struct arena *arena, const struct calculated *r)
     return text;
 }
 
+static enum err propose_run(struct api_call *c, struct store_conn *conn)
+{
+    const struct calculated *r = c->reply;
+    struct bulk b = {
+        .stmt = STMT_INTERVENTIONS_PUT, .rows = 1, .cols = COUNT(r->proposal), .v = r->proposal};
+
+    return store_write(conn, &b, 1);
+}
+
+static enum err proposed(struct api_call *c)
+{
+    (void)c;
+    return ERR_OK;
+}
+
 static enum err calculate_stored(struct api_call *c, const struct ingest_result *results, int32_t n)
 {
     struct calculated *r = c->reply;
@@ -321,7 +359,37 @@ static enum err calculate_stored(struct api_call *c, const struct ingest_result 
         return event_refused(c, &results[0]);
     r->stored = true;
     r->event_id = results[0].id;
+    return r->intervention.p ? api_change(c, propose_run, proposed) : ERR_OK;
+}
+
+static enum err show_relief(struct api_call *c, double error_rate, struct calculated *r)
+{
+    struct adapt_difficulty d = adapt_difficulty(r->score, error_rate);
+    struct breaks *b = arena_new(c->arena, struct breaks, 1);
+
+    if (!b)
+        return ERR_NOMEM;
+    r->intensity = r->score < 40 ? 2 : r->score <= 70 ? 1 : 0;
+    *b = (struct breaks){d.break_every, d.break_minutes, c->now_us + d.break_every * US_PER_MINUTE};
+    r->breaks = d.break_every >= 0 ? b : NULL;
     return ERR_OK;
+}
+
+/* Against an overload: to study less, one proposal a day. */
+static enum err propose(struct api_call *c, const struct learner *l, struct calculated *r)
+{
+    r->intervention = arena_printf(c->arena, "overload-%d", (int)l->today);
+    const struct value v[] = {V_I(l->learner_id),
+                              V_S(r->intervention),
+                              V_N,
+                              V_N,
+                              V_S(STR("COGNITIVE_LOAD_REDUCE")),
+                              V_I(OVERLOAD_PRIORITY),
+                              V_D(r->score),
+                              V_I(c->now_us)};
+    _Static_assert(COUNT(v) == COUNT(r->proposal), "a row");
+    memcpy(r->proposal, v, sizeof v);
+    return r->intervention.p ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err post_calculate(struct api_call *c)
@@ -343,6 +411,10 @@ static enum err post_calculate(struct api_call *c)
         return e;
     calculate(&in->data, &l, r);
     e = show_result(c, r);
+    if (e == ERR_OK)
+        e = show_relief(c, in->data.error_rate, r);
+    if (e == ERR_OK && r->overload && l.analysis)
+        e = propose(c, &l, r);
     if (e != ERR_OK)
         return e;
     c->reply = r;

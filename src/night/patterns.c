@@ -4,6 +4,7 @@
 #include "twin/audit.h"
 #include "twin/patterns.h"
 #include "twin/session.h"
+#include "twin/sitting.h"
 #include "twin/study.h"
 
 #include <math.h>
@@ -37,6 +38,9 @@ struct look {
     struct rhythm_sum hours[RHYTHM_HOURS], lengths[STUDY_LENGTHS];
     struct modality modalities[MODALITIES_MAX];
     int32_t modality_count;
+    struct rhythm_minutes minutes[SITTING_CELLS_MAX];
+    int32_t minute_count;
+    struct rhythm_fatigue fatigue;
     struct rhythm_sum memory; /* by steps; its part is all up to now */
     int64_t version;          /* of the data */
     struct rhythm by_hour, by_length, by_modality;
@@ -301,6 +305,8 @@ static struct pattern_data data_of(const struct look *k, const struct life *l)
         return (struct pattern_data){
             .inside = k->memory.part, .alone = true, .dispersion = memory_dispersion(&k->memory)};
     case PATTERN_ATTENTION:
+        return patterns_data_minutes(k->minutes, k->minute_count, l->slot_last,
+                                     k->fatigue.dispersion);
     case PATTERN_KINDS:
         break;
     }
@@ -340,6 +346,8 @@ static bool life_begin(const struct look *k, struct life *l, const struct patter
     patterns_track_init(&l->track, f->kind, f->slot);
     if (f->kind == PATTERN_PEAK)
         l->slot_last = ((int32_t)f->interval.high + RHYTHM_HOURS - 1) % RHYTHM_HOURS;
+    if (f->kind == PATTERN_ATTENTION)
+        l->slot_last = (int32_t)lround(f->value); /* minutes; later data is split there, too */
     if (f->kind == PATTERN_CONTENT)
         l->label = k->modalities[f->slot].name;
     life_name(l);
@@ -442,18 +450,18 @@ static enum err look_put(struct look *k)
 static void find_all(struct look *k, struct pattern_finding findings[PATTERN_KINDS],
                      int32_t *ret_count)
 {
-    struct rhythm_fatigue fatigue;
     struct rhythm_sum sums[MODALITIES_MAX];
     uint64_t seed = k->work->seed;
     int32_t n = 0;
 
     rhythm_slots(k->hours, RHYTHM_HOURS, RHYTHM_CIRCLE, seed, &k->by_hour);
     rhythm_slots(k->lengths, STUDY_LENGTHS, RHYTHM_GROUPS, seed + 1, &k->by_length);
-    rhythm_fatigue(NULL, 0, seed + 2, &fatigue);
+    rhythm_fatigue(k->minutes, k->minute_count, seed + 2, &k->fatigue);
     patterns_find_hours(&k->by_hour, &findings[0], &findings[1]);
-    patterns_find_duration(&fatigue, &k->by_length, study_length_from, &findings[2]);
+    patterns_find_duration(&k->fatigue, &k->by_length, study_length_from, &findings[2]);
     patterns_find_forgetting(&k->memory, &findings[3]);
-    n = 4;
+    patterns_find_attention(&k->fatigue, &findings[4]);
+    n = 5;
     if (k->modality_count >= 2) {
         for (int32_t i = 0; i < k->modality_count; i++)
             sums[i] = k->modalities[i].sum;
@@ -480,15 +488,30 @@ static enum err look_and_put(struct look *k, const struct rows *tracks)
     return e == ERR_OK ? look_put(k) : e;
 }
 
+static enum err read_minutes(struct look *k, const struct rows *rows)
+{
+    struct sittings *s = arena_new(k->work->arena, struct sittings, 1);
+
+    if (!s)
+        return ERR_NOMEM;
+    if (rows->count == 0)
+        return ERR_OK;
+    const struct value *v = row_at(rows, 0) + 2;
+    if (sittings_decode(s, (const uint8_t *)v->s.p, v->s.n) == ERR_OK)
+        k->minute_count = sittings_minutes(s, k->minutes);
+    return ERR_OK; /* of another version: there will be some after the next run */
+}
+
 enum err night_patterns(struct night_work *w)
 {
     const struct value id[] = {V_I(w->learner_id), V_I(NIGHT_SESSIONS_MAX)};
-    struct query q[3] = {
+    struct query q[4] = {
         {.stmt = STMT_ANALYSIS_STATE, .args = id, .arg_count = 1, .rows_max = 1},
         {.stmt = STMT_ANALYSIS_TRACKS, .args = id, .arg_count = 1},
         {.stmt = STMT_ANALYSIS_REVIEWS, .args = id, .arg_count = 1, .rows_max = 1},
+        {.stmt = STMT_STRAIN_STATE, .args = id, .arg_count = 1, .rows_max = 1},
     };
-    enum err e = store_read(w->conn, w->arena, q, 3, w->deadline_us);
+    enum err e = store_read(w->conn, w->arena, q, 4, w->deadline_us);
 
     if (e != ERR_OK || q[0].rows.count == 0)
         return e;
@@ -501,6 +524,9 @@ enum err night_patterns(struct night_work *w)
     if (value_i64(&state[2], -1) == k->version)
         return ERR_OK;
     memory_step(k, state + 3, row_at(&q[2].rows, 0));
+    e = read_minutes(k, &q[3].rows);
+    if (e != ERR_OK)
+        return e;
     e = store_each(w->conn, STMT_ANALYSIS_SESSIONS, id, 2, take_session, k);
     return e == ERR_OK ? look_and_put(k, &q[1].rows) : e;
 }

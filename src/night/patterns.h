@@ -7,6 +7,9 @@
  * the items were is not known to it. Sums over sessions by hour, length and modality go to
  * twin/rhythm.h, findings and sums to the tracks of twin/patterns.h.
  *
+ * How long attention lasts is asked of the minutes of sittings, as the run of struggle.h left them
+ * the last time: there each answer was forecast by its item and skills.
+ *
  * What is left in memory of reviews is compared with FSRS's published curve, by the server's own
  * record of its forecasts; what came from one analysis to the next is one step of that comparison.
  */

@@ -131,16 +131,22 @@ bool sittings_rest(struct sittings *s, int64_t now_us, struct sitting *ret)
     return true;
 }
 
-void sittings_fatigue(const struct sittings *s, uint64_t seed, struct rhythm_fatigue *ret)
+int32_t sittings_minutes(const struct sittings *s, struct rhythm_minutes ret[SITTING_CELLS_MAX])
 {
-    struct rhythm_minutes cells[RHYTHM_STRATA * RHYTHM_BUCKETS];
     int32_t n = 0;
 
     for (int32_t i = 0; i < RHYTHM_STRATA; i++)
         for (int32_t k = 0; k < RHYTHM_BUCKETS; k++)
             if (s->cells[i][k].n > 0)
-                cells[n++] = (struct rhythm_minutes){i, k, s->cells[i][k]};
-    rhythm_fatigue(cells, n, seed, ret);
+                ret[n++] = (struct rhythm_minutes){i, k, s->cells[i][k]};
+    return n;
+}
+
+void sittings_fatigue(const struct sittings *s, uint64_t seed, struct rhythm_fatigue *ret)
+{
+    struct rhythm_minutes cells[SITTING_CELLS_MAX];
+
+    rhythm_fatigue(cells, sittings_minutes(s, cells), seed, ret);
 }
 
 /* ---- as bytes ---- */

@@ -72,6 +72,9 @@ void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct 
 /* Nothing more came until now_us: true where that ends the open sitting. */
 bool sittings_rest(struct sittings *s, int64_t now_us, struct sitting *ret);
 
+/* The cells that are not empty; returns how many. */
+enum { SITTING_CELLS_MAX = RHYTHM_STRATA * RHYTHM_BUCKETS };
+int32_t sittings_minutes(const struct sittings *s, struct rhythm_minutes ret[SITTING_CELLS_MAX]);
 /* After how long results fall, over the sittings that have ended. */
 void sittings_fatigue(const struct sittings *s, uint64_t seed, struct rhythm_fatigue *ret);
 

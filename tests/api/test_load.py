@@ -41,6 +41,7 @@ class Calculate:
                          [("RESPONSE_LATENCY", "LOW"), ("ERROR_RATE", "LOW"), ("DURATION_STRESS", "MEDIUM")])
         self.assertEqual(r["baseline"]["source"], "request")
         self.assertIs(r["stored"], True)
+        self.assertEqual((r["suggestedIntensity"], r["breakSchedule"], r["interventionId"]), ("HIGH", None, None))
         rows = self.store.query("SELECT count(*) FROM events WHERE id = '%s'" % r["eventId"])
         self.assertEqual(int(rows[0][0]), 1)
         current = self.server.get(CURRENT, query={"userId": "ann"}).json
@@ -62,6 +63,14 @@ class Calculate:
         self.assertAlmostEqual(r["loadScore"], 90.833333, 6)
         self.assertEqual((r["loadLevel"], r["overloadDetected"]), ("CRITICAL", True))
         self.assertGreater(len(r["recommendations"]), 2)
+        self.assertEqual((r["suggestedIntensity"], r["breakSchedule"]["breakEvery"], r["breakSchedule"]["breakMinutes"]),
+                         ("LOW", 0, 10))
+        listed = self.server.get("/api/analytics/interventions", query={"userId": "new"}).json["data"]["interventions"]
+        mine = [i for i in listed if i["id"] == r["interventionId"]]
+        self.assertEqual([(i["interventionType"], i["priority"], i["status"]) for i in mine],
+                         [("COGNITIVE_LOAD_REDUCE", 9, "PENDING")])
+        applied = self.server.post("/api/analytics/interventions/%s/apply" % r["interventionId"], {"userId": "new"})
+        self.assertEqual(applied.status, 200, applied)
 
     def test_learned_baseline(self):
         self.server.events(session("old", "a", at(2, 9), 30, 15, 12) + session("old", "b", at(3, 9), 30, 15, 12))

@@ -222,7 +222,47 @@ class Stress(Reading):
 
 @both_engines
 class Course(Reading):
-    """Overloads that end."""
+    """Overloads that end, attention that ends, days that lead somewhere."""
+
+    def test_attention(self):
+        rng = random.Random(31)
+        story = []
+        for day in range(60, 0, -1):
+            for i in range(60):
+                story += sitting("eli", at(day, 9) + i * MINUTE, 1, rng, right=.9 - .8 * max(0, i - 20) / 40)
+        self.send(story)
+        self.night("eli")
+        fatigue = self.get(PROFILE, "eli")["fatigue"]
+        self.assertTrue(5 < fatigue["onsetMinutes"] < 35, fatigue)
+        self.assertLess(fatigue["lowMinutes"], fatigue["onsetMinutes"])
+        self.assertAlmostEqual(fatigue["breakAfterMinutes"], .9 * fatigue["onsetMinutes"], delta=.11)
+        reply = self.server.post("/api/analytics/patterns/analyze", {"userId": "eli"}, check=False)
+        self.assertEqual(reply.status, 200, reply)
+        found = [p for p in reply.json["data"]["patterns"] if p["patternType"] == "ATTENTION_CYCLE"]
+        self.assertEqual(len(found), 1, reply.json)
+        self.assertTrue(5 < found[0]["patternData"]["recommendedDuration"] < 35, found)
+        asked = self.get(PATTERNS, "eli", patternType="ATTENTION_CYCLE")["patterns"]
+        self.assertEqual([p["id"] for p in asked], [p["id"] for p in found])
+        self.assertIsNone(asked[0]["responseProfile"])
+
+    def test_where_the_days_are_heading(self):
+        rng = random.Random(41)
+        for day in range(13, 0, -1):
+            self.send(sitting("ivo", at(day, 9), 20, rng, right=.3 + .05 * day))
+            self.server.events([event("ivo", "load", at=text(at(day, 10)), data={"loadScore": 90 - 4 * day})])
+        data = self.server.get("/api/analytics/burnout-risk", query={"userId": "ivo"}).json["data"]
+        trends = {t["series"]: t for t in data["trends"]}
+        self.assertEqual(set(trends), {"load", "success", "study"})
+        self.assertEqual((trends["load"]["direction"], trends["load"]["worse"], trends["load"]["n"]), ("up", True, 13))
+        self.assertAlmostEqual(trends["load"]["slopePerDay"], 4, 3)
+        self.assertEqual((trends["success"]["direction"], trends["success"]["worse"]), ("down", True))
+        rest = data["missionOverride"]
+        self.assertEqual(rest is not None, data["riskLevel"] in ("HIGH", "CRITICAL") and not data["insufficientData"])
+        self.server.events([event("few", "activity")])
+        data = self.server.get("/api/analytics/burnout-risk", query={"userId": "few"}).json["data"]
+        self.assertIsNone(data["missionOverride"])
+        self.assertTrue(all(t["slopePerDay"] is None and t["reason"] and t["neededDays"] > 0
+                            for t in data["trends"] if t["series"] != "study"))
 
     def test_recovery_is_timed(self):
         rng = random.Random(21)
