@@ -86,12 +86,14 @@ int32_t orchestra_strain_texts(struct api_call *c, const struct orchestra *o, st
                                                  "nothing new."
                                                : "Load is at %.0f: one more break.",
                                   o->load.score);
-    if (l->by_burnout)
-        texts[n++] =
-            arena_printf(c->arena,
-                         "Burnout risk is %s: no session is longer than %d minutes or "
-                         "%.0f %% of what was asked.",
-                         burnout_level_names[o->burnout.level], l->minutes_max, 100 * l->share);
+    if (l->by_burnout && l->minutes_max < PLAN_MINUTES_MAX)
+        texts[n++] = arena_printf(c->arena,
+                                  "Burnout risk is %s: half of the time, and no more than %d "
+                                  "minutes.",
+                                  burnout_level_names[o->burnout.level], l->minutes_max);
+    else if (l->by_burnout)
+        texts[n++] = arena_printf(c->arena, "Burnout risk is %s: %.0f %% of the time.",
+                                  burnout_level_names[o->burnout.level], 100 * l->share);
     if (l->rest_days > 0)
         texts[n++] = arena_printf(c->arena, "%d day%s of rest would do good.", l->rest_days,
                                   l->rest_days == 1 ? "" : "s");
@@ -119,7 +121,7 @@ struct chance orchestra_chance(struct api_call *c, const struct orchestra *o, in
     }
     struct interval i = stats_pooled_interval(&pool, o->lengths[bucket]);
     r.value = round_to(stats_pooled_rate(&pool, o->lengths[bucket]), 4);
-    r.interval = interval_new(c->arena, i);
+    r.interval = interval_new(c->arena, (struct interval){round_to(i.low, 4), round_to(i.high, 4)});
     return r;
 }
 

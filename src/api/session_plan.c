@@ -39,12 +39,12 @@ struct item {
     struct str id, title;
     int64_t start, minutes, cards;
     double difficulty;
-    struct list card_ids, reasons;
+    struct list objectives, card_ids, reasons;
 };
 static const struct field item_fields[] = {
     FIELD(F_ENUM, struct item, kind, "type", .names = kind_names, .doc = "what to do"),
     FIELD(F_STR, struct item, id, "id", .flags = FIELD_NULLABLE,
-          .doc = "objective; null: a break, or cards of none"),
+          .doc = "objective, the first of several; null: a break, or cards of none"),
     FIELD(F_STR, struct item, id, "contentId", .flags = FIELD_NULLABLE,
           .doc = "the same under another name"),
     FIELD(F_STR, struct item, title, "title", .flags = FIELD_NULLABLE,
@@ -58,6 +58,8 @@ static const struct field item_fields[] = {
     FIELD(F_F64, struct item, difficulty, "difficulty", .flags = FIELD_NULLABLE, .min = 1,
           .max = 10, .doc = "of its cards, or of the objective to this learner; null: a break"),
     FIELD(F_I64, struct item, cards, "cardCount", .doc = "cards to review"),
+    FIELD(F_LIST, struct item, objectives, "objectiveIds", .item = F_STR,
+          .size = sizeof(struct str), .doc = "all that it touches: reviews of several are mixed"),
     FIELD(F_LIST, struct item, card_ids, "cards", .item = F_STR, .size = sizeof(struct str),
           .doc = "these, the most forgotten first"),
     FIELD(F_LIST, struct item, reasons, "reasons", .item = F_STR, .size = sizeof(struct str),
@@ -550,15 +552,61 @@ static enum err item_reasons(struct api_call *c, const struct plan_objective *o,
     return ERR_OK;
 }
 
-/* next: how many of each objective's cards are given out. */
-static enum err show_item(struct api_call *c, const struct stock *s, const struct plan_item *from,
-                          int32_t *next, struct item *r)
+/* All cards of the plan, in the order in which they are reviewed. */
+static struct str *cards_in_order(struct api_call *c, const struct stock *s,
+                                  const struct plan_content *content)
+{
+    struct str *ids = arena_new(c->arena, struct str, (size_t)s->due_count + 1);
+    int32_t n = 0;
+
+    for (int32_t i = 0; ids && i < content->part_count; i++) {
+        const struct plan_part *part = &content->parts[i];
+        int32_t low = 0, high = s->due_count; /* its first card */
+        while (low < high) {
+            int32_t mid = low + (high - low) / 2;
+            if (s->due[mid].objective < part->objective)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        for (int32_t k = 0; k < part->cards; k++)
+            ids[n++] = s->due[low + k].item;
+    }
+    return ids;
+}
+
+/* The objectives whose cards an item reviews. */
+static enum err item_objectives(struct api_call *c, const struct stock *s,
+                                const struct plan_content *content, const struct plan_item *from,
+                                struct item *r)
+{
+    struct str *ids = arena_new(c->arena, struct str, (size_t)content->part_count + 1);
+    int32_t n = 0, at = 0;
+
+    if (!ids)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < content->part_count; at += content->parts[i++].cards) {
+        const struct plan_objective *o = &s->objectives[content->parts[i].objective];
+        if (at < from->first_card + from->cards &&
+            at + content->parts[i].cards > from->first_card && !o->cards_only)
+            ids[n++] = o->of.id;
+    }
+    if (from->cards == 0 && r->id.p)
+        ids[n++] = r->id;
+    r->objectives = (struct list){ids, n};
+    return ERR_OK;
+}
+
+static enum err show_item(struct api_call *c, const struct stock *s,
+                          const struct plan_content *content, const struct plan_item *from,
+                          struct str *cards, struct item *r)
 {
     *r = (struct item){.kind = (int32_t)from->kind,
                        .phase = (int32_t)from->phase,
                        .start = from->start,
                        .minutes = from->minutes,
                        .cards = from->cards,
+                       .card_ids = {cards + from->first_card, from->cards},
                        .difficulty = isnan(from->difficulty) ? NAN : round_to(from->difficulty, 1)};
     if (from->objective < 0)
         return ERR_OK;
@@ -567,34 +615,20 @@ static enum err show_item(struct api_call *c, const struct stock *s, const struc
         r->id = o->of.id;
         r->title = s->m.texts[from->objective];
     }
-    struct str *ids = arena_new(c->arena, struct str, (size_t)from->cards + 1);
-    if (!ids)
-        return ERR_NOMEM;
-    struct due_card key = {.objective = from->objective, .recall = -1};
-    int32_t low = 0, high = s->due_count;
-    while (low < high) {
-        int32_t mid = low + (high - low) / 2;
-        if (by_objective(&s->due[mid], &key) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    for (int32_t i = 0; i < from->cards; i++)
-        ids[i] = s->due[low + next[from->objective]++].item;
-    r->card_ids = (struct list){ids, from->cards};
-    return item_reasons(c, o, from->reasons, r);
+    enum err e = item_objectives(c, s, content, from, r);
+    return e == ERR_OK ? item_reasons(c, o, from->reasons, r) : e;
 }
 
 static enum err show_content(struct api_call *c, const struct stock *s,
                              const struct plan_content *content, struct plan *p)
 {
     struct item *items = arena_new(c->arena, struct item, (size_t)content->count + 1);
-    int32_t *next = arena_new(c->arena, int32_t, (size_t)s->count + 1);
+    struct str *cards = cards_in_order(c, s, content);
     int32_t aims[PLAN_PHASES];
-    enum err e = items && next ? ERR_OK : ERR_NOMEM;
+    enum err e = items && cards ? ERR_OK : ERR_NOMEM;
 
     for (int32_t i = 0; e == ERR_OK && i < content->count; i++)
-        e = show_item(c, s, &content->items[i], next, &items[i]);
+        e = show_item(c, s, content, &content->items[i], cards, &items[i]);
     plan_phases_of((int32_t)p->minutes, aims);
     struct sequence *q = &p->content;
     *q = (struct sequence){.items = {items, content->count},

@@ -131,10 +131,11 @@ void plan_phases_of(int32_t minutes, int32_t ret[PLAN_PHASES])
 /* ---- content ---- */
 
 enum {
-    REVIEWS_MAX = 24, /* objectives with reviews in one plan */
-    RANKS_TRIED = 256,
     PRACTICE_MINUTES = 15,
-    STUDY_MAX = REVIEWS_MAX + MISSION_PICKS_MAX + PLAN_MINUTES_MAX / PRACTICE_MINUTES + 2,
+    REVIEW_MINUTES = 5, /* at least, in one go, if there are so many */
+    STUDY_MAX = PLAN_MINUTES_MAX / REVIEW_MINUTES + MISSION_PICKS_MAX +
+                PLAN_MINUTES_MAX / PRACTICE_MINUTES + 4,
+    RANKS_TRIED = 256,
     EXAM_DAYS = 14,
 };
 #define EASY_DIFFICULTY 5.0
@@ -145,13 +146,19 @@ struct study {
     struct plan_item items[STUDY_MAX];
     int32_t count, minutes;
 };
+/* Due cards of one objective each. */
+struct reviews {
+    struct plan_part parts[PLAN_PARTS_MAX];
+    int32_t count, cards;
+};
 enum { PICKED = 1, EARLY = 2, LATE = 4 }; /* where an objective stands in the plan */
 
 struct filling {
     const struct plan_input *in;
     uint8_t *stands; /* bits, by objective */
     struct mission_plan learn;
-    struct study early, late;
+    struct reviews early, late;
+    double easy;    /* up to this difficulty cards come early */
     int32_t budget; /* minutes without breaks */
 };
 
@@ -285,7 +292,7 @@ static uint8_t review_place(const struct filling *f, int32_t o, bool room_early)
         return 0;
     if (must_late || must_early)
         return must_late ? LATE : EARLY;
-    return f->in->objectives[o].due_difficulty < EASY_DIFFICULTY && room_early ? EARLY : LATE;
+    return f->in->objectives[o].due_difficulty <= f->easy && room_early ? EARLY : LATE;
 }
 
 struct rank {
@@ -305,65 +312,115 @@ static int by_rank(const void *pa, const void *pb)
     return str_cmp(a->id, b->id);
 }
 
-static enum err choose_reviews(struct filling *f, int32_t minutes)
+/* The easier half, or all that is easy at all. */
+static double easy_up_to(const struct plan_input *in, const struct rank *ranks, int32_t n)
 {
-    const struct plan_input *in = f->in;
-    struct rank *ranks = calloc((size_t)in->count + 1, sizeof *ranks);
-    int32_t n = 0, left = minutes;
+    double *d = calloc((size_t)n + 1, sizeof *d);
 
-    if (!ranks)
-        return ERR_NOMEM;
+    for (int32_t i = 0; d && i < n; i++)
+        d[i] = in->objectives[ranks[i].objective].due_difficulty;
+    if (d)
+        stats_sort(d, n);
+    double middle = d && n > 0 ? stats_quantile(d, n, 0.5) : EASY_DIFFICULTY;
+    free(d);
+    return fmax(EASY_DIFFICULTY, middle);
+}
+
+static int32_t ranks_make(const struct plan_input *in, struct rank *ranks)
+{
+    int32_t n = 0;
+
     for (int32_t i = 0; i < in->count; i++) {
         const struct plan_objective *o = &in->objectives[i];
         if (o->of.due > 0)
             ranks[n++] = (struct rank){i, urgency_of(o), o->of.forgotten / o->of.due, o->of.id};
     }
     qsort(ranks, (size_t)n, sizeof *ranks, by_rank);
+    return n;
+}
+
+static enum err choose_reviews(struct filling *f, int32_t minutes)
+{
+    const struct plan_input *in = f->in;
+    struct rank *ranks = calloc((size_t)in->count + 1, sizeof *ranks);
+    int32_t fit = (int32_t)fmin(1e6, floor(minutes / in->card_minutes + 1e-9)), left = fit;
+
+    if (!ranks)
+        return ERR_NOMEM;
+    int32_t n = ranks_make(in, ranks);
+    f->easy = easy_up_to(in, ranks, n);
     for (int32_t i = 0;
-         i < n && i < RANKS_TRIED && left > 0 && f->early.count + f->late.count < REVIEWS_MAX;
+         i < n && i < RANKS_TRIED && left > 0 && f->early.count + f->late.count < PLAN_PARTS_MAX;
          i++) {
-        const struct plan_objective *o = &in->objectives[ranks[i].objective];
-        double fit = floor(left / in->card_minutes + 1e-9);
-        int32_t cards = fit < o->of.due ? (int32_t)fit : o->of.due;
-        uint8_t place = review_place(f, ranks[i].objective, 2 * f->early.minutes < minutes);
-        if (cards <= 0 || place == 0)
+        int32_t o = ranks[i].objective, due = in->objectives[o].of.due;
+        uint8_t place = review_place(f, o, 2 * f->early.cards < fit);
+        struct reviews *to = place == EARLY ? &f->early : &f->late;
+        if (place == 0)
             continue;
-        int32_t m = (int32_t)lround(cards * in->card_minutes);
-        m = m < 1 ? 1 : m > left ? left : m;
-        f->stands[ranks[i].objective] |= place;
-        study_add(place == EARLY ? &f->early : &f->late,
-                  (struct plan_item){.kind = PLAN_REVIEW,
-                                     .phase = place == EARLY ? PLAN_WARM_UP : PLAN_WIND_DOWN,
-                                     .objective = ranks[i].objective,
-                                     .minutes = m,
-                                     .cards = cards,
-                                     .difficulty = o->due_difficulty,
-                                     .reasons = reasons_of(o)});
-        left -= m;
+        f->stands[o] |= place;
+        to->parts[to->count] = (struct plan_part){o, due < left ? due : left};
+        to->cards += to->parts[to->count].cards;
+        left -= to->parts[to->count++].cards;
     }
     free(ranks);
     return ERR_OK;
 }
 
 /* The easy ones first, as far as prerequisites allow. */
-static void reviews_in_order(const struct filling *f, struct study *s)
+static void reviews_in_order(const struct filling *f, struct reviews *r)
 {
-    for (int32_t i = 0; i < s->count; i++) {
+    const struct plan_objective *o = f->in->objectives;
+
+    for (int32_t i = 0; i < r->count; i++) {
         int32_t best = -1;
-        for (int32_t j = i; j < s->count; j++) {
+        for (int32_t j = i; j < r->count; j++) {
             bool free = true;
             for (int32_t k = 0; k < f->in->needs_count && free; k++)
-                for (int32_t m = i; m < s->count && free; m++)
-                    free = m == j || f->in->needs[k].objective != s->items[j].objective ||
-                           f->in->needs[k].prerequisite != s->items[m].objective;
-            if (free && (best < 0 || s->items[j].difficulty < s->items[best].difficulty))
+                for (int32_t m = i; m < r->count && free; m++)
+                    free = m == j || f->in->needs[k].objective != r->parts[j].objective ||
+                           f->in->needs[k].prerequisite != r->parts[m].objective;
+            if (free && (best < 0 || o[r->parts[j].objective].due_difficulty <
+                                         o[r->parts[best].objective].due_difficulty))
                 best = j;
         }
         if (best < 0)
             continue;
-        struct plan_item item = s->items[best];
-        memmove(&s->items[i + 1], &s->items[i], (size_t)(best - i) * sizeof item);
-        s->items[i] = item;
+        struct plan_part part = r->parts[best];
+        memmove(&r->parts[i + 1], &r->parts[i], (size_t)(best - i) * sizeof part);
+        r->parts[i] = part;
+    }
+}
+
+/* Reviews as items of some minutes each; their parts go to the end of the content's. */
+static void reviews_study(const struct filling *f, const struct reviews *r, enum plan_phase phase,
+                          int32_t minutes, struct study *to, struct plan_content *c)
+{
+    struct plan_item item = {.kind = PLAN_REVIEW, .phase = phase, .first_card = 0};
+    double sum = 0;              /* difficulty of the item's cards */
+    int32_t done = 0, given = 0; /* cards and minutes in all items so far */
+
+    for (int32_t i = 0; i < c->part_count; i++)
+        item.first_card += c->parts[i].cards;
+    for (int32_t i = 0; i < r->count && minutes > 0; i++) {
+        const struct plan_objective *o = &f->in->objectives[r->parts[i].objective];
+        c->parts[c->part_count++] = r->parts[i];
+        if (item.cards == 0)
+            item.objective = r->parts[i].objective;
+        item.cards += r->parts[i].cards;
+        sum += r->parts[i].cards * o->due_difficulty;
+        item.reasons |= reasons_of(o);
+        done += r->parts[i].cards;
+        double until = (double)minutes * done / r->cards;
+        bool last = i + 1 == r->count;
+        if (!last && (lround(until) - given < REVIEW_MINUTES || minutes - until < REVIEW_MINUTES))
+            continue; /* too short, or too little would be left */
+        item.minutes = (int32_t)lround(until) - given;
+        item.difficulty = sum / item.cards;
+        study_add(to, item);
+        given += item.minutes;
+        item = (struct plan_item){
+            .kind = PLAN_REVIEW, .phase = phase, .first_card = item.first_card + item.cards};
+        sum = 0;
     }
 }
 
@@ -406,6 +463,7 @@ static struct plan_item cut(struct plan_item *item, int32_t minutes)
 
     head.minutes = minutes;
     head.cards = (int32_t)((int64_t)item->cards * minutes / item->minutes);
+    item->first_card += head.cards;
     item->cards -= head.cards;
     item->minutes -= minutes;
     return head;
@@ -455,26 +513,45 @@ static enum err choose(struct filling *f)
     return choose_reviews(f, f->budget - f->learn.minutes);
 }
 
-static void join(struct filling *f, struct study *all)
+/* Whole minutes for the reviews at both ends, within what is left by the learning. */
+static void share_minutes(const struct filling *f, int32_t *ret_early, int32_t *ret_late)
 {
-    struct study none = {.count = 0};
+    int32_t left = f->budget - f->learn.minutes;
+    int32_t early = (int32_t)lround(f->early.cards * f->in->card_minutes);
+    int32_t late = (int32_t)lround(f->late.cards * f->in->card_minutes);
+
+    early = f->early.count > 0 && early < 1 ? 1 : early;
+    late = f->late.count > 0 && late < 1 ? 1 : late;
+    early = early > left ? left : early;
+    late = late > left - early ? left - early : late;
+    *ret_early = early;
+    *ret_late = late;
+}
+
+static void join(struct filling *f, struct study *all, struct plan_content *c)
+{
+    struct study some = {.count = 0}, late = {.count = 0};
+    int32_t early_minutes, late_minutes;
 
     reviews_in_order(f, &f->early);
     reviews_in_order(f, &f->late);
-    *all = f->early;
+    share_minutes(f, &early_minutes, &late_minutes);
+    reviews_study(f, &f->early, PLAN_WARM_UP, early_minutes, all, c);
+    int32_t reviewed = all->count;
     for (int32_t i = 0; i < f->learn.count; i++)
         study_add(all, learn_item(f, &f->learn.picks[i]));
-    int32_t left = f->budget - all->minutes - f->late.minutes;
+    reviews_study(f, &f->late, PLAN_WIND_DOWN, late_minutes, &late, c);
+    int32_t left = f->budget - all->minutes - late.minutes;
     if (left > 0 && all->count > 0) {
-        for (int32_t i = f->learn.count > 0 ? f->early.count : 0; i < all->count; i++)
-            study_add(&none, all->items[i]);
-        practise(all, &none, PLAN_PEAK, left);
-    } else if (left > 0 && f->late.count > 0) {
-        none = f->late;
-        practise(&f->late, &none, PLAN_WIND_DOWN, left);
+        for (int32_t i = f->learn.count > 0 ? reviewed : 0; i < all->count; i++)
+            study_add(&some, all->items[i]);
+        practise(all, &some, PLAN_PEAK, left);
+    } else if (left > 0 && late.count > 0) {
+        some = late;
+        practise(&late, &some, PLAN_WIND_DOWN, left);
     }
-    for (int32_t i = 0; i < f->late.count; i++)
-        study_add(all, f->late.items[i]);
+    for (int32_t i = 0; i < late.count; i++)
+        study_add(all, late.items[i]);
 }
 
 enum err plan_fill(const struct plan_input *in, struct plan_content *ret)
@@ -492,7 +569,7 @@ enum err plan_fill(const struct plan_input *in, struct plan_content *ret)
     enum err e = f.stands && all ? choose(&f) : ERR_NOMEM;
     if (e == ERR_OK) {
         *ret = (struct plan_content){.count = 0};
-        join(&f, all);
+        join(&f, all, ret);
         weave(ret, all, in->breaks);
         ret->short_of_material = ret->minutes < in->minutes;
     }

@@ -28,6 +28,7 @@ enum {
     PLAN_STRETCH = 25, /* minutes from break to break where nothing is known */
     PLAN_BREAKS_MAX = 24,
     PLAN_ITEMS_MAX = 256,
+    PLAN_PARTS_MAX = 64,
 };
 
 /* ---- strain ---- */
@@ -87,16 +88,24 @@ struct plan_objective {
 struct plan_item {
     enum plan_kind kind;
     enum plan_phase phase;
-    int32_t objective;      /* number of it; -1: a break */
-    int32_t start, minutes; /* start: from the session's start */
-    int32_t cards;          /* to review */
-    double difficulty;      /* 1..10; NaN for a break */
-    uint32_t reasons;       /* of mission.h */
+    int32_t objective;         /* number of it, or of the first that is reviewed; -1: a break */
+    int32_t start, minutes;    /* start: from the session's start */
+    int32_t first_card, cards; /* to review; see below */
+    double difficulty;         /* 1..10; NaN for a break */
+    uint32_t reasons;          /* of mission.h */
+};
+
+/* Cards of one objective. All parts one after the other are the order in which cards are reviewed:
+ * an item's cards are a stretch of it, from first_card on. */
+struct plan_part {
+    int32_t objective, cards;
 };
 
 struct plan_content {
     struct plan_item items[PLAN_ITEMS_MAX];
     int32_t count, minutes; /* breaks included */
+    struct plan_part parts[PLAN_PARTS_MAX];
+    int32_t part_count;
     int32_t phases[PLAN_PHASES];
     bool short_of_material; /* there is nothing to do at all, or for some of the time */
 };

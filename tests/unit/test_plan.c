@@ -162,15 +162,32 @@ static void world_make(struct world *w, struct rng *rng)
     }
 }
 
+/* The objective of the n-th card that is reviewed. */
+static int32_t objective_of_card(const struct plan_content *c, int32_t n)
+{
+    int32_t part = 0;
+
+    for (; part < c->part_count && n >= c->parts[part].cards; part++)
+        n -= c->parts[part].cards;
+    assert_true(part < c->part_count);
+    return c->parts[part].objective;
+}
+
 static void check_order(const struct world *w, const struct plan_content *c)
 {
-    int32_t first[MANY];
+    int32_t first[MANY], at = 0;
 
     for (int i = 0; i < MANY; i++)
         first[i] = INT32_MAX;
-    for (int32_t i = c->count - 1; i >= 0; i--)
-        if (c->items[i].objective >= 0)
-            first[c->items[i].objective] = i;
+    for (int32_t i = 0; i < c->count; i++) {
+        const struct plan_item *it = &c->items[i];
+        for (int32_t k = 0; k < it->cards; k++) {
+            int32_t o = objective_of_card(c, it->first_card + k);
+            first[o] = first[o] < at ? first[o] : at++;
+        }
+        if (it->objective >= 0 && it->cards == 0 && first[it->objective] == INT32_MAX)
+            first[it->objective] = at++;
+    }
     for (int k = 0; k < NEEDS; k++) {
         int32_t o = first[w->needs[k].objective], p = first[w->needs[k].prerequisite];
         if (o != INT32_MAX && p != INT32_MAX && o < p)
@@ -198,7 +215,7 @@ static void check_weak_wait(const struct world *w, const struct plan_content *c)
 
 static void check_content(const struct plan_input *in, const struct plan_content *c)
 {
-    int32_t cards[MANY] = {0}, at = 0, breaks = 0;
+    int32_t cards[MANY] = {0}, at = 0, breaks = 0, card = 0;
 
     for (int32_t i = 0; i < c->count; i++) {
         const struct plan_item *it = &c->items[i];
@@ -210,7 +227,10 @@ static void check_content(const struct plan_input *in, const struct plan_content
             breaks++;
         } else {
             assert_in_range(it->objective, 0, MANY - 1);
-            cards[it->objective] += it->cards;
+            if (it->cards > 0)
+                assert_int_equal(it->first_card, card);
+            for (int32_t k = 0; k < it->cards; k++)
+                cards[objective_of_card(c, card++)]++;
         }
         if (in->easy)
             assert_int_not_equal(it->kind, PLAN_LEARN);
