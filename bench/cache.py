@@ -26,18 +26,14 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from run import DOPPEL, Server, figures, middle, program, request, run, say, write_requests  # noqa: E402
+from run import DOPPEL, Server, figures, middle, program, reads, request, run, say, write_requests  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SEARCH = os.environ["PATH"] + ":/usr/sbin"
 MIB = 1 << 20
 BODY_PATH = "/api/analytics/burnout-risk?userId=z0"
-ENDPOINTS = [
-    "/api/analytics/study-time", "/api/analytics/burnout-risk", "/api/analytics/cognitive-load/current",
-    "/api/learning/sessions", "/api/analytics/study-time-heatmap", "/api/analytics/learning-profile",
-    "/api/analytics/time-per-topic", "/api/user/profile", "/api/analytics/cognitive-load/history",
-    "/api/analytics/sessions", "/api/user/preferences",
-]
+STUDY_TIME = "/api/analytics/study-time"
+HEATMAP = "/api/analytics/study-time-heatmap"
 
 
 def free_port():
@@ -237,8 +233,8 @@ def crowd(options, folder):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with Server(folder, "sqlite:" + os.path.join(folder, "crowd.db"), "--no-night") as server:
         seed(server, 1000)
-        for what, targets in (("one cold answer", [ENDPOINTS[4] + "?userId=z0&weeks=31"] * options.parallel),
-                              ("1,000 cold answers", [f"{ENDPOINTS[4]}?userId=z{i % 1000}&weeks=30" for i in range(options.parallel)])):
+        for what, targets in (("one cold answer", [HEATMAP + "?userId=z0&weeks=31"] * options.parallel),
+                              ("1,000 cold answers", [f"{HEATMAP}?userId=z{i % 1000}&weeks=30" for i in range(options.parallel)])):
             before = stats(server)["memory"]
             begin = time.monotonic()
             statuses = all_at_once(server, targets)
@@ -257,12 +253,12 @@ def check(server, learner, stop, wrong, count):
         return got.status, json.loads(got.read())
 
     try:
-        expected = ask("GET", ENDPOINTS[0] + "?userId=" + learner)[1]["data"]["totalStudyTime"]
+        expected = ask("GET", STUDY_TIME + "?userId=" + learner)[1]["data"]["totalStudyTime"]
         while not stop.is_set():
             status, _ = ask("POST", "/api/events", json.dumps([study(learner)]))
             expected += 1
             for _ in range(2):
-                got, reply = ask("GET", ENDPOINTS[0] + "?userId=" + learner)
+                got, reply = ask("GET", STUDY_TIME + "?userId=" + learner)
                 if status >= 300 or got != 200 or reply["data"]["totalStudyTime"] != expected:
                     wrong.append((learner, expected, status, got, reply))
             count[learner] = count.get(learner, 0) + 1
@@ -271,26 +267,40 @@ def check(server, learner, stop, wrong, count):
         wrong.append((learner, repr(e)))
 
 
+def cumulated(weights):
+    return list(itertools.accumulate(weights))
+
+
+def most_hits(asked, weights, writes=0.02):
+    """What an unbounded cache that is never cold would reach: a write makes a learner's answers void, but for those that
+    events leave alone; of an endpoint with the share q of the reads, writes / (writes + (1 - writes) q) miss."""
+    total = sum(weights)
+    return sum(w / total * (1 if settled else 1 - writes / (writes + (1 - writes) * w / total))
+               for (_, settled), w in zip(asked, weights))
+
+
 def mixed(options, folder):
     dice = random.Random(1)
     learners, checked = 10_000, range(20, 24)
     ranks = range(learners)
-    popular = list(itertools.accumulate(1 / (r + 1) for r in ranks))
-    for what, weights in (("endpoints by Zipf", list(itertools.accumulate(1 / (i + 1) for i in range(len(ENDPOINTS))))),
-                          ("endpoints alike", list(range(1, len(ENDPOINTS) + 1)))):
-        with Server(folder, "sqlite:" + os.path.join(folder, f"mixed-{weights[1]}.db"), "--no-night", "--cache-bytes-max", options.cache) as server:
+    popular = cumulated(1 / (r + 1) for r in ranks)
+    asked = [(path, "but for events" in kept["endsWith"]) for _, path, kept in reads() if kept.get("freshSeconds")]
+    dice.shuffle(asked)
+    for what, weights in (("endpoints by Zipf", [1 / (i + 1) for i in range(len(asked))]),
+                          ("endpoints alike", [1] * len(asked))):
+        with Server(folder, "sqlite:" + os.path.join(folder, f"mixed-{what[-4:]}.db"), "--no-night", "--cache-bytes-max", options.cache) as server:
             seed(server, learners)
             idle, files = server.rss_mib(), []
             for part in range(2):
                 files.append(os.path.join(folder, f"mixed{part}"))
                 out = []
                 people = dice.choices(ranks, cum_weights=popular, k=options.requests)
-                paths = dice.choices(ENDPOINTS, cum_weights=weights, k=options.requests)
-                for who, path in zip(people, paths):
+                paths = dice.choices(asked, cum_weights=cumulated(weights), k=options.requests)
+                for who, (path, _) in zip(people, paths):
                     if dice.random() < 0.02 and who not in checked:
                         out.append(request("POST", "/api/events", json.dumps([study(f"z{who}")]).encode()))
                     else:
-                        out.append(request("GET", f"{path}?userId=z{who}"))
+                        out.append(request("GET", f"{path}?userId=z{who}", headers=[("Accept-Encoding", "gzip")]))
                 write_requests(files[-1], out)
             stop, wrong, count = threading.Event(), [], {}
             checkers = [threading.Thread(target=check, args=(server, f"z{i}", stop, wrong, count), daemon=True) for i in checked]
@@ -304,7 +314,8 @@ def mixed(options, folder):
             for t in checkers:
                 t.join()
             hits, misses = (sum(after[k] - before[k] for k in names) for names in (("hits", "staleHits"), ("misses",)))
-            say(f"mixed {what}", requests=options.requests, rate=round(got["rate"]), p99_ms=got["p99_ms"], hits=hits / (hits + misses),
+            say(f"mixed {what}", endpoints=len(asked), settled=sum(s for _, s in asked), requests=options.requests, rate=round(got["rate"]),
+                p99_ms=got["p99_ms"], hits=hits / (hits + misses), at_most=most_hits(asked, weights),
                 bytes_mib=after["bytes"] / MIB, entries=after["entries"], evicted=after["dropped"]["evicted"], outdated=after["dropped"]["outdated"] - before["dropped"]["outdated"],
                 grown_mib=server.rss_mib() - idle, checks=sum(count.values()), stale=len(wrong), failed=int(got["4xx"] + got["5xx"] + got["lost"]))
 

@@ -10,7 +10,9 @@ the same machine in the same run; ratios travel, absolute figures do not. Needs 
 server is not pinned, the load is. Nothing is left behind.
 """
 import argparse
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -159,19 +161,28 @@ def ingest(options, folder):
                 p50_ms=got["p50_ms"], p99_ms=got["p99_ms"], failed=int(got["4xx"] + got["5xx"] + got["lost"]))
 
 
-ANSWERS = [
-    ("sessions", "/api/analytics/sessions?userId={}"),
-    ("study-time", "/api/analytics/study-time?userId={}"),
-    ("study-time-heatmap", "/api/analytics/study-time-heatmap?userId={}"),
-    ("time-per-topic", "/api/analytics/time-per-topic?userId={}"),
-    ("load-current", "/api/analytics/cognitive-load/current?userId={}"),
-    ("load-history", "/api/analytics/cognitive-load/history?userId={}"),
-    ("burnout-risk", "/api/analytics/burnout-risk?userId={}"),
-    ("learning-profile", "/api/analytics/learning-profile?userId={}"),
-    ("learning-sessions", "/api/learning/sessions?userId={}&limit=50"),
-    ("profile", "/api/user/profile?userId={}"),
-    ("privacy", "/api/user/privacy?userId={}"),
-    ("preferences", "/api/user/preferences?userId={}"),
+def reads():
+    """All reads of a learner that need nothing but the learner, of two names for one answer the first: the operation's
+    name, its path, and how it is kept."""
+    document = json.loads(subprocess.run([DOPPEL, "openapi"], stdout=subprocess.PIPE, check=True).stdout)
+    found = []
+    for path, item in document["paths"].items():
+        read = item.get("get", {})
+        parameters = read.get("parameters", [])
+        needed = [p for p in parameters if p["in"] == "path" or (p.get("required") and p["name"] != "userId")]
+        if path.startswith("/api/") and not needed and any(p["name"] == "userId" for p in parameters) \
+                and path not in NOT_ANSWERS:
+            found.append((read["operationId"], path, read.get("x-kept", {})))
+    return found
+
+
+# Parameters that exclude each other, and a file of everything.
+NOT_ANSWERS = {"/api/learning/sessions/compare", "/api/analytics/export"}
+TOMORROW = time.strftime("%Y-%m-%dT18:00:00Z", time.gmtime(time.time() + 86400))
+# What is worked out on demand and kept.
+MADE = [
+    ("post_session_plan", "/api/orchestration/session-plan", {"duration": 60, "startTime": TOMORROW}),
+    ("post_predictions_generate", "/api/analytics/predictions/generate", {}),
 ]
 
 
@@ -187,10 +198,27 @@ def imported(folder, engine, postgres, name, size):
     say(f"import {engine}", events=size, seconds=time.monotonic() - begin)
     os.remove(path)
     requests = {}
-    for answer, target in ANSWERS:
+    for answer, path, _ in reads():
         requests[answer] = os.path.join(folder, f"{name}-{answer}")
-        write_requests(requests[answer], [request("GET", target.format(x)) for x in learners])
+        write_requests(requests[answer], [request("GET", f"{path}?userId={x}") for x in learners])
+    for answer, path, body in MADE:
+        requests[answer] = os.path.join(folder, f"{name}-{answer}")
+        write_requests(requests[answer], [request("POST", path, json.dumps({**body, "userId": x}).encode()) for x in learners])
+    night(folder, engine, database, len(learners))
     return database, requests
+
+
+def night(folder, engine, database, learners):
+    """All learners' nightly analysis, so that there is something to answer."""
+    with Server(folder, database, "--cache-bytes-max", "0") as server:
+        begin, done = time.monotonic(), 0
+        while done < learners:
+            time.sleep(0.2)
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as page:
+                text = page.read().decode()
+            done = int(float(re.search(r"^doppel_night_learners_total (\S+)", text, re.M)[1]))
+        took = time.monotonic() - begin
+        say(f"night {engine}", learners=learners, seconds=took, ms_each=took / learners * 1e3)
 
 
 def middle(values):
@@ -208,7 +236,7 @@ def answers(options, folder):
         # what an answer costs to make: nothing is kept, and no night's work goes on beside
         made = ["--cache-bytes-max", "0", "--no-night", *options.server]
         with Server(folder, small, *made) as one, Server(folder, large, *made) as two:
-            for name, _ in ANSWERS:
+            for name, _, _ in reads() + MADE:
                 pair = ((one, small_requests[name]), (two, large_requests[name]))
                 for server, requests in pair:
                     server.load(requests, "-c", "64", "-n", "3000")
