@@ -605,5 +605,12 @@ const struct endpoint endpoints_analytics[] = {
      .summary = "How good the server's own forecasts for the learner were",
      .reply = performance_fields, .cache = {.fresh_s = 300, .stale_s = 1800},
      .handler = get_model_performance},
+    {.method = HTTP_GET, .tag = "analytics", .scopes = SCOPE_ADMIN, .envelope = ENVELOPE_DATA,
+     .run = RUN_SMALL, .round_trips = 1, .path = "/api/analytics/model-performance/all",
+     .id = "get_overall_performance",
+     .summary = "How good the server's own forecasts were, over all learners, as of their last night",
+     .reply = overall_performance_fields,
+     .cache = {.why_none = "a few rows that the nights keep, for an administrator"},
+     .handler = get_overall_performance},
     {.path = NULL},
 };

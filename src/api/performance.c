@@ -181,6 +181,19 @@ const struct field performance_fields[] = {
     FIELD_END,
 };
 
+struct overall {
+    struct figures recall, answers, struggle;
+};
+const struct field overall_performance_fields[] = {
+    FIELD(F_OBJECT, struct overall, recall, "recall", .sub = figures_fields,
+          .size = sizeof(struct figures), .doc = "forecasts of recall"),
+    FIELD(F_OBJECT, struct overall, answers, "answers", .sub = figures_fields,
+          .size = sizeof(struct figures), .doc = "forecasts of every answer"),
+    FIELD(F_OBJECT, struct overall, struggle, "predictions", .sub = figures_fields,
+          .size = sizeof(struct figures), .doc = "forecasts of struggle with an objective"),
+    FIELD_END,
+};
+
 static void no_figures(struct api_call *c, struct figures *p, const struct learner *l,
                        struct str why)
 {
@@ -302,22 +315,22 @@ static struct str health_of(double accuracy)
                              : STR("Needs Improvement");
 }
 
-static void name_figures(struct performance *p)
+static void name_figures(struct figures *recall, struct figures *answers, struct figures *struggle)
 {
-    p->recall.task = STR("recall of a card, reviewed a day or more after its last review");
-    p->recall.model = STR("FSRS-6");
-    p->recall.version = STR("fsrs-6-default");
-    p->recall.method = STR("each forecast from the card's reviews before, in order of time");
-    p->answers.task = STR("a right answer, or a review that is not AGAIN");
-    p->answers.model = STR("online knowledge tracing");
-    p->answers.version = STR("struggle-1");
-    p->answers.method = STR("each forecast before its outcome was learnt from, in order of time; "
-                            "answers that came late are left out");
-    p->struggle.task = STR("struggle with an objective in the days after the forecast");
-    p->struggle.model = STR("online logistic regression");
-    p->struggle.version = STR("outlook-1");
-    p->struggle.method = STR("every forecast, likely or not, of whose objective three or more were "
-                             "asked in its time, unless an intervention was applied");
+    recall->task = STR("recall of a card, reviewed a day or more after its last review");
+    recall->model = STR("FSRS-6");
+    recall->version = STR("fsrs-6-default");
+    recall->method = STR("each forecast from the card's reviews before, in order of time");
+    answers->task = STR("a right answer, or a review that is not AGAIN");
+    answers->model = STR("online knowledge tracing");
+    answers->version = STR("struggle-1");
+    answers->method = STR("each forecast before its outcome was learnt from, in order of time; "
+                          "answers that came late are left out");
+    struggle->task = STR("struggle with an objective in the days after the forecast");
+    struggle->model = STR("online logistic regression");
+    struggle->version = STR("outlook-1");
+    struggle->method = STR("every forecast, likely or not, of whose objective three or more were "
+                           "asked in its time, unless an intervention was applied");
 }
 
 enum err get_model_performance(struct api_call *c)
@@ -335,7 +348,7 @@ enum err get_model_performance(struct api_call *c)
     c->reply = p;
     p->user_id = c->learner;
     p->updated_at = l.last_at;
-    name_figures(p);
+    name_figures(&p->recall, &p->answers, &p->struggle);
     e = figures_of(c, &q[1].rows, AUDIT_RECALL, &l,
                    STR("Too few cards were reviewed again a day or more after their last review."),
                    &p->recall);
@@ -352,4 +365,22 @@ enum err get_model_performance(struct api_call *c)
     if (e == ERR_OK)
         e = weeks_of(c, &q[2].rows, p);
     return e == ERR_OK ? importance_of(c, &q[3].rows, p) : e;
+}
+
+enum err get_overall_performance(struct api_call *c)
+{
+    const struct learner nobody = {.analysis = true};
+    struct query q = {.stmt = STMT_AUDIT_TOTALS};
+    struct overall *p = arena_new(c->arena, struct overall, 1);
+    enum err e = p ? store_read(c->conn, c->arena, &q, 1, c->deadline_us) : ERR_NOMEM;
+
+    if (e != ERR_OK)
+        return e;
+    c->reply = p;
+    name_figures(&p->recall, &p->answers, &p->struggle);
+    struct str why = STR("Too few forecasts of learners whose night has come have an outcome.");
+    e = figures_of(c, &q.rows, AUDIT_RECALL, &nobody, why, &p->recall);
+    if (e == ERR_OK)
+        e = figures_of(c, &q.rows, AUDIT_ANSWER, &nobody, why, &p->answers);
+    return e == ERR_OK ? figures_of(c, &q.rows, AUDIT_STRUGGLE, &nobody, why, &p->struggle) : e;
 }

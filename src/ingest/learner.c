@@ -119,6 +119,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_RECOMMENDATIONS, &by_id, true},
         {STMT_LEARNER_DROP_GOALS, &by_id, true},
         {STMT_LEARNER_DROP_GOAL_PROGRESS, &by_id, true},
+        {STMT_LEARNER_UNCOUNT_AUDITS, &by_id, true},
+        {STMT_LEARNER_DROP_AUDIT_COUNTED, &by_id, true},
         {STMT_LEARNER_DROP_FORECASTS, &by_id, true},
         {STMT_LEARNER_DROP_MINDS, &by_id, true},
         {STMT_LEARNER_DROP_STRUGGLE_PREDICTIONS, &by_id, true},
@@ -160,7 +162,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
     ASSERT((size_t)n <= COUNT(bulks));
     e = store_write(conn, bulks, n);
     for (int32_t i = 0; i < n; i++)
-        rows += bulks[i].changed;
+        if (bulks[i].stmt != STMT_LEARNER_UNCOUNT_AUDITS) /* nobody's rows */
+            rows += bulks[i].changed;
     if (e == ERR_OK)
         *ret_rows = rows;
     return e;

@@ -1,4 +1,5 @@
 /* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
+#include "night/audits.h"
 #include "night/goals.h"
 #include "night/memory.h"
 #include "night/patterns.h"
@@ -15,5 +16,6 @@ const struct night_step night_steps[] = {
     {"personalize", night_personalize},
     {"summaries", night_summaries},
     {"usual", night_usual},
+    {"audits", night_audits}, /* last: it counts what the others leave */
     {.name = NULL},
 };

@@ -46,6 +46,17 @@ class Performance:
         self.assertIn("Too few", data["reason"])
         self.assertEqual(data["needed"]["graded"], 30)
 
+    def test_overall_is_for_administrators(self):
+        reply = self.server.get(PATH + "/all")
+        self.assertEqual(reply.status, 200, reply)
+        for part in ("recall", "answers", "predictions"):
+            figures = reply.json["data"][part]
+            self.assertEqual(figures["dataPoints"], 0)  # nobody's night has come
+            self.assertIsNone(figures["aucRoc"])
+            self.assertIn("Too few", figures["reason"])
+        key = self.key("read", learner="ann")
+        self.assertProblem(self.server.get(PATH + "/all", key=key), 403)
+
     def check(self, learner, outcomes):
         data = self.figures(learner)
         n, share = len(outcomes), sum(y for _, y in outcomes) / len(outcomes)

@@ -85,7 +85,7 @@ class Settings:
         self.assertGreater(reply.json["erasedRows"], 12)
         learner = "(SELECT learner_id FROM learners WHERE external_id = 'shy')"
         for table in ("events", "sessions", "session_topics", "session_objectives", "missions", "mission_objectives",
-                      "cards", "audits", "memory_fits", "analyses", "patterns", "pattern_history",
+                      "cards", "audits", "audit_counted", "memory_fits", "analyses", "patterns", "pattern_history",
                       "insights", "recommendations", "goals", "goal_progress", "minds", "struggle_predictions",
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",
                       "strains", "sittings", "strain_episodes", "stress_profiles", "stress_patterns",

@@ -43,6 +43,8 @@ static const struct {
     {"cards", "learner_id, item, first_at, first_id, last_at, last_id, last_rating",
      "u, 'i' || i, i, 'e', i, 'e', 3"},
     {"audits", "learner_id, slot, n", "i, i % 512, 1"},
+    {"audit_totals", "slot, n", "i, 1"},
+    {"audit_counted", "learner_id, slot, n", "i, i % 512, 1"},
     {"memory_fits",
      "learner_id, fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards",
      "i, i, 40, 40, 0.5, 0.4, '[]', 1, 0.1, 3"},
