@@ -88,6 +88,8 @@ static const struct table tables[] = {
      "id timestamp:t outcomeType context day:d observed:b retentionChange performanceChange "
      "completionRate satisfaction engagementScore sessionDuration contentType difficultyLevel "
      "reward receivedAt:t"},
+    {"personalizationTrial", STMT_EXPORT_PERSONAL_TRIALS,
+     "beganDay:d heldOut:b beforeGraded beforeRight beforeMs afterGraded afterRight afterMs"},
     {"personalizationEvents", STMT_EXPORT_PERSONAL_EVENTS,
      "at:t id eventType context strategyVariant previousValue:j newValue:j reason score"},
     {"missionFeedback", STMT_EXPORT_MISSION_FEEDBACK,

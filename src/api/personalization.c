@@ -542,12 +542,17 @@ static enum err applied(struct api_call *c)
     return e == ERR_OK ? apply_show(c, v) : e;
 }
 
+int64_t personal_holdout_percent(const struct api_call *c)
+{
+    return c->api->config->personalization_holdout;
+}
+
 /* Somebody else may have drawn for today meanwhile: that choice stands. */
 static enum err apply_run(struct api_call *c, struct store_conn *conn)
 {
     const struct apply_in *in = c->in;
     enum personal_context context = (enum personal_context)in->context;
-    double holdout = (double)c->api->config->personalization_holdout / 100;
+    double holdout = (double)personal_holdout_percent(c) / 100;
     struct personal_writes w = {.arena = c->arena};
     struct personal_ground g;
     struct learner l;
@@ -642,5 +647,16 @@ const struct endpoint endpoints_personalization[] = {
      .query = personal_history_query, .in_size = sizeof(struct personal_history_query),
      .reply = personal_history_reply, .envelope = ENVELOPE_FLAT,
      .cache = {.fresh_s = 300, .stale_s = 600}, .handler = get_personal_history},
+    {.method = HTTP_GET,
+     .path = PERSONAL "trial",
+     .id = "get_personalization_trial",
+     .tag = "personalization",
+     .summary = "Learners who are personalised beside those who are held out",
+     .scopes = SCOPE_ADMIN,
+     .reply = personal_trial_reply,
+     .run = RUN_WORKER,
+     .round_trips = 1,
+     .cache = {.why_none = "for administrators, and rarely asked"},
+     .handler = get_personal_trial},
     {.path = NULL},
 };

@@ -92,3 +92,8 @@ enum err get_personal_history(struct api_call *c);
 /* What was left out is filled in: `days` before the end, the end now. ERR_RANGE names the field. */
 MUST_CHECK enum err personal_period_check(struct api_call *c, int32_t days,
                                           struct personal_period *p);
+
+/* personalization_trial.c */
+extern const struct field personal_trial_reply[];
+enum err get_personal_trial(struct api_call *c);
+int64_t personal_holdout_percent(const struct api_call *c); /* the setting */

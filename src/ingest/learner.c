@@ -138,6 +138,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_PERSONAL_CHOICES, &by_id, true},
         {STMT_LEARNER_DROP_PERSONAL_OUTCOMES, &by_id, true},
         {STMT_LEARNER_DROP_PERSONAL_EVENTS, &by_id, true},
+        {STMT_LEARNER_DROP_PERSONAL_TRIALS, &by_id, true},
         {STMT_LEARNER_DROP_PERSONAL_PREFERENCES, &by_id, false}, /* what is not wanted */
         {STMT_LEARNER_DROP_QUARANTINE, &by_name, true},
         {STMT_LEARNER_DROP_PLANNED_SESSIONS, &by_id, true},

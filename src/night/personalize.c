@@ -530,22 +530,72 @@ static enum err choose(struct night_work *w, struct personal_ground *g, struct p
     return e;
 }
 
+/* The day on which personalisation first began; INT32_MAX: it has not. */
+static int32_t began_on(const struct night_work *w, const struct personal_ground *g)
+{
+    int32_t day = INT32_MAX;
+
+    for (int c = 0; c < PERSONAL_CONTEXTS; c++) {
+        const struct personal_config *config = &g->configs[c];
+        int32_t at = config->known ? civil_at(w->zone, config->activated_at).epoch_day : INT32_MAX;
+        if (at < day)
+            day = at;
+    }
+    return day;
+}
+
+/* Sums are written anew when they have changed, until the eight weeks are over. The day itself
+ * counts among those after. */
+static enum err keep_trial(const struct night_work *w, const struct personal_ground *g,
+                           const struct rows *kept, struct personal_writes *out)
+{
+    const struct value *row = kept->count > 0 ? row_at(kept, 0) : NULL;
+    int32_t began = row ? (int32_t)value_i64(&row[0], 0) : began_on(w, g);
+    int32_t last = w->today - 1;
+    bool held_out = false;
+
+    if (began > last || last >= began + PERSONAL_TRIAL_DAYS)
+        return ERR_OK;
+    struct personal_day before = personal_days_before(&g->days, began);
+    struct personal_day after = between(&g->days, began, last);
+    int64_t graded = after.answers + after.reviews;
+    if (row && graded == value_i64(&row[1], 0) && after.study_ms == value_i64(&row[2], 0))
+        return ERR_OK;
+    for (int c = 0; c < PERSONAL_CONTEXTS; c++)
+        held_out |= g->configs[c].held_out;
+    const struct value v[] = {V_I(g->learner_id),
+                              V_I(began),
+                              V_I(held_out),
+                              V_I(before.answers + before.reviews),
+                              V_I(before.correct + before.recalled),
+                              V_I(before.study_ms),
+                              V_I(graded),
+                              V_I(after.correct + after.recalled),
+                              V_I(after.study_ms)};
+    return put(out, STMT_PERSONAL_TRIAL_PUT, v, COUNT(v));
+}
+
 enum err night_personalize(struct night_work *w)
 {
     int32_t first = w->today - PERSONAL_CHOICES_DAYS - PERSONAL_BASELINE_DAYS;
     struct personal_writes out = {.arena = w->arena};
-    struct query q[PERSONAL_QUERIES];
+    const struct value id = V_I(w->learner_id);
+    struct query q[PERSONAL_QUERIES + 1];
     struct personal_ground g;
     struct personal_args args;
 
     personal_queries(&args, w->learner, w->now_us, first, w->today, q);
-    enum err e = store_read(w->conn, w->arena, q, PERSONAL_QUERIES, w->deadline_us);
+    q[PERSONAL_QUERIES] =
+        (struct query){.stmt = STMT_PERSONAL_TRIAL, .args = &id, .arg_count = 1, .rows_max = 1};
+    enum err e = store_read(w->conn, w->arena, q, PERSONAL_QUERIES + 1, w->deadline_us);
     if (e == ERR_OK)
         e = personal_ground_of(w->arena, q, &g);
     if (e == ERR_OK)
         e = settle(w, &g, &out);
     if (e == ERR_OK)
         e = choose(w, &g, &out);
+    if (e == ERR_OK)
+        e = keep_trial(w, &g, &q[PERSONAL_QUERIES].rows, &out);
     for (int32_t i = 0; e == ERR_OK && i < out.count; i++)
         e = night_put(w, out.bulks[i].stmt, out.bulks[i].v, out.bulks[i].rows, out.bulks[i].cols);
     return e;

@@ -6,6 +6,9 @@
  * against the four weeks before; an outcome that a client has told was there first and stands. A
  * day without work is given up after PERSONAL_WAIT_DAYS: silence is no outcome.
  *
+ * For the comparison of learners who are held out with the others, each learner's sums of the four
+ * weeks before personalisation began and of the eight weeks since are kept, too.
+ *
  * The bandit of a context is made of its choices of the last PERSONAL_CHOICES_DAYS days (with
  * PERSONAL_MEMORY, older ones weigh nothing), so that there is no state that two writers could
  * spoil: a choice is added or is there, its first outcome stands. */
@@ -16,7 +19,8 @@
 enum {
     PERSONAL_CHOICES_DAYS = 180,
     PERSONAL_WAIT_DAYS = 3,
-    PERSONAL_IDLE_DAYS = 14, /* the night draws for whoever has studied since */
+    PERSONAL_IDLE_DAYS = 14,  /* the night draws for whoever has studied since */
+    PERSONAL_TRIAL_DAYS = 56, /* since the beginning, that held-out and others are compared by */
     PERSONAL_QUERIES = 4,
     PERSONAL_CHOICES_MAX = (PERSONAL_CHOICES_DAYS + 2) * PERSONAL_CONTEXTS,
 };

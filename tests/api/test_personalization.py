@@ -339,6 +339,45 @@ class HeldOut(Personal):
             self.assertEqual(m["propensity"] == 1, m["provenance"]["choice"] == "held out")
 
 
+    def trial(self, **kw):
+        reply = self.server.get(BASE + "trial", **kw)
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json["data"]
+
+    def enter(self, prefix, count, lift):
+        """Learners who began 60 days ago; every third is held out."""
+        learners = ["%s%d" % (prefix, i) for i in range(count)]
+        self.server.events([event(learner, "activity") for learner in learners])
+        day = NOW.date().toordinal() - 719163 - 60
+        for i, learner in enumerate(learners):
+            before = 50 + i * 7 % 20
+            after = before + i * 5 % 7 - 3 + (0 if i % 3 == 0 else lift)
+            self.execute("INSERT INTO personalization_trials VALUES (%s, %d, %d, 100, %d, 50400000, 100, %d, 100800000)"
+                         % (self.of(learner), day, i % 3 == 0, before, after))
+        return learners
+
+    def test_trial(self):
+        data = self.trial()
+        self.assertEqual(data["holdoutPercent"], 50)
+        self.assertIsNone(data["success"]["value"])
+        self.assertEqual(data["success"]["needed"], {"personalized": 8, "heldOut": 8})
+        learners = self.enter("t", 60, 10)
+        data = self.trial()
+        found = data["success"]
+        self.assertEqual((data["learners"], found["personalized"], found["heldOut"]), (60, 40, 20))
+        self.assertTrue(found["interval"]["low"] < 10 < found["interval"]["high"], found)
+        self.assertLess(abs(found["value"] - 10), 1.5)
+        self.assertTrue(found["isStatisticallySignificant"] and found["pPermutation"] <= 0.001)
+        self.assertGreater(found["varianceExplained"], 0.3)
+        self.assertFalse(data["studyTime"]["isStatisticallySignificant"])  # all studied the same
+        for learner in learners[:3]:
+            self.server.request("PATCH", "/api/user/profile", {"userId": learner, "includeInAnalytics": False})
+        self.assertEqual(self.trial()["learners"], 57)
+        self.server.request("PATCH", "/api/user/privacy", {"userId": learners[5], "behavioralAnalysisEnabled": False})
+        self.assertEqual(self.trial()["learners"], 56)
+        self.assertProblem(self.server.get(BASE + "trial", key=self.key("read")), 403)
+
+
 @both_engines
 class Effects(Personal):
     """90 days of two lots a day, entered as the night would have drawn them."""
@@ -514,6 +553,8 @@ class History(Personal):
         self.assertEqual(rows[1][2], "NIGHT")
         observed = self.store.query("SELECT observed FROM personalization_outcomes WHERE learner_id = " + self.of("shy"))
         self.assertEqual([int(r[0]) for r in observed], [1])
+        trial = self.store.query("SELECT held_out, before_graded, after_graded FROM personalization_trials WHERE learner_id = " + self.of("shy"))
+        self.assertEqual([[int(v) for v in row] for row in trial], [])  # it began today: that day is not over
         self.assertIn("EFFECTIVENESS_CHANGED", [e["eventType"] for e in self.get("history", "shy")["events"]])
         today = self.get("config", "shy")["config"]["missionPersonalization"]
         self.assertEqual(self.apply("shy")["config"]["decisionId"], today["decisionId"])

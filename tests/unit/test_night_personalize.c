@@ -209,6 +209,39 @@ static void the_held_out_get_the_control(enum store_engine engine)
     fixture_close(&f);
 }
 
+static struct rows trials(struct fixture *f)
+{
+    const struct value args[] = {V_I(0), V_I(10)};
+    struct query q = {.stmt = STMT_PERSONAL_TRIALS_SINCE, .args = args, .arg_count = 2};
+
+    OK(store_read(f->conn, &f->arena, &q, 1, INT64_MAX));
+    return q.rows;
+}
+
+static void sums_for_the_trial_are_kept_for_eight_weeks(enum store_engine engine)
+{
+    struct night_work w;
+    struct fixture f;
+    struct rng rng;
+
+    settle_in(&f, engine, &rng);
+    ask(&f, BEFORE, 1);
+    run(&f, BEFORE, &w);
+    assert_int_equal(trials(&f).count, 0); /* no day is over */
+    for (int day = BEFORE; day < BEFORE + PERSONAL_TRIAL_DAYS + 10; day++) {
+        work(&f, &rng, day, 0.8);
+        run(&f, day + 1, &w);
+    }
+    struct rows rows = trials(&f);
+    assert_int_equal(rows.count, 1);
+    const struct value *v = row_at(&rows, 0);
+    assert_int_equal(value_i64(&v[0], 0), 1);
+    assert_int_equal(value_i64(&v[1], 0), night_of(BEFORE) / US_PER_DAY);
+    assert_int_equal(value_i64(&v[2], 0), BEFORE * A_DAY);
+    assert_int_equal(value_i64(&v[5], 0), PERSONAL_TRIAL_DAYS * A_DAY);
+    fixture_close(&f);
+}
+
 static void names_of_choices(void **state)
 {
     (void)state;
@@ -253,6 +286,7 @@ static void names_of_choices(void **state)
 BOTH(the_better_variant_wins)
 BOTH(a_choice_is_told_once)
 BOTH(the_held_out_get_the_control)
+BOTH(sums_for_the_trial_are_kept_for_eight_weeks)
 
 int main(void)
 {
@@ -264,6 +298,8 @@ int main(void)
         cmocka_unit_test(a_choice_is_told_once_postgres),
         cmocka_unit_test(the_held_out_get_the_control_sqlite),
         cmocka_unit_test(the_held_out_get_the_control_postgres),
+        cmocka_unit_test(sums_for_the_trial_are_kept_for_eight_weeks_sqlite),
+        cmocka_unit_test(sums_for_the_trial_are_kept_for_eight_weeks_postgres),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,10 @@ static const struct {
     {"personalization_outcomes",
      "learner_id, outcome, at, type, context, observed, reward, received_at",
      "u, 'o' || i, i, 'SESSION_COMPLETED', 'SESSION', 1, 0.5, i"},
+    {"personalization_trials",
+     "learner_id, began_day, held_out, before_graded, before_right, before_ms, after_graded, "
+     "after_right, after_ms",
+     "i, i, 0, 1, 1, 1, 1, 1, 1"},
     {"personalization_events", "learner_id, at, event, type, context, variant, reason",
      "u, i, 'e' || i, 'APPLIED', 'MISSION', 'Balanced', 'r'"},
     {"strains", "learner_id, at, id, answers, updated_at, state",

@@ -78,3 +78,18 @@ CREATE TABLE personalization_events (
     score {real} CHECK (score BETWEEN 0 AND 100),
     PRIMARY KEY (learner_id, at, event)
 ) {clustered};
+
+-- The learner's success and study before personalisation began and in the eight weeks since, for
+-- comparing those who are held out with the others.
+CREATE TABLE personalization_trials (
+    learner_id {int} NOT NULL PRIMARY KEY,
+    began_day {int} NOT NULL,
+    held_out {int} NOT NULL CHECK (held_out IN (0, 1)),
+    before_graded {int} NOT NULL,    -- in the four weeks before
+    before_right {int} NOT NULL,
+    before_ms {int} NOT NULL,
+    after_graded {int} NOT NULL,
+    after_right {int} NOT NULL,
+    after_ms {int} NOT NULL
+) {clustered};
+CREATE INDEX personalization_trials_by_day ON personalization_trials (began_day);

@@ -334,3 +334,10 @@ SELECT adaptation, type, reason, old_value, new_value, measure, made_at
 SELECT exam, course, name, day, created_at
   FROM exams WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY day, exam;
+
+-- name: export_personal_trials
+-- args: text
+SELECT began_day, held_out, before_graded, before_right, before_ms, after_graded, after_right,
+       after_ms
+  FROM personalization_trials
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);

@@ -639,6 +639,10 @@ DELETE FROM personalization_choices WHERE learner_id = $1;
 -- args: int
 DELETE FROM personalization_outcomes WHERE learner_id = $1;
 
+-- name: learner_drop_personal_trials
+-- args: int
+DELETE FROM personalization_trials WHERE learner_id = $1;
+
 -- name: learner_drop_personal_events
 -- args: int
 DELETE FROM personalization_events WHERE learner_id = $1;

@@ -150,3 +150,27 @@ SELECT starts_at, ends_at, state FROM planned_sessions
 SELECT max(confidence) FROM patterns
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND kind = $2 AND present = 1;
+
+-- name: personal_trial
+-- args: int
+SELECT began_day, after_graded, after_ms FROM personalization_trials WHERE learner_id = $1;
+
+-- name: personal_trial_put
+-- args: int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO personalization_trials (learner_id, began_day, held_out, before_graded, before_right,
+        before_ms, after_graded, after_right, after_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (learner_id) DO UPDATE SET
+        before_graded = excluded.before_graded, before_right = excluded.before_right,
+        before_ms = excluded.before_ms, after_graded = excluded.after_graded,
+        after_right = excluded.after_right, after_ms = excluded.after_ms;
+
+-- Of learners who may count in sums over many, the newest first.
+-- name: personal_trials_since
+-- args: int, int
+SELECT t.held_out, t.began_day, t.before_graded, t.before_right, t.before_ms, t.after_graded,
+       t.after_right, t.after_ms
+  FROM personalization_trials t JOIN learners l ON l.learner_id = t.learner_id
+ WHERE t.began_day >= $1 AND l.include_in_analytics = 1
+ ORDER BY t.began_day DESC LIMIT $2;
