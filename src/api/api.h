@@ -68,6 +68,7 @@ struct endpoint {
     const struct field *reply;  /* of the struct at call->reply; NULL: 204, or ENVELOPE_RAW */
     int32_t status;             /* of success; 0: 200 */
     enum api_envelope envelope;
+    enum json_names_as names;   /* of the reply; unless as they are, input may come in snake case, too */
     const char *media;          /* ENVELOPE_RAW: content type */
     enum api_run run;
     int32_t round_trips;        /* budget, <= 3; a test fails above it */

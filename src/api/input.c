@@ -92,6 +92,12 @@ static enum err read_query(struct call *c, struct str *ret_user_id)
     }
     if (!row->query)
         return ERR_OK;
+    for (int32_t i = 0; row->names != NAMES_AS_IS && i < n; i++) {
+        char name[FIELD_NAME_MAX];
+        pairs[i].name = arena_str(c->pub.arena, field_name_from_snake(pairs[i].name, name));
+        if (!pairs[i].name.p)
+            return ERR_NOMEM;
+    }
     return bad_input(c, fields_read_query(row->query, pairs, n, c->pub.arena, c->pub.in, &error),
                      &error);
 }
@@ -131,6 +137,7 @@ static enum err read_object(struct call *c, const struct field *fields, void *ou
     struct json_reader r;
 
     json_reader_init(&r, c->pub.x->request.body, c->pub.arena, BODY_DEPTH_MAX);
+    r.snake_names = c->pub.row->names != NAMES_AS_IS;
     enum err e = fields_read_json(fields, &r, c->pub.arena, out, ret_unknown, &error);
     if (e == ERR_OK)
         e = json_end(&r);

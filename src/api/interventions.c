@@ -698,7 +698,7 @@ static enum err get_reduction(struct api_call *c)
 }
 
 #define INTERVENTIONS .tag = "predictions", .envelope = ENVELOPE_DATA
-#define FLAT_INTERVENTIONS .tag = "predictions", .envelope = ENVELOPE_FLAT
+#define FLAT_INTERVENTIONS .names = NAMES_BOTH, .tag = "predictions", .envelope = ENVELOPE_FLAT
 #define READS                                                                             \
     .method = HTTP_GET, .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .run = RUN_SMALL, \
     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},        \
@@ -726,6 +726,12 @@ const struct endpoint endpoints_interventions[] = {
     {FLAT_INTERVENTIONS, READS, .path = "/struggle-reduction",
      .id = "service_get_struggle_reduction",
      .summary = "As /api/analytics/struggle-reduction, flat", .query = reduction_query,
+     .in_size = sizeof(struct reduction_query), .reply = reduction_fields,
+     .handler = get_reduction},
+    {READS, .tag = "predictions", .path = "/analytics/struggle-reduction",
+     .id = "service_get_analytics_struggle_reduction",
+     .summary = "As /api/analytics/struggle-reduction, bare and in snake case",
+     .envelope = ENVELOPE_BARE, .names = NAMES_SNAKE, .query = reduction_query,
      .in_size = sizeof(struct reduction_query), .reply = reduction_fields,
      .handler = get_reduction},
     {FLAT_INTERVENTIONS, .method = HTTP_POST, .path = "/interventions/{id}/apply",

@@ -228,7 +228,9 @@ static void success(struct json_writer *w, const struct endpoint *row)
             json_name(w, STR("application/json"));
             json_object(w);
             json_name(w, STR("schema"));
+            w->names = row->names;
             reply_schema(w, row);
+            w->names = NAMES_AS_IS;
             json_object_end(w);
         }
         json_object_end(w);

@@ -134,6 +134,7 @@ struct week {
 };
 static const struct field week_fields[] = {
     FIELD(F_DATE, struct week, start, "weekStart", .doc = "seven days from this one, UTC"),
+    FIELD(F_DATE, struct week, start, "date", .doc = "the same"),
     FIELD(F_F64, struct week, accuracy, "accuracy", .doc = "share of forecasts that were right"),
     FIELD(F_I64, struct week, n, "dataPoints", .doc = "forecasts whose time ended then"),
     FIELD_END,
@@ -172,6 +173,8 @@ const struct field performance_fields[] = {
           .size = sizeof(struct figures), .doc = "forecasts of struggle with an objective"),
     FIELD(F_LIST, struct performance, weeks, "trends", .sub = week_fields,
           .size = sizeof(struct week), .doc = "forecasts of struggle by week, the latest first"),
+    FIELD(F_LIST, struct performance, weeks, "accuracyTrend", .sub = week_fields,
+          .size = sizeof(struct week), .doc = "the same"),
     FIELD(F_LIST, struct performance, importance, "featureImportance", .sub = importance_fields,
           .size = sizeof(struct importance), .doc = "of forecasts of struggle"),
     FIELD(F_STR, struct performance, health, "overallHealth", .flags = FIELD_NULLABLE,

@@ -133,6 +133,10 @@ static const struct field prediction_fields[] = {
     FIELD(F_STR, struct prediction, objective_id, "learningObjectiveId", .doc = "objective"),
     FIELD(F_STR, struct prediction, objective_id, "topicId", .doc = "the same"),
     FIELD(F_STR, struct prediction, name, "topicName", .doc = "its name, else its id"),
+    FIELD(F_STR, struct prediction, objective.name, "objectiveName", .flags = FIELD_NULLABLE,
+          .doc = "its name in the catalogue"),
+    FIELD(F_STR, struct prediction, course, "courseName", .flags = FIELD_NULLABLE,
+          .doc = "its course"),
     FIELD(F_OBJECT, struct prediction, objective, "learningObjective", .sub = objective_fields,
           .size = sizeof(struct objective_ref), .doc = "from the catalogue"),
     FIELD(F_TIME, struct prediction, made_at, "predictionDate", .doc = "when it was made"),
@@ -166,6 +170,8 @@ static const struct field prediction_fields[] = {
     FIELD(F_STR, struct prediction, reasoning, "reasoning", .doc = "what counts most, in words"),
     FIELD(F_OBJECT, struct prediction, features, "features", .sub = features_fields,
           .size = sizeof(struct features), .doc = "what was known when it was made"),
+    FIELD(F_OBJECT, struct prediction, features, "featureVector", .sub = features_fields,
+          .size = sizeof(struct features), .doc = "the same"),
     FIELD(F_LIST, struct prediction, contributions, "contributions", .sub = contribution_fields,
           .size = sizeof(struct contribution), .doc = "by falling size"),
     FIELD(F_LIST, struct prediction, indicators, "indicators", .sub = indicator_fields,
@@ -238,6 +244,7 @@ static const struct field predictions_fields[] = {
     FIELD(F_OBJECT, struct predictions, summary, "summary", .sub = summary_fields,
           .size = sizeof(struct summary), .doc = "of this answer"),
     FIELD(F_I64, struct predictions, summary.total, "count", .doc = "forecasts in this answer"),
+    FIELD(F_I64, struct predictions, summary.total, "totalCount", .doc = "the same"),
     FIELD(F_I64, struct predictions, summary.high, "highRiskCount", .doc = "from 0.7"),
     FIELD(F_I64, struct predictions, summary.medium, "mediumRiskCount", .doc = "from 0.5 to 0.7"),
     FIELD(F_I64, struct predictions, low, "lowRiskCount", .doc = "below 0.5"),
@@ -699,7 +706,7 @@ static enum err post_dismiss(struct api_call *c)
 #define PREDICTIONS \
     .tag = "predictions", .envelope = ENVELOPE_DATA, .errors = UINT64_C(1) << ERR_NOT_FOUND
 #define FLAT_PREDICTIONS \
-    .tag = "predictions", .envelope = ENVELOPE_FLAT, .errors = UINT64_C(1) << ERR_NOT_FOUND
+    .names = NAMES_BOTH, .tag = "predictions", .envelope = ENVELOPE_FLAT, .errors = UINT64_C(1) << ERR_NOT_FOUND
 #define CHANGES                                                                             \
     .method = HTTP_POST, .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, .run = RUN_WORKER, \
     .round_trips = 1
@@ -745,6 +752,13 @@ const struct endpoint endpoints_predictions[] = {
      .id = "service_get_model_performance", .summary = "As /api/analytics/model-performance, flat",
      .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .reply = performance_fields, .run = RUN_SMALL,
      .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800},
+     .handler = get_model_performance},
+    {.tag = "predictions", .method = HTTP_GET, .path = "/analytics/model-performance",
+     .id = "service_get_analytics_model_performance",
+     .summary = "As /api/analytics/model-performance, bare and in snake case", .scopes = SCOPE_READ,
+     .learner = LEARNER_QUERY, .reply = performance_fields, .envelope = ENVELOPE_BARE,
+     .names = NAMES_SNAKE, .run = RUN_SMALL, .round_trips = 1,
+     .cache = {.fresh_s = 300, .stale_s = 1800}, .errors = UINT64_C(1) << ERR_NOT_FOUND,
      .handler = get_model_performance},
     {.path = NULL},
 };

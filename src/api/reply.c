@@ -215,6 +215,7 @@ static void write_reply(struct call *c)
     struct json_writer w;
 
     json_writer_init(&w, &c->pub.x->body);
+    w.names = row->names;
     if (row->envelope == ENVELOPE_BARE) {
         fields_write_json(row->reply, &w, c->pub.reply);
         return;

@@ -36,6 +36,65 @@ static const void *member_of(const void *base, const struct field *f)
     return (const char *)base + f->offset;
 }
 
+/* ---- names in snake case ---- */
+
+static bool is_upper(char ch)
+{
+    return ch >= 'A' && ch <= 'Z';
+}
+
+/* "f1Score" is f1_score, "overallCTR" overall_ctr; what has no capital behind a small letter, or
+ * begins with one, stays as it is. */
+static struct str to_snake(const char *name, char out[FIELD_NAME_MAX])
+{
+    size_t n = 0;
+
+    if (is_upper(name[0]))
+        return str_from(name);
+    for (size_t i = 0; name[i]; i++) {
+        ASSERT(n + 2 < FIELD_NAME_MAX);
+        if (is_upper(name[i]) && i > 0 && !is_upper(name[i - 1]))
+            out[n++] = '_';
+        out[n++] = is_upper(name[i]) ? (char)(name[i] - 'A' + 'a') : name[i];
+    }
+    return (struct str){out, n};
+}
+
+struct str field_name_from_snake(struct str name, char out[FIELD_NAME_MAX])
+{
+    size_t n = 0;
+
+    if (name.n >= FIELD_NAME_MAX)
+        return name;
+    for (size_t i = 0; i < name.n; i++) {
+        bool next = name.p[i] == '_' && i > 0 && i + 1 < name.n && name.p[i + 1] >= 'a' &&
+                    name.p[i + 1] <= 'z';
+        out[n++] = next ? (char)(name.p[++i] - 'a' + 'A') : name.p[i];
+    }
+    return (struct str){out, n};
+}
+
+/* Runs `print` under each name that the writer wants of this one. */
+#define UNDER_EACH_NAME(w, field, print)                                        \
+    do {                                                                        \
+        char buffer_[FIELD_NAME_MAX];                                           \
+        enum json_names_as names_ = (w)->names;                                 \
+        struct str plain_ = str_from((field)->name);                            \
+        struct str snake_ = names_ ? to_snake((field)->name, buffer_) : plain_; \
+        bool alike_ = str_eq(plain_, snake_);                                   \
+        if (alike_ || names_ != NAMES_SNAKE) {                                  \
+            (w)->names = alike_ ? names_ : NAMES_AS_IS;                         \
+            json_name(w, plain_);                                               \
+            print;                                                              \
+        }                                                                       \
+        if (!alike_) {                                                          \
+            (w)->names = NAMES_SNAKE;                                           \
+            json_name(w, snake_);                                               \
+            print;                                                              \
+        }                                                                       \
+        (w)->names = names_;                                                    \
+    } while (0)
+
 static bool is_flat(const struct field *f)
 {
     return f->type == F_OBJECT && (f->flags & FIELD_FLAT);
@@ -679,7 +738,9 @@ static void read_object(struct reading *c, const struct place *at, const struct 
     if (!json_object_begin(c->r))
         return;
     while (json_next_member(c->r, &name)) {
-        if (!find(fields, out, name, &w)) {
+        char camel[FIELD_NAME_MAX];
+        if (!find(fields, out, name, &w) &&
+            !(c->r->snake_names && find(fields, out, field_name_from_snake(name, camel), &w))) {
             json_skip(c->r, NULL);
             c->unknown += c->unknown < INT32_MAX;
             continue;
@@ -985,8 +1046,7 @@ void fields_write_members(const struct field *fields, struct json_writer *w, con
             if (at)
                 fields_write_members(f->sub, w, at);
         } else if (!(f->flags & FIELD_OMIT) || !is_null(f, at)) {
-            json_name(w, str_from(f->name));
-            write_value(f, w, at);
+            UNDER_EACH_NAME(w, f, write_value(f, w, at));
         }
     }
 }
@@ -1154,6 +1214,15 @@ static void put_value(const struct field *f, struct json_writer *w, bool input)
         put_default(f, w);
 }
 
+static void put_property(const struct field *f, struct json_writer *w, bool input)
+{
+    json_object(w);
+    put_value(f, w, input);
+    if (f->doc)
+        json_kv_cstr(w, "description", f->doc);
+    json_object_end(w);
+}
+
 static void put_properties(const struct field *fields, struct json_writer *w, bool input)
 {
     for (const struct field *f = fields; f->type != F_END; f++) {
@@ -1161,12 +1230,7 @@ static void put_properties(const struct field *fields, struct json_writer *w, bo
             put_properties(f->sub, w, input);
             continue;
         }
-        json_name(w, str_from(f->name));
-        json_object(w);
-        put_value(f, w, input);
-        if (f->doc)
-            json_kv_cstr(w, "description", f->doc);
-        json_object_end(w);
+        UNDER_EACH_NAME(w, f, put_property(f, w, input));
     }
 }
 
@@ -1188,7 +1252,12 @@ static void put_required(const struct field *fields, struct json_writer *w, bool
             json_array(w);
             *open = true;
         }
-        json_str(w, str_from(f->name));
+        char buffer[FIELD_NAME_MAX];
+        struct str snake = to_snake(f->name, buffer);
+        if (w->names != NAMES_SNAKE || str_eq(snake, str_from(f->name)))
+            json_str(w, str_from(f->name));
+        if (w->names != NAMES_AS_IS && !str_eq(snake, str_from(f->name)))
+            json_str(w, snake);
     }
 }
 

@@ -119,6 +119,11 @@ enum { QUERY_PAIRS_MAX = 64 };
 MUST_CHECK enum err query_split(struct str query, struct arena *arena, struct query_pair **ret,
                                 int32_t *ret_count);
 
+/* "data_points" as a table names it: "dataPoints". In `out`, or `name` itself. */
+enum { FIELD_NAME_MAX = 80 };
+struct str field_name_from_snake(struct str name, char out[FIELD_NAME_MAX]);
+
+/* How names are printed, here and in schemas: writer.names. */
 void fields_write_json(const struct field *fields, struct json_writer *w, const void *in);
 /* The members only, without the braces: for an envelope that is already open. */
 void fields_write_members(const struct field *fields, struct json_writer *w, const void *in);

@@ -30,6 +30,7 @@ void json_reader_init(struct json_reader *r, struct str text, struct arena *aren
     r->reason = NULL;
     r->error_at = 0;
     r->expect_value = true;
+    r->snake_names = false;
     r->allow_duplicates = false;
     r->is_object = r->has_item = 0;
     r->seen = r->seen_inline;

@@ -43,6 +43,7 @@ struct json_reader {
     const char *reason;    /* of the error: static text */
     size_t error_at;       /* byte offset of the error */
     bool expect_value;     /* the next thing to read is a value */
+    bool snake_names;      /* set after init: fields_read_json() also takes "data_points" for "dataPoints" */
     bool allow_duplicates; /* set after init to tell equal names one by one instead of refusing */
 
     /* The reader's own. Names of all open objects lie in one stack; the small one is here. */

@@ -6,12 +6,17 @@
 
 #include <stdint.h>
 
+/* How the functions of field.h print the names of their tables: as they are ("dataPoints"), in
+ * snake case ("data_points"), or both, each value once under either. For clients of two tongues. */
+enum json_names_as { NAMES_AS_IS, NAMES_SNAKE, NAMES_BOTH };
+
 struct json_writer {
     struct buf *out;
     uint64_t has_item; /* a bit a level: a comma is due before the next item */
     uint64_t is_object;
     int32_t depth;
     bool after_name;
+    enum json_names_as names; /* set after init */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *out);

@@ -196,13 +196,40 @@ class Predictions:
         self.assertProblem(self.server.get("/api/analytics/struggle-reduction",
                                            query={"userId": "before", "period": "year"}), 400)
 
+    def no_name_twice(self, pairs):
+        self.assertEqual(len(dict(pairs)), len(pairs), [k for k, _ in pairs])
+        return dict(pairs)
+
     def test_the_former_service(self):
         self.server.events(answers("old", "o", "0000", time.time() - 3600))
         self.assertEqual(self.server.get("/health").json["success"], True)
         reply = self.server.post("/predictions/generate", {"userId": "old"})
         self.assertEqual((reply.status, reply.json["count"]), (201, 1))
-        self.assertEqual(self.server.get("/predictions", query={"userId": "old"}).json["predictions"],
-                         self.listed("old")["predictions"])
+        # both tongues: each value under either name, once
+        flat, listed = self.server.get("/predictions", query={"user_id": "old", "min_probability": 0}), self.listed("old", minProbability=0)
+        told = json.loads(flat.body, object_pairs_hook=self.no_name_twice)
+        plain = [k for k, v in listed["predictions"][0].items() if not isinstance(v, (dict, list))]
+        self.assertGreater(len(plain), 15)
+        self.assertEqual([[p[k] for k in plain] for p in told["predictions"]], [[p[k] for k in plain] for p in listed["predictions"]])
+        p = told["predictions"][0]
+        self.assertEqual((p["predicted_struggle_probability"], p["learning_objective_id"], p["risk_level"], p["objective_name"]),
+                         (p["predictedStruggleProbability"], "o", p["riskLevel"], None))
+        self.assertEqual(p["feature_vector"]["historical_struggle"], p["features"]["historicalStruggle"])
+        self.assertNotIn("historicalStruggle", p["feature_vector"])
+        self.assertEqual((told["total_count"], told["high_risk_count"]), (told["count"], told["highRiskCount"]))
+        self.assertProblem(self.server.get("/predictions", query={"user_id": "old", "min_probability": 2}), 400, field="minProbability")
+        reply = self.server.post("/predictions/%s/feedback" % p["id"], {"user_id": "old", "actual_struggle": True, "feedback_type": "HELPFUL"})
+        self.assertEqual((reply.status, reply.json["feedback_recorded"], reply.json["prediction_id"]), (200, True, p["id"]))
+        self.assertEqual(reply.json["feedbackRecorded"], True)
+        self.assertEqual(self.server.post("/predictions/generate", {"user_id": "old", "days_ahead": 3}).status, 201)
+        self.assertProblem(self.server.post("/predictions/generate", {"user_id": "old", "days_ahead": 0}), 400, field="daysAhead")
+        for path, names in (("/analytics/model-performance", ("f1_score", "auc_roc", "data_points", "model_version", "last_updated", "accuracy_trend")),
+                            ("/analytics/struggle-reduction", ("baseline_rate", "current_rate", "reduction_percentage", "timeline"))):
+            bare = self.server.get(path, query={"user_id": "old"})
+            self.assertEqual(bare.status, 200, bare)
+            told = json.loads(bare.body, object_pairs_hook=self.no_name_twice)
+            self.assertLessEqual(set(names), set(told))
+            self.assertEqual([k for k in told if k != k.lower()], [])
         for path in ("/interventions", "/model-performance", "/struggle-reduction"):
             self.assertEqual(self.server.get(path, query={"userId": "old"}).json["success"], True)
 

@@ -459,6 +459,57 @@ static void printing(void **state)
             "\"map\":{\"a\\\"\":1,\"b\":2},\"tags\":[]}");
 }
 
+struct tongues {
+    int32_t points, f1, plain, overall;
+    struct point inner;
+};
+static const struct field inner_point_fields[] = {
+    FIELD(F_I32, struct point, x, "xAxis"),
+    FIELD_END,
+};
+static const struct field tongue_fields[] = {
+    FIELD(F_I32, struct tongues, points, "dataPoints"),
+    FIELD(F_I32, struct tongues, f1, "f1Score"),
+    FIELD(F_I32, struct tongues, plain, "plain"),
+    FIELD(F_I32, struct tongues, overall, "overallCTR"),
+    FIELD(F_I32, struct tongues, overall, "NOT_STARTED"),
+    FIELD(F_OBJECT, struct tongues, inner, "inner", .sub = inner_point_fields,
+          .size = sizeof(struct point)),
+    FIELD(F_OBJECT, struct tongues, inner, "innerToo", .sub = inner_point_fields,
+          .size = sizeof(struct point)),
+    FIELD_END,
+};
+
+static void names_in_snake_case(void **state)
+{
+    (void)state;
+    const struct tongues t = {1, 2, 3, 4, {5, 0}};
+    static const char *const want[] = {
+        [NAMES_SNAKE] = "{\"data_points\":1,\"f1_score\":2,\"plain\":3,\"overall_ctr\":4,"
+                        "\"NOT_STARTED\":4,\"inner\":{\"x_axis\":5},\"inner_too\":{\"x_axis\":5}}",
+        [NAMES_BOTH] =
+            "{\"dataPoints\":1,\"data_points\":1,\"f1Score\":2,\"f1_score\":2,\"plain\":3,"
+            "\"overallCTR\":4,\"overall_ctr\":4,\"NOT_STARTED\":4,"
+            "\"inner\":{\"xAxis\":5,\"x_axis\":5},\"innerToo\":{\"xAxis\":5},"
+            "\"inner_too\":{\"x_axis\":5}}"};
+    char out[FIELD_NAME_MAX];
+
+    for (int names = NAMES_SNAKE; names <= NAMES_BOTH; names++) {
+        struct json_writer w;
+        struct buf b;
+        buf_init(&b, 4096);
+        json_writer_init(&w, &b);
+        w.names = (enum json_names_as)names;
+        fields_write_json(tongue_fields, &w, &t);
+        assert_int_equal(w.names, names);
+        assert_written(&b, want[names]);
+    }
+    assert_true(str_eq(field_name_from_snake(STR("data_points"), out), STR("dataPoints")));
+    assert_true(str_eq(field_name_from_snake(STR("f1_score"), out), STR("f1Score")));
+    assert_true(str_eq(field_name_from_snake(STR("_a__b_1_"), out), STR("_a_B_1_")));
+    assert_true(str_eq(field_name_from_snake(STR(""), out), STR("")));
+}
+
 /* What is printed can be read again, to the same struct. */
 static void printed_things_read_back(void **state)
 {
@@ -609,6 +660,7 @@ int main(void)
         cmocka_unit_test(queries),
         cmocka_unit_test(splitting),
         cmocka_unit_test(printing),
+        cmocka_unit_test(names_in_snake_case),
         cmocka_unit_test(printed_things_read_back),
         cmocka_unit_test(what_may_be_left_out_is),
         cmocka_unit_test(schemas),
