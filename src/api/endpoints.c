@@ -20,6 +20,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_correlation,
     endpoints_summaries,
     endpoints_comprehension,
+    endpoints_articles,
     endpoints_cron,
     endpoints_predictions,
     endpoints_interventions,

@@ -121,6 +121,8 @@ static const struct table tables[] = {
     {"objectiveSums", STMT_EXPORT_OBJECTIVE_SUMS,
      "objective timed succeeded daySum daySquareSum daySucceededSum told toldMicro toldScoreMicro "
      "toldGapSquareMicro"},
+    {"articleReads", STMT_EXPORT_ARTICLE_READS,
+     "article firstAt:t lastAt:t completed:b helpful:b rating"},
     {"summaries", STMT_EXPORT_SUMMARIES,
      "kind day:d place madeAt:t objective category score scoreLow scoreHigh graded gap gapLow "
      "gapHigh told lastAt:t minutes hours hoursLow hoursHigh"},

@@ -112,6 +112,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_EVENTS, &by_id, true},
         {STMT_LEARNER_DROP_MEMORY_FITS, &by_id, true},
         {STMT_LEARNER_DROP_SUMMARIES, &by_id, true},
+        {STMT_LEARNER_DROP_ARTICLE_READS, &by_id, true},
         {STMT_LEARNER_DROP_ANALYSES, &by_id, true},
         {STMT_LEARNER_DROP_PATTERNS, &by_id, true},
         {STMT_LEARNER_DROP_PATTERN_HISTORY, &by_id, true},

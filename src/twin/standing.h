@@ -28,7 +28,7 @@
 #define STANDING_MASTERY 80.0
 #define STANDING_HOURS_MAX 500.0 /* longer is no plan */
 enum {
-    STANDING_MAX = 500, /* those worked on last */
+    STANDING_MAX = 500,        /* those worked on last */
     STANDING_NEEDED = 2,       /* outcomes, before anything is said of an objective */
     STANDING_TOLD_NEEDED = 5,  /* confidences, before a gap is */
     STANDING_LINE_GRADED = 10, /* outcomes and sessions, before a line is drawn */

@@ -120,6 +120,7 @@ static const struct {
     {"totals", "learner_id", "i"},
     {"search_sums", "learner_id, slot, what, n", "u, 100000 + i, 'q' || i, 1"},
     {"objective_sums", "learner_id, objective", "u, 'o' || i"},
+    {"article_reads", "learner_id, article, first_at, last_at, completed", "u, 'a' || i, i, i, 1"},
     {"summaries",
      "learner_id, kind, day, place, made_at, version, objective, category, score, score_low, "
      "score_high, graded, told, last_at",

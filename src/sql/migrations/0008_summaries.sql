@@ -43,3 +43,15 @@ CREATE TABLE summaries (
     hours_high {real},
     PRIMARY KEY (learner_id, kind, day, place)
 ) {clustered};
+
+-- Which articles the learner says to have read (src/api/learning_science.c).
+CREATE TABLE article_reads (
+    learner_id {int} NOT NULL,
+    article {text} NOT NULL CHECK (length(article) BETWEEN 1 AND 64),
+    first_at {int} NOT NULL,
+    last_at {int} NOT NULL,
+    completed {int} NOT NULL CHECK (completed IN (0, 1)),
+    helpful {int} CHECK (helpful IN (0, 1)),
+    rating {int} CHECK (rating BETWEEN 1 AND 5),
+    PRIMARY KEY (learner_id, article)
+) {clustered};

@@ -3,7 +3,7 @@
 
 -- name: habit_days
 -- args: text, int, int
-SELECT day, study_ms, sessions, completed, answers, correct, reviews, recalled
+SELECT day, study_ms, sessions, completed, answers, correct, reviews, recalled, load_n, load_micro
   FROM days
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND day BETWEEN $2 AND $3
@@ -150,3 +150,40 @@ SELECT name FROM objectives WHERE objective = $1;
 SELECT (SELECT count(*) FROM learners WHERE behavioral_analysis_enabled = 1),
        (SELECT count(*) FROM learners WHERE behavioral_analysis_enabled = 1 AND night_at <= $1),
        (SELECT count(*) FROM analyses WHERE at >= $2), (SELECT count(*) FROM analyses);
+
+-- Sessions by objective, and what was told beforehand against what came out, all objectives together.
+-- name: article_sums
+-- args: text
+SELECT (SELECT coalesce(sum(t.sessions), 0) FROM topics t
+         WHERE t.learner_id = l.learner_id AND t.topic_kind = 3),
+       coalesce(sum(o.told), 0), coalesce(sum(o.told_micro), 0), coalesce(sum(o.told_score_micro), 0),
+       coalesce(sum(o.told_gap_square_micro), 0)
+  FROM learners l LEFT JOIN objective_sums o ON o.learner_id = l.learner_id
+ WHERE l.external_id = $1
+ GROUP BY l.learner_id;
+
+-- name: article_read_of
+-- args: text, text
+SELECT first_at, last_at, completed, helpful, rating FROM article_reads
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND article = $2;
+
+-- name: article_read_put
+-- args: text, text, int, int, int, int
+INSERT INTO article_reads (learner_id, article, first_at, last_at, completed, helpful, rating)
+SELECT learner_id, $2, $3, $3, $4, $5, $6
+  FROM learners WHERE external_id = $1 AND behavioral_analysis_enabled = 1
+    ON CONFLICT (learner_id, article) DO UPDATE SET
+        last_at = excluded.last_at,
+        completed = CASE WHEN excluded.completed = 1 THEN 1 ELSE article_reads.completed END,
+        helpful = coalesce(excluded.helpful, article_reads.helpful),
+        rating = coalesce(excluded.rating, article_reads.rating);
+
+-- name: learner_drop_article_reads
+-- args: int
+DELETE FROM article_reads WHERE learner_id = $1;
+
+-- name: export_article_reads
+-- args: text
+SELECT article, first_at, last_at, completed, helpful, rating
+  FROM article_reads WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY article;
