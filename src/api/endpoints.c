@@ -25,6 +25,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_predictions,
     endpoints_interventions,
     endpoints_relief,
+    endpoints_warning,
     endpoints_personalization,
     endpoints_schedule,
     endpoints_session_plan,

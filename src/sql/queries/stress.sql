@@ -173,3 +173,11 @@ SELECT pattern, type, condition, topic, with_n, without_n, with_load, without_lo
   FROM stress_patterns
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND present = 1
  ORDER BY p, with_n DESC, pattern;
+
+-- Days of the two weeks from $2, else from the learner's first day on.
+-- name: warning_days
+-- args: text, int, int
+SELECT d.day FROM days d
+ WHERE d.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND d.day >= coalesce(CAST($2 AS BIGINT), -1000000000)
+ ORDER BY d.day LIMIT $3;

@@ -1,0 +1,318 @@
+/* warning - the risk of failing or leaving a course. GET: by the learner's days, which the server
+ * knows; POST: by set work, which another system knows and tells along. Nothing is kept. */
+#include "twin/warning.h"
+
+#include "api/learner.h"
+#include "base/assert.h"
+
+#include <math.h>
+
+enum { VISIT_DAYS = 14, DAY_MAX = 3650 };
+
+/* ---- GET analytics/early-warning ---- */
+
+struct visits_query {
+    int32_t start;
+};
+static const struct field visits_query[] = {
+    FIELD(F_DATE, struct visits_query, start, "courseStart", .flags = FIELD_NULLABLE,
+          .doc = "local day; the learner's first day when left out"),
+    FIELD_END,
+};
+
+struct visits {
+    int32_t start, end;
+    double risk, silence, share;
+    int64_t days, since;
+    bool absent;
+    int64_t last_at;
+    struct str method, reason;
+    int64_t needed;
+};
+static const struct field visits_fields[] = {
+    FIELD(F_BOOL, struct visits, absent, "absent", .doc = "nothing was seen for seven days"),
+    FIELD(F_I64, struct visits, since, "daysSinceLastVisit", .flags = FIELD_NULLABLE,
+          .doc = "whole days"),
+    FIELD(F_TIME, struct visits, last_at, "lastVisitAt", .flags = FIELD_NULLABLE,
+          .doc = "the last event with a clock"),
+    FIELD(F_F64, struct visits, risk, "risk", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "of ending in the lowest quarter of the course, by its first two weeks"),
+    FIELD(F_F64, struct visits, silence, "longestSilenceDays", .flags = FIELD_NULLABLE,
+          .doc = "in these, their ends counted"),
+    FIELD(F_I64, struct visits, days, "visitDays", .flags = FIELD_NULLABLE,
+          .doc = "days with any trace in these"),
+    FIELD(F_F64, struct visits, share, "visitDayShare", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "of the fourteen"),
+    FIELD(F_DATE, struct visits, start, "windowStart", .flags = FIELD_NULLABLE,
+          .doc = "first day of the course"),
+    FIELD(F_DATE, struct visits, end, "windowEnd", .flags = FIELD_NULLABLE,
+          .doc = "last of the two weeks"),
+    FIELD(F_STR, struct visits, method, "method",
+          .doc = "how it is computed, and what it is worth"),
+    FIELD(F_STR, struct visits, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is no risk"),
+    FIELD(F_I64, struct visits, needed, "neededDays", .flags = FIELD_NULLABLE,
+          .doc = "days until there is one"),
+    FIELD_END,
+};
+
+/* By whole days, each visit at its noon: gaps between days are right, those to the ends of the
+ * window half a day long at least. */
+static void first_weeks(const struct rows *days, struct visits *r)
+{
+    struct warning_visit v[VISIT_DAYS];
+    double x[WARNING_VISIT_INPUTS];
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < days->count && n < VISIT_DAYS; i++) {
+        int64_t day = value_i64(row_at(days, i), 0) - r->start;
+        if (day >= 0 && day < VISIT_DAYS)
+            v[n++] = (struct warning_visit){.at = day * US_PER_DAY + US_PER_DAY / 2};
+    }
+    warning_visits_read(v, n, 0, VISIT_DAYS * US_PER_DAY, x);
+    r->risk = round_to(warning_visits_risk(warning_visit_weights, x), 4);
+    r->silence = round_to(x[WARNING_VISIT_SILENCE] * VISIT_DAYS, 1);
+    r->days = n;
+    r->share = round_to(x[WARNING_VISIT_DAYS], 4);
+}
+
+static enum err get_warning(struct api_call *c)
+{
+    const struct visits_query *in = c->in;
+    bool given = in->start != INT32_MIN;
+    const struct value args[] = {V_S(c->learner), given ? V_I(in->start) : V_N, V_I(VISIT_DAYS)};
+    struct query q[] = {[1] = {.stmt = STMT_WARNING_DAYS, .args = args, .arg_count = 3}};
+    struct visits *r = arena_new(c->arena, struct visits, 1);
+    struct learner l;
+    enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
+
+    if (e != ERR_OK)
+        return e;
+    *r = (struct visits){.risk = NAN,
+                         .silence = NAN,
+                         .share = NAN,
+                         .days = INT64_MIN,
+                         .since = INT64_MIN,
+                         .last_at = TIME_NONE,
+                         .start = INT32_MIN,
+                         .end = INT32_MIN,
+                         .needed = INT64_MIN,
+                         .method = STR("the longest silence of the first two weeks, by local days; "
+                                       "fitted on one course of 130 people: an order of whom to "
+                                       "look at, hardly more")};
+    c->reply = r;
+    answer_ages(c);
+    if (!l.analysis) {
+        r->reason = reason_disabled;
+        return ERR_OK;
+    }
+    r->last_at = l.last_at;
+    if (l.last_at != TIME_NONE && l.last_at <= c->now_us) {
+        r->since = (c->now_us - l.last_at) / US_PER_DAY;
+        r->absent = warning_absent(l.last_at, c->now_us);
+    }
+    if (!given && q[1].rows.count == 0) {
+        r->reason = STR("Nothing was seen of the learner yet.");
+        return ERR_OK;
+    }
+    r->start = given ? in->start : (int32_t)value_i64(row_at(&q[1].rows, 0), 0);
+    r->end = r->start + VISIT_DAYS - 1;
+    if (l.today <= r->end) {
+        r->needed = (int64_t)r->end + 1 - l.today;
+        r->reason = STR("The first two weeks of the course are not over.");
+        return ERR_OK;
+    }
+    first_weeks(&q[1].rows, r);
+    return ERR_OK;
+}
+
+/* ---- POST analytics/early-warning ---- */
+
+static const char *const education_names[] = {"UNKNOWN", "NONE",         "SCHOOL", "LEAVING",
+                                              "DEGREE",  "POSTGRADUATE", NULL};
+_Static_assert(COUNT(education_names) == WARNING_EDUCATIONS + 1, "a name each");
+
+struct task {
+    int32_t due, handed;
+    bool quiz, carried;
+    double weight, score, standing, share, score_place, day_place;
+};
+static const struct field task_fields[] = {
+    FIELD(F_I32, struct task, due, "dueDay", .flags = FIELD_REQUIRED, .min = -DAY_MAX,
+          .max = DAY_MAX, .doc = "of the course; 0 is its first"),
+    FIELD(F_I32, struct task, handed, "handedDay", .flags = FIELD_NULLABLE, .min = -DAY_MAX,
+          .max = DAY_MAX, .doc = "left out: not yet"),
+    FIELD(F_BOOL, struct task, quiz, "quiz", .doc = "marked by a machine"),
+    FIELD(F_BOOL, struct task, carried, "carried", .doc = "over from an earlier attempt"),
+    FIELD(F_F64, struct task, weight, "weight", .min = 0, .max = 100, .def = "0",
+          .doc = "of the final mark, percent"),
+    FIELD(F_F64, struct task, score, "score", .flags = FIELD_NULLABLE, .min = 0, .max = 100,
+          .doc = "percent; left out: none yet"),
+    FIELD(F_F64, struct task, standing, "standing", .flags = FIELD_NULLABLE, .min = -20, .max = 20,
+          .doc = "score less the cohort's mean, in its standard deviations"),
+    FIELD(F_F64, struct task, share, "cohortShare", .flags = FIELD_REQUIRED, .min = 0, .max = 1,
+          .doc = "of the cohort that has handed it in by the day"),
+    FIELD(F_F64, struct task, score_place, "scorePlace", .flags = FIELD_NULLABLE, .min = 0,
+          .max = 1, .doc = "share of those with a lower score"),
+    FIELD(F_F64, struct task, day_place, "dayPlace", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "share of those who were earlier"),
+    FIELD_END,
+};
+
+struct work {
+    struct str user_id;
+    int32_t day, registered, attempts, education;
+    double credits;
+    struct list tasks;
+};
+static const struct field work_body[] = {
+    FIELD_USER_ID(struct work),
+    FIELD(F_I32, struct work, day, "day", .flags = FIELD_REQUIRED, .min = -DAY_MAX, .max = DAY_MAX,
+          .doc = "of the course, by whose end it is asked"),
+    FIELD(F_I32, struct work, registered, "registeredDay", .flags = FIELD_NULLABLE, .min = -DAY_MAX,
+          .max = DAY_MAX, .doc = "below 0: ahead of the start"),
+    FIELD(F_I32, struct work, attempts, "earlierAttempts", .min = 0, .max = 100, .def = "0",
+          .doc = "of this course"),
+    FIELD(F_F64, struct work, credits, "credits", .flags = FIELD_NULLABLE, .min = 0, .max = 100,
+          .doc = "taken at a time, in halves of a full year's"),
+    FIELD(F_ENUM, struct work, education, "education", .names = education_names, .def = "UNKNOWN",
+          .doc = "the highest completed before"),
+    FIELD(F_LIST, struct work, tasks, "tasks", .flags = FIELD_REQUIRED, .sub = task_fields,
+          .size = sizeof(struct task), .max = WARNING_TASKS_MAX, .doc = "set work of the course"),
+    FIELD_END,
+};
+
+struct part {
+    struct str reason;
+    double log_odds;
+};
+static const struct field part_fields[] = {
+    FIELD(F_STR, struct part, reason, "reason", .doc = "what it is"),
+    FIELD(F_F64, struct part, log_odds, "logOdds", .doc = "they sum to those of the risk"),
+    FIELD_END,
+};
+struct judged {
+    double risk;
+    struct list parts;
+    struct str strongest, method, reason;
+    int64_t needed, day, tasks, rows;
+};
+static const struct field judged_fields[] = {
+    FIELD(F_F64, struct judged, risk, "risk", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "of failing or leaving"),
+    FIELD(F_LIST, struct judged, parts, "reasons", .sub = part_fields, .size = sizeof(struct part),
+          .doc = "what the risk is made of"),
+    FIELD(F_STR, struct judged, strongest, "strongest", .flags = FIELD_NULLABLE,
+          .doc = "what raises it most"),
+    FIELD(F_I64, struct judged, day, "day", .doc = "as asked"),
+    FIELD(F_I64, struct judged, tasks, "n", .doc = "pieces of set work"),
+    FIELD(F_I64, struct judged, rows, "fittedOn", .doc = "learners behind the nearest weights"),
+    FIELD(F_STR, struct judged, method, "method", .doc = "how it is computed"),
+    FIELD(F_STR, struct judged, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is no risk"),
+    FIELD(F_I64, struct judged, needed, "neededDays", .flags = FIELD_NULLABLE,
+          .doc = "days until there is one"),
+    FIELD_END,
+};
+
+static struct warning_task task_of(const struct task *t)
+{
+    return (struct warning_task){
+        .due_day = t->due,
+        .handed_day = t->handed == INT32_MIN ? WARNING_NEVER : t->handed,
+        .quiz = t->quiz,
+        .carried = t->carried,
+        .weight = t->weight,
+        .score = t->score,
+        .standing = t->standing,
+        .share = t->share,
+        .score_place = t->score_place,
+        .day_place = t->day_place,
+    };
+}
+
+static enum err judge(struct api_call *c, const struct work *in, struct judged *r)
+{
+    struct warning_task *tasks = arena_new(c->arena, struct warning_task, (size_t)in->tasks.n + 1);
+    struct part *parts = arena_new(c->arena, struct part, WARNING_REASONS);
+    const struct task *given = in->tasks.p;
+    double x[WARNING_INPUTS];
+    struct warning_forecast f;
+
+    if (!tasks || !parts)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < in->tasks.n; i++)
+        tasks[i] = task_of(&given[i]);
+    const struct warning_learner l = {
+        .tasks = tasks,
+        .task_count = in->tasks.n,
+        .registered_day = in->registered == INT32_MIN ? WARNING_NEVER : in->registered,
+        .attempts = in->attempts,
+        .credits = isnan(in->credits) ? 0 : in->credits,
+        .education = (enum warning_education)in->education,
+    };
+    enum err e = warning_read(&l, in->day, x);
+    if (e == ERR_OK)
+        e = warning_forecast(&warning_default, NULL, x, in->day, &f);
+    if (e != ERR_OK)
+        return e;
+    for (int i = 0; i < WARNING_REASONS; i++)
+        parts[i] = (struct part){str_from(warning_reason_names[i]), round_to(f.reasons[i], 6)};
+    r->risk = round_to(f.risk, 6);
+    r->parts = (struct list){parts, WARNING_REASONS};
+    if (f.strongest != WARNING_BASE)
+        r->strongest = str_from(warning_reason_names[f.strongest]);
+    for (int32_t i = 0; i < warning_default.landmark_count; i++)
+        if (warning_default.landmarks[i].day <= in->day)
+            r->rows = warning_default.landmarks[i].rows;
+    return ERR_OK;
+}
+
+static enum err post_warning(struct api_call *c)
+{
+    const struct work *in = c->in;
+    struct query q[1];
+    struct judged *r = arena_new(c->arena, struct judged, 1);
+    struct learner l;
+    enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
+
+    if (e != ERR_OK)
+        return e;
+    *r =
+        (struct judged){.risk = NAN,
+                        .needed = INT64_MIN,
+                        .day = in->day,
+                        .tasks = in->tasks.n,
+                        .method = STR("logistic regressions at days of a course, with a ridge; the "
+                                      "weights are those of the Open University's courses of "
+                                      "2013")};
+    c->reply = r;
+    if (!l.analysis) {
+        r->reason = reason_disabled;
+        return ERR_OK;
+    }
+    if (in->day < warning_default.landmarks[0].day) {
+        r->needed = (int64_t)warning_default.landmarks[0].day - in->day;
+        r->reason = STR("It is too early in the course to say.");
+        return ERR_OK;
+    }
+    return judge(c, in, r);
+}
+
+#define WARNING                                                                              \
+    .path = "/api/analytics/early-warning", .tag = "predictions", .envelope = ENVELOPE_DATA, \
+    .scopes = SCOPE_READ, .run = RUN_SMALL, .round_trips = 1,                                \
+    .errors = UINT64_C(1) << ERR_NOT_FOUND
+
+const struct endpoint endpoints_warning[] = {
+    {WARNING, .method = HTTP_GET, .id = "get_early_warning",
+     .summary = "Is the learner about to drop out of sight? By visits", .learner = LEARNER_QUERY,
+     .query = visits_query, .in_size = sizeof(struct visits_query), .reply = visits_fields,
+     .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_warning},
+    {WARNING, .method = HTTP_POST, .id = "judge_early_warning",
+     .summary =
+         "Risk of failing or leaving a course, by set work that is told along; nothing is kept",
+     .learner = LEARNER_BODY, .body = work_body, .in_size = sizeof(struct work),
+     .reply = judged_fields, .body_max = 64 * 1024, .handler = post_warning},
+    {.path = NULL},
+};
