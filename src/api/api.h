@@ -149,7 +149,7 @@ extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
 extern const struct endpoint endpoints_stress[], endpoints_warning[];
 extern const struct endpoint endpoints_correlation[], endpoints_summaries[];
 extern const struct endpoint endpoints_schedule[], endpoints_session_plan[],
-    endpoints_plan_effect[];
+    endpoints_plan_effect[], endpoints_exams[];
 extern const struct endpoint endpoints_search[];
 extern const struct endpoint endpoints_objectives[], endpoints_performance[],
     endpoints_priorities[];

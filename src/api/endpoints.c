@@ -30,6 +30,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_schedule,
     endpoints_session_plan,
     endpoints_plan_effect,
+    endpoints_exams,
     endpoints_search,
     endpoints_calendar,
     endpoints_user,

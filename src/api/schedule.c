@@ -1,5 +1,5 @@
-/* schedule - when to study: recommended times, what the learner wants changed, exams, and the
- * present load as the schedule's views show it. */
+/* schedule - when to study: recommended times, what the learner wants changed, and the present load
+ * as the schedule's views show it. */
 #include "api/orchestra.h"
 #include "base/assert.h"
 #include "twin/load.h"
@@ -14,9 +14,7 @@ enum {
     SLOT_MINUTES = 60,
     SLOTS_KEPT_DAYS = 90,
     ADAPTATIONS_KEPT = 200,
-    EXAMS_MAX = 200,
     VALUE_MAX = 4000,
-    ID_MAX = 64,
     TREND_DAYS = 7,
     PER_WEEK_MAX = 28,
 };
@@ -652,143 +650,6 @@ static enum err post_adapt(struct api_call *c)
     return e == ERR_OK ? api_change(c, adapt_write, adapt_written) : e;
 }
 
-/* ---- exams ---- */
-
-static const struct field exam_fields[] = {
-    FIELD(F_STR, struct exam, id, "id", .doc = "of the exam"),
-    FIELD(F_STR, struct exam, course, "courseId", .flags = FIELD_NULLABLE,
-          .doc = "null: it is on everything"),
-    FIELD(F_STR, struct exam, name, "name", .doc = "for people"),
-    FIELD(F_DATE, struct exam, day, "date", .doc = "day of the learner's zone"),
-    FIELD(F_TIME, struct exam, created_at, "createdAt", .doc = "when it was told"),
-    FIELD_END,
-};
-struct exams_reply {
-    struct list exams;
-};
-static const struct field exams_reply[] = {
-    FIELD(F_LIST, struct exams_reply, exams, "exams", .sub = exam_fields,
-          .size = sizeof(struct exam), .max = EXAMS_MAX, .doc = "by date"),
-    FIELD_END,
-};
-
-static enum err get_exams(struct api_call *c)
-{
-    const struct value id[] = {V_S(c->learner)};
-    struct query q[2] = {[1] = {.stmt = STMT_EXAMS_OF_LEARNER, .args = id, .arg_count = 1}};
-    struct exams_reply *r = arena_new(c->arena, struct exams_reply, 1);
-    struct learner l;
-    enum err e = r ? learner_read(c, q, 2, &l) : ERR_NOMEM;
-
-    if (e == ERR_OK)
-        e = exams_read(c, &q[1].rows, &r->exams);
-    c->reply = r;
-    return e;
-}
-
-struct exam_reply;
-struct exam_in {
-    struct str user_id, course, name, id;
-    int32_t day;
-    int64_t learner_id;
-    struct exam_reply *shown;
-};
-static const struct field exam_body[] = {
-    FIELD_USER_ID(struct exam_in),
-    FIELD(F_STR, struct exam_in, name, "name", .flags = FIELD_REQUIRED, .min = 1, .max = 200,
-          .doc = "for people"),
-    FIELD(F_DATE, struct exam_in, day, "date", .flags = FIELD_REQUIRED,
-          .doc = "day of the learner's zone"),
-    FIELD(F_STR, struct exam_in, course, "courseId", .flags = FIELD_NULLABLE, .min = 1, .max = 128,
-          .doc = "left out: it is on everything"),
-    FIELD_END,
-};
-struct exam_reply {
-    struct exam exam;
-};
-static const struct field exam_reply[] = {
-    FIELD(F_OBJECT, struct exam_reply, exam, "exam", .sub = exam_fields,
-          .size = sizeof(struct exam), .doc = "as it is kept"),
-    FIELD_END,
-};
-
-static enum err exam_write(struct api_call *c, struct store_conn *conn)
-{
-    const struct exam_in *in = c->in;
-    const struct value owner = V_I(in->learner_id);
-    struct query q = {.stmt = STMT_EXAM_COUNT, .args = &owner, .arg_count = 1, .rows_max = 1};
-    const struct value v[] = {owner,         V_S(in->id),  v_text(in->course),
-                              V_S(in->name), V_I(in->day), V_I(c->now_us)};
-    struct bulk b = {.stmt = STMT_EXAM_PUT, .rows = 1, .cols = COUNT(v), .v = v};
-    enum err e = store_read(conn, c->arena, &q, 1, 0);
-
-    if (e == ERR_OK && value_i64(row_at(&q.rows, 0), 0) >= EXAMS_MAX)
-        return api_refuse(c, ERR_CONFLICT, "TOO_MANY_EXAMS", "There are %d exams already.",
-                          EXAMS_MAX);
-    return e == ERR_OK ? store_write(conn, &b, 1) : e;
-}
-
-static enum err exam_written(struct api_call *c)
-{
-    const struct exam_in *in = c->in;
-
-    c->reply = in->shown;
-    return ERR_OK;
-}
-
-static enum err post_exam(struct api_call *c)
-{
-    struct exam_reply *r = arena_new(c->arena, struct exam_reply, 1);
-    struct exam_in *in = c->in;
-    struct query q[1];
-    struct learner l;
-    enum err e = r ? learner_read(c, q, 1, &l) : ERR_NOMEM;
-
-    if (e != ERR_OK)
-        return e;
-    if (in->day < l.today - DAYS_AHEAD_MAX || in->day > l.today + 5 * DAYS_AHEAD_MAX)
-        return api_bad_field(c, "date", "invalid_value",
-                             "must lie between a year ago and five years ahead");
-    in->learner_id = l.learner_id;
-    in->id = orchestra_id(c, 'x');
-    r->exam = (struct exam){in->id, in->course, in->name, in->day, c->now_us};
-    in->shown = r;
-    return in->id.p ? api_change(c, exam_write, exam_written) : ERR_NOMEM;
-}
-
-struct exam_path {
-    struct str id;
-    int64_t learner_id, changed;
-};
-static const struct field exam_path[] = {
-    FIELD(F_STR, struct exam_path, id, "id", .flags = FIELD_REQUIRED, .min = 1, .max = ID_MAX,
-          .doc = "exam"),
-    FIELD_END,
-};
-
-static enum err exam_remove(struct api_call *c, struct store_conn *conn)
-{
-    const struct exam_path *in = c->in;
-    const struct value v[] = {V_I(in->learner_id), V_S(in->id)};
-    struct bulk b = {.stmt = STMT_EXAM_DROP, .rows = 1, .cols = 2, .v = v};
-    enum err e = store_write(conn, &b, 1);
-
-    if (e == ERR_OK && b.changed == 0)
-        return api_refuse(c, ERR_NOT_FOUND, "EXAM_NOT_FOUND", "There is no such exam.");
-    return e;
-}
-
-static enum err delete_exam(struct api_call *c)
-{
-    struct exam_path *in = c->in;
-    struct query q[1];
-    struct learner l;
-    enum err e = learner_read(c, q, 1, &l);
-
-    in->learner_id = l.learner_id;
-    return e == ERR_OK ? api_change(c, exam_remove, written) : e;
-}
-
 /* ---- GET cognitive-load ---- */
 
 struct load_query {
@@ -967,17 +828,6 @@ const struct endpoint endpoints_schedule[] = {
      .summary = "Ask for another time, length, intensity or frequency from now on",
      .learner = LEARNER_BODY, .body = adapt_body, .in_size = sizeof(struct adapt_in),
      .reply = adapted_fields, .errors = ONE(ERR_NOT_FOUND), .handler = post_adapt},
-    {ROW, READS, .path = ROOT "/exams", .id = "get_exams",
-     .summary = "Exams that plans look ahead to", .reply = exams_reply,
-     .cache = {.fresh_s = 600, .stale_s = 1800}, .handler = get_exams},
-    {ROW, CHANGES, .method = HTTP_POST, .repeats = true, .path = ROOT "/exams", .id = "add_exam",
-     .summary = "Tell of an exam", .status = 201, .learner = LEARNER_BODY, .body = exam_body,
-     .in_size = sizeof(struct exam_in), .reply = exam_reply,
-     .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT), .handler = post_exam},
-    {ROW, CHANGES, .method = HTTP_DELETE, .path = ROOT "/exams/{id}", .id = "remove_exam",
-     .summary = "Take an exam back", .learner = LEARNER_QUERY, .params = exam_path,
-     .in_size = sizeof(struct exam_path), .status = 204, .errors = ONE(ERR_NOT_FOUND),
-     .handler = delete_exam},
     {ROW, READS, .path = ROOT "/cognitive-load", .id = "get_orchestration_load",
      .summary = "The present load as a schedule needs it", .query = load_query,
      .in_size = sizeof(struct load_query), .reply = load_fields,
