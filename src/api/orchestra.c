@@ -242,6 +242,18 @@ static void take_adaptations(const struct rows *rows, struct orchestra *o)
         o->slots.wish_hour = (int32_t)o->measures[ADAPT_TIME];
 }
 
+/* The profile's free text says an hour if it begins like "19" or "19:30". */
+static void take_preference(const struct rows *rows, struct orchestra *o)
+{
+    struct str rest = rows->count > 0 ? value_str(row_at(rows, 0)) : (struct str){NULL, 0};
+    struct str head = str_cut(&rest, ':');
+    int64_t hour;
+
+    if (o->slots.wish_hour < 0 && head.p && head.n <= 2 && str_to_i64(head, &hour) == ERR_OK &&
+        hour >= 0 && hour < 24)
+        o->slots.wish_hour = (int32_t)hour;
+}
+
 enum err exams_read(struct api_call *c, const struct rows *rows, struct list *ret)
 {
     struct exam *x = arena_new(c->arena, struct exam, (size_t)rows->count + 1);
@@ -304,6 +316,7 @@ static enum err take_all(struct api_call *c, struct orchestra *o)
     if (e == ERR_OK)
         e = exams_read(c, &o->q[7].rows, &o->exams);
     take_adaptations(&o->q[8].rows, o);
+    take_preference(&o->q[13].rows, o);
     if (e == ERR_OK && o->l.analysis) {
         e = burnout_read(c, o->q + 1, &o->l, &o->burnout);
         o->burnout_known = e == ERR_OK && o->burnout.sufficient;
@@ -321,7 +334,7 @@ static enum err take_all(struct api_call *c, struct orchestra *o)
 
 enum err orchestra_read(struct api_call *c, int64_t from, struct orchestra *o)
 {
-    enum { QUERIES = 13 };
+    enum { QUERIES = 14 };
     const struct value id[] = {V_S(c->learner)};
     const struct value recent[] = {V_S(c->learner), V_I(c->now_us - (RECENT_DAYS + 1) * US_PER_DAY),
                                    V_I(c->now_us), V_I(SESSIONS_MAX)};
@@ -345,6 +358,7 @@ enum err orchestra_read(struct api_call *c, int64_t from, struct orchestra *o)
     o->q[10] = (struct query){.stmt = STMT_ORCHESTRA_SESSIONS, .args = recent, .arg_count = 4};
     o->q[11] = (struct query){.stmt = STMT_ORCHESTRA_LENGTHS, .args = id, .arg_count = 1};
     o->q[12] = (struct query){.stmt = STMT_PATTERNS_OF_LEARNER, .args = id, .arg_count = 1};
+    o->q[13] = (struct query){.stmt = STMT_ORCHESTRA_PREFERENCE, .args = id, .arg_count = 1};
     enum err e = learner_read(c, o->q, QUERIES, &o->l);
     return e == ERR_OK ? take_all(c, o) : e;
 }

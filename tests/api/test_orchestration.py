@@ -160,6 +160,10 @@ class Schedule(Helpers):
         self.assertTrue(data["withheld"])
         self.assertEqual(data["recommendations"], [])
         self.assertIn("rest", data["reason"])
+        plan = self.server.post(PLAN, {"userId": "bur", "startTime": text(tomorrow(9)), "duration": 120,
+                                       "intensity": "HIGH"}).json["plan"]
+        self.assertLessEqual(plan["duration"], 30)
+        self.assertEqual((plan["requestedDuration"], plan["limited"], plan["intensity"]), (120, True, "LOW"))
 
     def test_adapt(self):
         self.make("ada")
@@ -183,6 +187,17 @@ class Schedule(Helpers):
                 self.assertEqual(data["understoodReason"] is None, understood is not None)
         self.assertEqual(self.recommend("ada")["recommendations"][0]["duration"], 45)
         self.assertEqual(self.recommend("ada")["sessionsPerWeek"], {"wanted": 4, "planned": 0})
+
+    def test_preferred_time_of_the_profile(self):
+        self.make("prf")
+        for said, heard in (("20:15 or so", True), ("evenings", False), ("99", False)):
+            with self.subTest(said=said):
+                self.assertEqual(self.server.request("PATCH", "/api/user/profile", {
+                    "userId": "prf", "preferredStudyTime": said}).status, 200)
+                slots = self.recommend("prf", date=tomorrow(0).date().isoformat())["recommendations"]
+                asked = [s for s in slots if "The learner asked for this time." in s["reasoning"]]
+                self.assertEqual(bool(asked), heard)
+                self.assertTrue(all(19 <= parse(s["startTime"]).hour <= 21 for s in asked))
 
     def test_exams(self):
         self.make("exa")

@@ -16,6 +16,10 @@ SELECT first_at, last_at, started_at, completed_at, declared_ms, declared_pause_
    AND first_at BETWEEN $2 AND $3
  ORDER BY first_at, session LIMIT $4;
 
+-- name: orchestra_preference
+-- args: text
+SELECT preferred_study_time FROM learners WHERE external_id = $1;
+
 -- name: orchestra_lengths
 -- args: text
 SELECT bucket, sessions, completed
