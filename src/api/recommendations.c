@@ -163,6 +163,8 @@ static enum err recommendations_list(struct api_call *c, const struct rows *rows
             return e;
         if (!one.open && !(applied && one.applied_at != TIME_NONE))
             continue;
+        if (one.applied_at != TIME_NONE)
+            answer_unsettled(c); /* it counts what came since */
         for (; at > 0 && comes_before(&one, &list[at - 1]); at--)
             list[at] = list[at - 1];
         list[at] = one;
