@@ -429,7 +429,13 @@ static enum err analyze_run(struct api_call *c, struct store_conn *conn)
         e = night_write(w, conn);
     if (e == ERR_OK)
         e = store_write(conn, &b, 1);
-    return e == ERR_OK && b.changed == 0 ? refuse_soon(c, c->now_us) : e;
+    if (e == ERR_OK && b.changed == 0)
+        return refuse_soon(c, c->now_us);
+    c->conn = conn; /* what has been written is read where it is seen already */
+    if (e == ERR_OK)
+        e = analyzed(c);
+    c->conn = NULL;
+    return e;
 }
 
 static enum err post_analyze(struct api_call *c)
@@ -449,12 +455,17 @@ static enum err post_analyze(struct api_call *c)
     in->work = arena_new(c->arena, struct night_work, 1);
     if (!in->work)
         return ERR_NOMEM;
-    *in->work = (struct night_work){
-        .conn = c->conn, .arena = c->arena, .deadline_us = c->deadline_us, .now_us = c->now_us};
+    *in->work = (struct night_work){.conn = c->conn,
+                                    .arena = c->arena,
+                                    .deadline_us = c->deadline_us,
+                                    .now_us = c->now_us,
+                                    .learner_id = v.l.learner_id,
+                                    .zone = v.l.zone,
+                                    .analysis = v.l.analysis};
     e = night_compute(in->work, c->learner, night_patterns);
     if (e != ERR_OK)
         return e;
-    return in->work->bulk_count > 0 ? api_change(c, analyze_run, analyzed) : analyzed(c);
+    return in->work->bulk_count > 0 ? api_change(c, analyze_run, NULL) : analyzed(c);
 }
 
 #define ONE(e) (UINT64_C(1) << (e))
@@ -498,7 +509,8 @@ const struct endpoint endpoints_patterns[] = {
      .round_trips = 3,
      .arena_max = NIGHT_ARENA_MAX,
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_FORBIDDEN),
-     .repeats = true, .handler = post_analyze},
+     .repeats = true,
+     .handler = post_analyze},
     {PATTERNS, .path = "/api/analytics/insights", .id = "get_insights",
      .summary = "What follows from the patterns, not yet acknowledged", .reply = insights_reply,
      .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true}, .handler = get_insights},

@@ -55,24 +55,26 @@ static enum err read_learner(struct night_work *w, struct str learner)
     if (q.rows.count == 0)
         return ERR_NOT_FOUND;
     const struct value *v = row_at(&q.rows, 0);
-    w->usual_at = TIME_NONE;
-    w->learner = learner;
     w->learner_id = value_i64(&v[0], 0);
     if (zone_get(value_str(&v[1]), &w->zone) != ERR_OK)
         w->zone = zone_utc();
     w->analysis = value_i64(&v[2], 0) != 0;
-    w->today = civil_at(w->zone, w->now_us).epoch_day;
-    w->seed = XXH3_64bits_withSeed(learner.p, learner.n, (uint64_t)w->today);
     return ERR_OK;
 }
 
 enum err night_compute(struct night_work *w, struct str learner,
                        enum err (*step)(struct night_work *w))
 {
-    enum err e = read_learner(w, learner);
+    enum err e = w->learner_id == 0 ? read_learner(w, learner) : ERR_OK;
 
-    if (e != ERR_OK || !w->analysis)
+    if (e != ERR_OK)
         return e;
+    w->learner = learner;
+    w->usual_at = TIME_NONE;
+    w->today = civil_at(w->zone, w->now_us).epoch_day;
+    w->seed = XXH3_64bits_withSeed(learner.p, learner.n, (uint64_t)w->today);
+    if (!w->analysis)
+        return ERR_OK;
     if (step)
         return step(w);
     for (const struct night_step *s = night_steps; e == ERR_OK && s->name; s++)

@@ -47,8 +47,9 @@ struct night_step {
 };
 extern const struct night_step night_steps[]; /* in order; ends in a NULL name */
 
-/* Reads the learner (one round trip), then runs one step, or all with step NULL. ERR_NOT_FOUND: no
- * such learner. Nothing is written: night_write() does that in a writer's transaction. */
+/* Reads the learner (one round trip; not when learner_id, zone and analysis are set), then runs one
+ * step, or all with step NULL. ERR_NOT_FOUND: no such learner. Nothing is written: night_write() does
+ * that in a writer's transaction. */
 MUST_CHECK enum err night_compute(struct night_work *w, struct str learner,
                                   enum err (*step)(struct night_work *w));
 /* ERR_CONFLICT: the guard changed nothing; the transaction must be rolled back. */
