@@ -25,7 +25,8 @@ enum {
     SITTING_BYTES_MAX = 8192,
 };
 #define SITTING_GAP_US (30 * US_PER_MINUTE)
-#define SITTING_BREAK_US (5 * US_PER_MINUTE)
+/* Shorter silences are work, such as reading, which tires as answers do. */
+#define SITTING_BREAK_US (10 * US_PER_MINUTE)
 
 struct sitting {
     int64_t start, end;
