@@ -4,6 +4,7 @@
 #include "api/burnout.h"
 #include "api/learner.h"
 #include "api/load_now.h"
+#include "api/overload.h"
 #include "api/session_row.h"
 #include "api/strain.h"
 #include "base/assert.h"
@@ -811,6 +812,7 @@ struct history {
     struct list points;
     struct history_summary summary;
     struct strain_past strain;
+    struct overload_past overload;
     struct str reason;
 };
 static const struct field history_fields[] = {
@@ -821,6 +823,8 @@ static const struct field history_fields[] = {
     FIELD(F_OBJECT, struct history, strain, "strain", .sub = strain_past_fields,
           .size = sizeof(struct strain_past),
           .doc = "sitting by sitting, against the learner's own normal"),
+    FIELD(F_OBJECT, struct history, overload, "overload", .sub = overload_past_fields,
+          .size = sizeof(struct overload_past), .doc = "overload that lasted for days"),
     FIELD(F_STR, struct history, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there are no points"),
     FIELD_END,
@@ -1007,7 +1011,8 @@ static enum err get_history(struct api_call *c)
                                      V_I(SESSIONS_MAX), V_I(0)};
     struct strain_past_args past;
     struct strain_args strain;
-    struct query q[3 + STRAIN_QUERIES + STRAIN_PAST_QUERIES] = {
+    struct overload_args days;
+    struct query q[3 + STRAIN_QUERIES + STRAIN_PAST_QUERIES + 1] = {
         [1] = {.stmt = STMT_LOAD_BETWEEN, .args = samples, .arg_count = 4},
         [2] = {.stmt = STMT_SESSION_LIST, .args = sessions, .arg_count = 8},
     };
@@ -1020,6 +1025,7 @@ static enum err get_history(struct api_call *c)
         return ERR_NOMEM;
     strain_queries(c, &strain, q + 3);
     strain_past_queries(c, start, end, &past, q + 3 + STRAIN_QUERIES);
+    overload_query(c, start, end, &days, &q[COUNT(q) - 1]);
     enum err e = range_check(c, "startDate", start, end);
     if (e == ERR_OK)
         e = learner_read(c, q, COUNT(q), &l);
@@ -1027,6 +1033,8 @@ static enum err get_history(struct api_call *c)
         e = strain_now(c, q + 3, &now);
     if (e == ERR_OK)
         e = strain_past(c, &now, q + 3 + STRAIN_QUERIES, start, end, &r->strain);
+    if (e == ERR_OK)
+        e = overload_past(c, &q[COUNT(q) - 1], &l, start, end, &r->overload);
     if (e != ERR_OK)
         return e;
     if (!l.analysis)

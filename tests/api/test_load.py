@@ -228,6 +228,39 @@ class History:
         self.assertEqual([(p["loadScore"], p["sessionId"]) for p in r["dataPoints"]], [(0, "a"), (15, "b")])
         self.assertEqual(r["summary"]["method"], "session-estimate")
 
+    def test_overload_that_lasts(self):
+        """Eight of forty days with answers that take a third longer."""
+        def answers(learner, slow):
+            for back in range(40, 0, -1):
+                for i in range(12):
+                    ms = 8000 + 137 * (back * 7 + i * 5) % 900
+                    e = event(learner, "answer", item="q-%d" % i, correct=i % 3 > 0,
+                              latencyMs=ms * 4 // 3 if back in slow else ms)
+                    yield e | {"at": text(at(back, 9, i))}
+        slow = range(12, 20)
+        events = [*answers("tired", slow), *answers("fresh", ())]
+        for i in range(0, len(events), 480):
+            self.server.events(events[i:i + 480])
+        o = self.get("tired", startDate=date(30))["overload"]
+        self.assertEqual((o["n"], len(o["spells"]), o["reason"]), (40, 1, None))
+        spell = o["spells"][0]
+        self.assertEqual((spell["from"], spell["to"], spell["days"], spell["open"]), (date(19), date(12), 8, False))
+        self.assertEqual(spell["fromInterval"], {"low": date(19), "high": date(19)})
+        self.assertAlmostEqual(spell["slower"], 1 / 3, 1)
+        self.assertLess(spell["slowerInterval"]["low"], 1 / 3)
+        self.assertLess(spell["pValue"], .001)
+        # The days before the range say what is usual; spells that do not touch it are not shown.
+        self.assertEqual(len(self.get("tired", startDate=date(15))["overload"]["spells"]), 1)
+        late = self.get("tired", startDate=date(5))["overload"]
+        self.assertEqual(late["spells"], [])
+        self.assertIn("clearly slower", late["reason"])
+        self.assertEqual(self.get("fresh", startDate=date(30))["overload"]["spells"], [])
+        self.assertIn("Twenty days", self.get("new")["overload"]["reason"])
+        self.server.request("PATCH", "/api/user/privacy", {"userId": "tired", "behavioralAnalysisEnabled": False})
+        o = self.get("tired", startDate=date(30))["overload"]
+        self.assertEqual((o["n"], o["spells"]), (0, []))
+        self.assertIn("switched", o["reason"])
+
     def test_many_points_are_thinned(self):
         start = at(5, 0)
         events = [sample("many", start + i * (at(0, 0, 1) - at(0, 0, 0)), i % 50) for i in range(1500)]

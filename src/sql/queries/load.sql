@@ -19,6 +19,14 @@ SELECT at, session, score, confidence, indicators FROM loads
    AND at BETWEEN $2 AND $3
  ORDER BY at DESC, id DESC LIMIT $4;
 
+-- Response times by local day, the newest first.
+-- name: load_days
+-- args: text, int, int, int
+SELECT day, answers, reviews, latency_n, latency_log_micro FROM days
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND day BETWEEN $2 AND $3
+ ORDER BY day DESC LIMIT $4;
+
 -- name: mission_days
 -- args: text, int, int
 SELECT day, status, difficulty_rating FROM missions
