@@ -10,6 +10,10 @@ static const struct field shown_fields[] = {
           .doc = "the best local hour"),
     FIELD(F_I32, struct pattern_shown, hour, "peakTime", ABSENT, .min = 0, .max = 23,
           .doc = "the same under another name"),
+    FIELD(F_OBJECT, struct pattern_shown, hour_interval, "hourInterval",
+          .flags = FIELD_NULLABLE | FIELD_OMIT | FIELD_POINTER, .sub = interval_fields,
+          .size = sizeof(struct interval),
+          .doc = "95 %, of the hour; 9.5 is between 9 and 10, low > high runs over midnight"),
     FIELD(F_I32, struct pattern_shown, start_hour, "startHour", ABSENT, .min = 0, .max = 23,
           .doc = "first local hour of the window"),
     FIELD(F_I32, struct pattern_shown, end_hour, "endHour", ABSENT, .min = 1, .max = 24,
@@ -153,6 +157,7 @@ enum err pattern_row_read(struct api_call *c, struct columns v, struct pattern_r
     d->minutes = minutes ? middle : NAN;
     d->modality = p->kind == PATTERN_CONTENT ? p->label : (struct str){NULL, 0};
     d->effect_interval = interval_new(c->arena, effect);
+    d->hour_interval = hour ? interval_new(c->arena, value) : NULL;
     d->interval = minutes ? interval_new(c->arena, value) : NULL;
     p->name = name_of(c->arena, p);
     return p->name.p ? evidence_make(c->arena, p) : ERR_NOMEM;

@@ -9,7 +9,7 @@ struct pattern_shown {
     double minutes;                     /* NaN: absent */
     struct str modality;
     double effect;
-    const struct interval *effect_interval, *interval;
+    const struct interval *effect_interval, *hour_interval, *interval;
     double p, bayes_factor;
 };
 

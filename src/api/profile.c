@@ -330,6 +330,12 @@ static enum err fill_curve(struct api_call *c, const struct rows *rows, int64_t 
     double decay = column_f64(&v);
     curve->decay = round_to(decay, 6);
     curve->half_life = round_to(log(2) / decay, 2);
+    column_i64(&v, 0); /* cards */
+    double sd = column_f64(&v);
+    if (!isnan(sd))
+        p->estimates.curve.interval =
+            interval_new(c->arena, (struct interval){log(2) / decay * exp(-STATS_Z95 * sd),
+                                                     log(2) / decay * exp(STATS_Z95 * sd)});
     p->estimates.curve.value = curve->half_life;
     p->curve = curve;
     return ERR_OK;

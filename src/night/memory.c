@@ -85,6 +85,37 @@ static struct card_memory *walk(const struct past *p, const struct memory_weight
     return cards;
 }
 
+static double log_decay(const struct past *p, const struct memory_weights *w)
+{
+    struct card_curve curve;
+    int32_t count;
+    struct card_memory *cards = walk(p, w, &count);
+    bool some = cards && card_curve_of(w, cards, count, &curve);
+
+    free(cards);
+    return some ? log(curve.decay) : (double)NAN;
+}
+
+/* Of the decay's logarithm, the weights being as uncertain as the fit says. The slopes are secants
+ * over one deviation of each weight, since the curve bends. */
+static double decay_sd(const struct past *p, const struct memory_fit *fit)
+{
+    double slopes[MEMORY_WEIGHTS];
+
+    for (int i = 0; i < MEMORY_WEIGHTS; i++) {
+        struct memory_weights low = fit->weights, high = fit->weights;
+        bool by_log = MEMORY_LOGS >> i & 1;
+        double least, most, at = fit->weights.w[i], half = fit->sd[i] / 2;
+
+        memory_weight_range(i, &least, &most);
+        low.w[i] = fmax(least, by_log ? at * exp(-half) : at - half);
+        high.w[i] = fmin(most, by_log ? at * exp(half) : at + half);
+        double wide = by_log ? log(high.w[i] / low.w[i]) : high.w[i] - low.w[i];
+        slopes[i] = wide > 0 ? (log_decay(p, &high) - log_decay(p, &low)) / wide : 0;
+    }
+    return memory_fit_sd(p->steps, p->count, &memory_prior_default, fit, slopes);
+}
+
 static enum err weights_text(struct arena *arena, const struct memory_weights *w, struct str *ret)
 {
     struct buf text;
@@ -99,18 +130,18 @@ static enum err weights_text(struct arena *arena, const struct memory_weights *w
 }
 
 static enum err put(struct night_work *w, int64_t reviews, const struct memory_fit *fit,
-                    const struct card_curve *curve, int32_t cards)
+                    const struct card_curve *curve, double sd, int32_t cards)
 {
-    struct value *v = arena_new(w->arena, struct value, 10);
+    struct value *v = arena_new(w->arena, struct value, 11);
     struct str weights;
     enum err e = v ? weights_text(w->arena, &fit->weights, &weights) : ERR_NOMEM;
 
     if (e != ERR_OK)
         return e;
-    const struct value values[] = {V_I(w->learner_id), V_I(w->now_us),        V_I(reviews),
-                                   V_I(fit->judged),   V_D(fit->loss_before), V_D(fit->loss),
-                                   V_S(weights),       V_D(curve->initial),   V_D(curve->decay),
-                                   V_I(cards)};
+    const struct value values[] = {V_I(w->learner_id), V_I(w->now_us),           V_I(reviews),
+                                   V_I(fit->judged),   V_D(fit->loss_before),    V_D(fit->loss),
+                                   V_S(weights),       V_D(curve->initial),      V_D(curve->decay),
+                                   V_I(cards),         isnan(sd) ? V_N : V_D(sd)};
     memcpy(v, values, sizeof values);
     return night_put(w, STMT_MEMORY_FIT_PUT, v, 1, COUNT(values));
 }
@@ -128,7 +159,7 @@ static enum err fit_and_put(struct night_work *w, const struct past *p, int64_t 
     if (!cards)
         return ERR_NOMEM;
     if (card_curve_of(&fit.weights, cards, count, &curve))
-        e = put(w, reviews, &fit, &curve, count);
+        e = put(w, reviews, &fit, &curve, decay_sd(p, &fit), count);
     free(cards);
     return e;
 }

@@ -432,6 +432,23 @@ enum err memory_fit(const struct memory_step *steps, int32_t count,
     return ERR_OK;
 }
 
+double memory_fit_sd(const struct memory_step *steps, int32_t count,
+                     const struct memory_prior *prior, const struct memory_fit *fit,
+                     const double derivatives[MEMORY_WEIGHTS])
+{
+    struct sums at;
+    double x[N], variance = 0;
+
+    pass(&fit->weights, steps, count, &at);
+    with_prior(prior, &fit->weights, &at);
+    factorize(at.fisher);
+    memcpy(x, derivatives, sizeof x);
+    solve(at.fisher, x);
+    for (int i = 0; i < N; i++)
+        variance += derivatives[i] * x[i];
+    return sqrt(fmax(0, variance));
+}
+
 void memory_prior_from(const struct memory_fit *const *learners, int32_t count,
                        const struct memory_prior *base, double base_learners,
                        struct memory_prior *ret)

@@ -57,6 +57,13 @@ struct memory_fit {
 MUST_CHECK enum err memory_fit(const struct memory_step *steps, int32_t count,
                                const struct memory_prior *prior, struct memory_fit *ret);
 
+/* How surely a function of the weights is known after the fit: its standard deviation by the delta
+ * method, from its derivatives at the fitted weights (by the logarithm for MEMORY_LOGS). steps,
+ * prior: those of the fit. */
+double memory_fit_sd(const struct memory_step *steps, int32_t count,
+                     const struct memory_prior *prior, const struct memory_fit *fit,
+                     const double derivatives[MEMORY_WEIGHTS]);
+
 /* What the fit makes small, at `w` (which must lie within the ranges): log loss summed over the
  * judged reviews, without the prior; its derivatives by the weights as they are. */
 double memory_fit_loss(const struct memory_weights *w, const struct memory_step *steps,

@@ -36,5 +36,6 @@ CREATE TABLE memory_fits (
     weights {text} NOT NULL,         -- a JSON array of 21 numbers
     initial {real} NOT NULL,         -- recall = initial * e^(-decay * days), in the place of FSRS's curve
     decay {real} NOT NULL,
-    cards {int} NOT NULL             -- that the curve is the mean of
+    cards {int} NOT NULL,            -- that the curve is the mean of
+    decay_sd {real}                  -- of the decay's logarithm
 ) {clustered};
