@@ -91,8 +91,7 @@ class Settings:
                       "strains", "sittings", "strain_episodes", "stress_profiles", "stress_patterns",
                       "personalization_outcomes", "personalization_events", "personalization_trials", "mission_feedback", "mission_reflections",
                       "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "search_sums",
-                      "summaries"):
-                      "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "summaries", "article_reads"):
+                      "summaries", "article_reads"):
             rows = self.store.query("SELECT count(*) FROM %s WHERE learner_id = %s" % (table, learner))
             self.assertEqual(int(rows[0][0]), 0, table)
         self.assertIn("ANALYSIS_DISABLED", json.dumps(self.server.post("/api/events", event("shy", "activity")).json))
