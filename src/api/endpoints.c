@@ -21,6 +21,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_summaries,
     endpoints_comprehension,
     endpoints_articles,
+    endpoints_model_admin,
     endpoints_cron,
     endpoints_predictions,
     endpoints_interventions,

@@ -36,6 +36,8 @@ struct str standing_view_reason(struct api_call *c, const struct standing_view *
 
     if (!v->base.l.analysis)
         return reason_disabled;
+    if (v->s.count == 0 && learner_graded(&v->base.l) > 0)
+        return STR("No answer or review of that time names an objective.");
     for (int32_t i = 0; i < v->s.count; i++)
         most = v->s.list[i].n > most ? v->s.list[i].n : most;
     n.graded = STANDING_NEEDED - most;

@@ -114,6 +114,21 @@ class Comprehension:
         self.assertTrue(thin["reason"])
         self.assertIsNotNone(thin["probability_now"])
 
+    def test_why_there_is_nothing(self):
+        self.server.events(practice("old", "o", 30, 10, 5) + [event("loose", objective=None)])
+        self.assertIn("that time", self.ask("old", date_range="7d")["reason"])
+        self.assertEqual(self.ask("old", date_range="all")["objectives_analyzed"], 1)
+        self.assertIn("names an objective", self.get("/api/analytics/daily-insight", "loose")["reason"])
+
+    def test_the_model_over_all_learners(self):
+        path = "/api/analytics/model-performance/admin"
+        data = self.server.get(path, key=self.key("admin")).json["data"]
+        self.assertEqual((data["dataPoints"], data["needed"], data["accuracy"], data["abTests"]), (0, 30, None, []))
+        self.assertEqual(sorted(f["feature"] for f in data["featureImportance"]), ["due", "level", "load", "memory", "skill"])
+        self.assertTrue(all(f["change"] == 0 and f["standardDeviation"] > 0 for f in data["featureImportance"]))
+        self.assertEqual((data["modelVersion"], data["totalPredictions"], data["lastUpdated"]), ("outlook-0", 0, None))
+        self.assertProblem(self.server.get(path, key=self.key("read")), 403)
+
     def test_refusals(self):
         for path in (TIME, CHANCE):
             self.assertProblem(self.server.get(path + "nothing", query={"userId": "ann"}), 404, "OBJECTIVE_NOT_FOUND")

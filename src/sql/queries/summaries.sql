@@ -187,3 +187,15 @@ DELETE FROM article_reads WHERE learner_id = $1;
 SELECT article, first_at, last_at, completed, helpful, rating
   FROM article_reads WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY article;
+
+-- How forecasts of struggle turned out, over all learners.
+-- name: model_outcomes
+-- args: int, int
+-- scan: an administrator's report
+SELECT slot, sum(n), sum(yes), sum(p_micro), sum(square_micro), sum(brier_micro), sum(loss_micro)
+  FROM audits WHERE slot BETWEEN $1 AND $2 GROUP BY slot ORDER BY slot;
+
+-- name: model_forecasts
+-- args: int
+-- scan: an administrator's report
+SELECT count(*), max(resolved_at) FROM struggle_predictions HAVING count(*) >= 0 LIMIT $1;
