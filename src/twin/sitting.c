@@ -227,6 +227,17 @@ static uint8_t *put_parts(uint8_t *p, const struct rhythm_part *parts, int32_t c
     return p;
 }
 
+/* Bounds that nobody reaches, so that what was changed by another hand cannot overflow a sum. */
+enum { COUNT_MAX = 1000000000 };
+static const int64_t instant_max = INT64_C(1) << 60, micro_max = INT64_C(1000000) * COUNT_MAX;
+
+static bool part_valid(const struct rhythm_part *p)
+{
+    return p->n > 0 && p->n <= COUNT_MAX && p->expected >= 0 && p->expected <= micro_max &&
+           p->residual >= -micro_max && p->residual <= micro_max && p->information >= 0 &&
+           p->information <= micro_max;
+}
+
 static bool get_parts(struct source *s, struct rhythm_part *parts, int32_t count)
 {
     int32_t n = (int32_t)get(s, 1);
@@ -238,7 +249,7 @@ static bool get_parts(struct source *s, struct rhythm_part *parts, int32_t count
         part.expected = (int64_t)get(s, 8);
         part.residual = (int64_t)get(s, 8);
         part.information = (int64_t)get(s, 8);
-        if (s->cut || at >= count || part.n <= 0)
+        if (s->cut || at >= count || !part_valid(&part))
             return false;
         parts[at] = part;
     }
@@ -282,7 +293,8 @@ size_t sittings_encode(const struct sittings *state, uint8_t out[SITTING_BYTES_M
 
 static bool open_valid(const struct sitting *o)
 {
-    return o->start <= o->end && o->active_us >= 0 && o->answers >= 0 && o->graded >= 0 &&
+    return o->start <= o->end && o->start >= -instant_max && o->end <= instant_max &&
+           o->active_us >= 0 && o->active_us <= instant_max && o->answers >= 0 && o->graded >= 0 &&
            o->graded <= o->answers && o->right >= 0 && o->right <= o->graded && o->after_n >= 0 &&
            o->after_right >= 0 && o->after_right <= o->after_n && o->vote >= 0 && o->loaded >= 0 &&
            o->loaded <= o->answers && isfinite(o->expected) && isfinite(o->load_sum) &&
@@ -296,7 +308,7 @@ static bool get_open(struct source *from, struct sitting *o)
 
     for (int i = 0; i < OPEN_INTEGERS; i++) {
         open[i] = (int64_t)get(from, 8);
-        if (i >= 3 && (open[i] < 0 || open[i] > INT32_MAX))
+        if (i >= 3 && (open[i] < 0 || open[i] > COUNT_MAX))
             return false;
     }
     *o = (struct sitting){.start = open[0],
@@ -338,8 +350,8 @@ enum err sittings_decode(struct sittings *ret, const uint8_t *p, size_t n)
         *reals[i] = get_real(&from);
     for (int i = 0; i < STRAIN_INTEGERS; i++)
         *integers[i] = (int64_t)get(&from, 8);
-    if (from.cut || !strain_valid(&s.strain) || !get_open(&from, &s.open) ||
-        !get_parts(&from, s.minutes, RHYTHM_BUCKETS) ||
+    if (from.cut || !strain_valid(&s.strain) || s.strain.n > instant_max ||
+        !get_open(&from, &s.open) || !get_parts(&from, s.minutes, RHYTHM_BUCKETS) ||
         !get_parts(&from, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS) || from.p != from.end)
         return ERR_RANGE;
     *ret = s;
