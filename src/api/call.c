@@ -249,6 +249,7 @@ static void call_run(struct call *c, struct store_conn *conn, bool on_loop)
             return;
         }
         enum stage stage = c->stage;
+        const struct store_counts before = c->spent;
         if (!stage_setup(c, conn, on_loop, deadline_us)) {
             e = ERR_STORE_DOWN;
             break;
@@ -266,6 +267,8 @@ static void call_run(struct call *c, struct store_conn *conn, bool on_loop)
         }
         if (on_loop && stage >= STAGE_HANDLER && e == ERR_DEADLINE && c->submitted == ERR_OK) {
             handler_undo(c);
+            c->spent =
+                before; /* of a run that was thrown away; the counters of retries tell of it */
             continue;
         }
         if (stage >= STAGE_HANDLER || e != ERR_OK)
