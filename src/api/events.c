@@ -1,5 +1,6 @@
 /* The family of events: sending them, their form, and those that were refused. */
 #include "api/call.h"
+#include "api/page.h"
 
 #include "base/assert.h"
 #include "json/reader.h"
@@ -560,6 +561,8 @@ static enum err get_quarantine(struct api_call *c)
         rows[i] = refused_of(row_at(&q.rows, i));
     r->items = (struct list){rows, n};
     r->next = q.rows.count > n ? rows[n - 1].id : INT64_MIN;
+    if (r->next != INT64_MIN)
+        page_link_number(c, "cursor", r->next);
     c->reply = r;
     return ERR_OK;
 }

@@ -1,5 +1,9 @@
 #include "api/page.h"
 
+#include <stdio.h>
+
+enum { NUM_I64_MAX = 24 };
+
 enum err place_read(struct api_call *c, struct str text, struct place *ret)
 {
     *ret = (struct place){.given = false};
@@ -31,7 +35,7 @@ static void put_encoded(struct buf *b, struct str s)
     }
 }
 
-void page_link(struct api_call *c, struct str cursor)
+static void link_next(struct api_call *c, const char *name, struct str place)
 {
     struct str query = c->x->request.query;
     struct buf b;
@@ -47,12 +51,25 @@ void page_link(struct api_call *c, struct str cursor)
         if (keep)
             buf_printf(&b, STR_FMT "&", STR_ARG(pair));
     }
-    buf_str(&b, STR("cursor="));
-    put_encoded(&b, cursor);
+    buf_printf(&b, "%s=", name);
+    put_encoded(&b, place);
     buf_str(&b, STR(">; rel=\"next\""));
     if (!b.failed)
         http_reply_header(c->x, "Link", buf_view(&b));
     buf_fini(&b);
+}
+
+void page_link(struct api_call *c, struct str cursor)
+{
+    link_next(c, "cursor", cursor);
+}
+
+void page_link_number(struct api_call *c, const char *name, int64_t place)
+{
+    char text[NUM_I64_MAX];
+
+    link_next(c, name,
+              (struct str){text, (size_t)snprintf(text, sizeof text, "%lld", (long long)place)});
 }
 
 const struct field pagination_fields[] = {

@@ -17,6 +17,9 @@ struct str place_print(struct arena *arena, int64_t at, struct str id);
 /* Link: <the same request, behind the cursor>; rel="next" (RFC 8288). The row's path must hold no
  * parameter. */
 void page_link(struct api_call *c, struct str cursor);
+/* The same where the place is a number: of the row ("cursor"), or how many lie before ("offset").
+ */
+void page_link_number(struct api_call *c, const char *name, int64_t place);
 
 struct pagination {
     int64_t limit, offset;

@@ -4,6 +4,7 @@
  * them. */
 #include "api/predictions.h"
 #include "api/learner.h"
+#include "api/page.h"
 #include "api/performance.h"
 #include "base/assert.h"
 #include "night/struggle.h"
@@ -454,6 +455,8 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
         return e;
     r->user_id = c->learner;
     r->truncated = q[1].rows.count > in->limit;
+    if (r->truncated && c->row->method == HTTP_GET)
+        page_link_number(c, "offset", in->offset + in->limit);
     int32_t n = r->truncated ? in->limit : q[1].rows.count;
     struct prediction *p = arena_new(c->arena, struct prediction, (size_t)n + 1);
     if (!p)

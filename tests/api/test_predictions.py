@@ -196,6 +196,18 @@ class Predictions:
         self.assertProblem(self.server.get("/api/analytics/struggle-reduction",
                                            query={"userId": "before", "period": "year"}), 400)
 
+    def test_pages(self):
+        for i in range(4):
+            self.server.events(answers("pat", "o%d" % i, "0101", time.time() - 3600))
+        self.generate("pat")
+        query = {"userId": "pat", "minProbability": 0, "limit": 3}
+        first = self.server.get(PATH, query=query)
+        self.assertTrue(first.json["data"]["truncated"])
+        link = first.headers["Link"]
+        rest = self.server.get(link[1:link.index(">")])
+        self.assertEqual((len(rest.json["data"]["predictions"]), rest.headers["Link"]), (1, None))
+        self.assertEqual(len({p["id"] for r in (first, rest) for p in r.json["data"]["predictions"]}), 4)
+
     def no_name_twice(self, pairs):
         self.assertEqual(len(dict(pairs)), len(pairs), [k for k, _ in pairs])
         return dict(pairs)

@@ -14,6 +14,8 @@ def search(learner, days_ago, query, results=None, ms=None, **kw):
 
 @both_engines
 class Search:
+    flags = ("--quarantine",)
+
     def get(self, learner, **query):
         reply = self.server.get(BASE + "analytics", query={"userId": learner, **query})
         self.assertEqual(reply.status, 200, reply)
@@ -86,6 +88,17 @@ class Search:
         self.assertProblem(self.server.post(BASE + "clicks", {}, key=self.key("read", learner="dan")), 403)
         reply = self.server.post("/api/events", search("cid", 0, "q", -1))
         self.assertIn("data.results", str(reply.json))
+
+    def test_what_was_refused_is_paged(self):
+        self.server.events([search("ned", 1, "q", 3)])
+        for _ in range(3):
+            self.server.post("/api/events", search("ned", 1, "q", -1))
+        first = self.server.get("/api/events/quarantine", query={"limit": 2})
+        link = first.headers["Link"]
+        rest = self.server.get(link[1:link.index(">")])
+        ids = [row["id"] for reply in (first, rest) for row in reply.json["data"]["items"]]
+        self.assertEqual(len(set(ids)), len(ids))
+        self.assertGreaterEqual(len(ids), 3)
 
     def test_privacy_and_rebuild(self):
         self.server.events([search("eve", day, "Q%d" % (day % 3), day, 9 * day) for day in range(30)] +
