@@ -156,7 +156,7 @@ static enum err delete_exam(struct api_call *c)
 const struct endpoint endpoints_exams[] = {
     {ROW, READS, .path = ROOT "/exams", .id = "get_exams",
      .summary = "Exams that plans look ahead to", .reply = exams_reply,
-     .cache = {.fresh_s = 600, .stale_s = 1800}, .handler = get_exams},
+     .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true}, .handler = get_exams},
     {ROW, CHANGES, .method = HTTP_POST, .repeats = true, .path = ROOT "/exams", .id = "add_exam",
      .summary = "Tell of an exam", .status = 201, .learner = LEARNER_BODY, .body = exam_body,
      .in_size = sizeof(struct exam_in), .reply = exam_reply,

@@ -81,6 +81,8 @@ static void goal_read(struct api_call *c, struct columns v, const struct goal_me
     g->updated_at = column_i64(&v, 0);
     g->completed_at = column_time(&v);
     g->overdue = g->deadline < c->now_us && str_eq(g->status, STR("ACTIVE"));
+    if (g->deadline >= c->now_us)
+        answer_until(c, g->deadline + 1);
     g->progress = fmax(0, fmin(1, (g->current - g->start) / (g->target - g->start)));
     for (int i = 0; m && goal_metric_names[i]; i++)
         if (str_eq(g->metric, str_from(goal_metric_names[i])))
@@ -124,7 +126,6 @@ static enum err get_goals(struct api_call *c)
         goal_read(c, columns_of(&q[3].rows, i), &m, &goals[i]);
     r->goals = (struct list){goals, q[3].rows.count};
     r->count = r->goals.n;
-    answer_ages(c); /* overdue */
     c->reply = r;
     return ERR_OK;
 }

@@ -125,11 +125,15 @@ const struct needed *needed_new(struct arena *arena, struct needed n)
 #define DISABLED "The learner has switched behavioural analysis off: nothing is kept or computed."
 const struct str reason_disabled = {DISABLED, sizeof DISABLED - 1};
 
+void answer_until(struct api_call *c, int64_t at_us)
+{
+    if (!c->valid_until_us || at_us < c->valid_until_us)
+        c->valid_until_us = at_us;
+}
+
 void answer_ages(struct api_call *c)
 {
-    int64_t until = c->now_us + 5 * US_PER_S;
-    if (!c->valid_until_us || until < c->valid_until_us)
-        c->valid_until_us = until;
+    answer_until(c, c->now_us + 5 * US_PER_S);
 }
 
 void answer_unsettled(struct api_call *c)

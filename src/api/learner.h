@@ -75,6 +75,8 @@ extern const struct str reason_disabled;
  */
 enum err event_refused(struct api_call *c, const struct ingest_result *r);
 
+/* The answer is true until then at most (UTC). */
+void answer_until(struct api_call *c, int64_t at_us);
 /* The answer changes as time goes by: it may be kept for a few seconds only. */
 void answer_ages(struct api_call *c);
 /* An answer of a row that is `settled`, which events may change all the same (what is still needed

@@ -648,7 +648,6 @@ static enum err get_dashboard(struct api_call *c)
     r->analysed_at = v.analysed_at;
     if (n == 0)
         r->reason = patterns_reason(&v, c->arena, &r->needed);
-    answer_ages(c);
     c->reply = r;
     return ERR_OK;
 }

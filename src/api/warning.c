@@ -101,7 +101,6 @@ static enum err get_warning(struct api_call *c)
                                        "fitted on one course of 130 people: an order of whom to "
                                        "look at, hardly more")};
     c->reply = r;
-    answer_ages(c);
     if (!l.analysis) {
         r->reason = reason_disabled;
         return ERR_OK;
@@ -110,6 +109,9 @@ static enum err get_warning(struct api_call *c)
     if (l.last_at != TIME_NONE && l.last_at <= c->now_us) {
         r->since = (c->now_us - l.last_at) / US_PER_DAY;
         r->absent = warning_absent(l.last_at, c->now_us);
+        answer_until(c, l.last_at + (r->since + 1) * US_PER_DAY);
+    } else if (l.last_at != TIME_NONE) {
+        answer_until(c, l.last_at);
     }
     if (!given && q[1].rows.count == 0) {
         r->reason = STR("Nothing was seen of the learner yet.");
