@@ -395,8 +395,8 @@ static enum err make_run(struct api_call *c, struct store_conn *conn,
         return ERR_NOMEM;
     *w = (struct night_work){.conn = conn,
                              .arena = c->arena,
-                             .deadline_us = c->deadline_us,
-                             .now_us = c->now_us,
+                             .now_us =
+                                 c->now_us, /* no deadline: the call's may have been a loop's */
                              .asked = true};
     enum err e = night_compute(w, c->learner, step);
     if (e == ERR_NOT_FOUND)
