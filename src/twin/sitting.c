@@ -335,6 +335,11 @@ static bool get_open(struct source *from, struct sitting *o)
     return open_valid(o);
 }
 
+static bool instant_ok(int64_t at)
+{
+    return at == TIME_NONE || (at >= -instant_max && at <= instant_max);
+}
+
 enum err sittings_decode(struct sittings *ret, const uint8_t *p, size_t n)
 {
     struct source from = {.p = p, .end = p + n};
@@ -351,6 +356,7 @@ enum err sittings_decode(struct sittings *ret, const uint8_t *p, size_t n)
     for (int i = 0; i < STRAIN_INTEGERS; i++)
         *integers[i] = (int64_t)get(&from, 8);
     if (from.cut || !strain_valid(&s.strain) || s.strain.n > instant_max ||
+        !instant_ok(s.strain.last_at) || !instant_ok(s.strain.episode_at) ||
         !get_open(&from, &s.open) || !get_parts(&from, s.minutes, RHYTHM_BUCKETS) ||
         !get_parts(&from, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS) || from.p != from.end)
         return ERR_RANGE;
