@@ -432,6 +432,7 @@ static enum err analyze_run(struct api_call *c, struct store_conn *conn)
     if (e == ERR_OK && b.changed == 0)
         return refuse_soon(c, c->now_us);
     c->conn = conn; /* what has been written is read where it is seen already */
+    c->deadline_us = call_of(c)->deadline_us; /* no more a loop's */
     if (e == ERR_OK)
         e = analyzed(c);
     c->conn = NULL;

@@ -92,7 +92,7 @@ enum err learner_put(struct store_conn *conn, struct str external_id, struct str
 static enum err do_erase(struct store_conn *conn, struct str external_id, bool whole,
                          int64_t *ret_rows)
 {
-    struct bulk bulks[64];
+    struct bulk bulks[128];
     struct arena arena;
     struct str zone;
     int64_t id = 0, rows = 0;
@@ -155,13 +155,14 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_KEYS, &by_name, false},
         {STMT_LEARNER_DROP_LEARNERS, &by_id, false},
     };
-    for (const struct derived_table *t = derived_tables; t->name; t++)
+    for (const struct derived_table *t = derived_tables; t->name; t++) {
+        ASSERT((size_t)n + COUNT(more) < COUNT(bulks));
         bulks[n++] = (struct bulk){.stmt = t->drop, .rows = 1, .cols = 1, .v = &by_id};
+    }
     for (size_t i = 0; i < COUNT(more); i++)
         if (whole || more[i].always)
             bulks[n++] =
                 (struct bulk){.stmt = more[i].stmt, .rows = 1, .cols = 1, .v = more[i].key};
-    ASSERT((size_t)n <= COUNT(bulks));
     e = store_write(conn, bulks, n);
     for (int32_t i = 0; i < n; i++)
         if (bulks[i].stmt != STMT_LEARNER_UNCOUNT_AUDITS) /* nobody's rows */
