@@ -236,7 +236,7 @@ class Course(Reading):
         self.assertTrue(5 < fatigue["onsetMinutes"] < 35, fatigue)
         self.assertLess(fatigue["lowMinutes"], fatigue["onsetMinutes"])
         self.assertAlmostEqual(fatigue["breakAfterMinutes"], .9 * fatigue["onsetMinutes"], delta=.11)
-        reply = self.server.post("/api/analytics/patterns/analyze", {"userId": "eli"}, check=False)
+        reply = self.server.post("/api/analytics/patterns/analyze", {"userId": "eli"})
         self.assertEqual(reply.status, 200, reply)
         found = [p for p in reply.json["data"]["patterns"] if p["patternType"] == "ATTENTION_CYCLE"]
         self.assertEqual(len(found), 1, reply.json)

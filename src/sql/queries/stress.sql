@@ -20,14 +20,6 @@ INSERT INTO interventions (learner_id, intervention, type, priority, measure, st
         measure = excluded.measure, applied_at = excluded.applied_at, actions = excluded.actions,
         until_at = excluded.until_at, status = excluded.status;
 
--- What relieves the learner now.
--- name: relief_now
--- args: text, int
-SELECT type, applied_at, until_at FROM interventions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND status = 'IN_PROGRESS' AND until_at > $2
- ORDER BY until_at DESC, intervention LIMIT 10;
-
 -- name: strain_state
 -- args: int
 SELECT at, id, state FROM strains WHERE learner_id = $1;
