@@ -243,7 +243,7 @@ static int bench_strain(int answers)
         }
         double t1 = seconds();
         for (int i = 0; i < answers; i++) {
-            const struct strain_answer a = {s.n * US_PER_MINUTE, 2 + i % 7, i % 4 != 0, 0.75};
+            const struct strain_answer a = {s.n * US_PER_MINUTE, 2 + i % 7, i % 4 != 0, 0.75, STRAIN_QUESTION};
 
             strain_update(&s, &a, NULL);
         }

@@ -23,10 +23,10 @@ static bool read_answer(const struct value *v, struct sitting_answer *a)
     bool right =
         review ? value_i64(&v[5], 0) != 1 : value_i64(&v[3], value_f64(&v[4], 0) >= 0.5) != 0;
 
-    *a = (struct sitting_answer){.answer = {value_i64(&v[0], 0),
-                                            latency > 0 ? (double)latency / 1000 : (double)NAN,
-                                            (int8_t)right, (double)NAN},
-                                 .topic = value_str(&v[7])};
+    *a = (struct sitting_answer){
+        .answer = {value_i64(&v[0], 0), latency > 0 ? (double)latency / 1000 : (double)NAN,
+                   (int8_t)right, (double)NAN, review ? STRAIN_CARD : STRAIN_QUESTION},
+        .topic = value_str(&v[7])};
     return value_i64(&v[2], 0) == 0;
 }
 

@@ -20,7 +20,7 @@ struct answer {
     int32_t skill_count;
     bool tagged; /* the event itself said which skills */
     int64_t now_s;
-    bool right;
+    bool right, card;
     double latency_s;
 };
 
@@ -111,7 +111,8 @@ static void read_answer(struct arena *arena, const struct value *v, struct answe
     if (a->objective.p)
         a->skills[a->skill_count++] = struggle_objective_id(a->objective);
     read_skills(arena, value_str(&v[5]), a);
-    if (value_i64(&v[2], 0) == EVENT_REVIEW)
+    a->card = value_i64(&v[2], 0) == EVENT_REVIEW;
+    if (a->card)
         a->right = value_i64(&v[8], 0) != 1;
     else
         a->right = value_i64(&v[6], value_f64(&v[7], 0) >= 0.5) != 0;
@@ -561,10 +562,10 @@ static enum err take_strain(struct catching *c, bool anew)
 
     for (int32_t i = 0; e == ERR_OK && i < c->count; i++) {
         const struct answer *a = &c->answers[i];
-        const struct sitting_answer one = {.answer = {a->at,
-                                                      a->latency_s > 0 ? a->latency_s : (double)NAN,
-                                                      (int8_t)a->right, c->forecasts[i]},
-                                           .topic = a->objective};
+        const struct sitting_answer one = {
+            .answer = {a->at, a->latency_s > 0 ? a->latency_s : (double)NAN, (int8_t)a->right,
+                       c->forecasts[i], a->card ? STRAIN_CARD : STRAIN_QUESTION},
+            .topic = a->objective};
 
         if (a->now_s)
             e = strain_take(look, &one, a->id);

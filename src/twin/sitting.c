@@ -194,15 +194,20 @@ static double get_real(struct source *s)
 }
 
 /* The numbers of the state, once for both ways. */
-enum { STRAIN_REALS = 12, STRAIN_INTEGERS = 4, OPEN_REALS = 6, OPEN_INTEGERS = 10 };
+enum { STRAIN_REALS = 14, STRAIN_INTEGERS = 5, OPEN_REALS = 6, OPEN_INTEGERS = 10 };
 
 static void strain_parts(struct strain *s, double *reals[STRAIN_REALS],
                          int64_t *integers[STRAIN_INTEGERS])
 {
-    double *const r[STRAIN_REALS] = {
-        &s->time_mean, &s->time_log_scale, &s->right, &s->level, &s->slope, &s->p_level,
-        &s->p_cross,   &s->p_slope,        &s->alarm, &s->slow,  &s->wrong, &s->episode_peak};
-    int64_t *const i[STRAIN_INTEGERS] = {&s->n, &s->n_time, &s->last_at, &s->episode_at};
+    double *const r[STRAIN_REALS] = {&s->times[0].mean, &s->times[0].log_scale,
+                                     &s->times[1].mean, &s->times[1].log_scale,
+                                     &s->right,         &s->level,
+                                     &s->slope,         &s->p_level,
+                                     &s->p_cross,       &s->p_slope,
+                                     &s->alarm,         &s->slow,
+                                     &s->wrong,         &s->episode_peak};
+    int64_t *const i[STRAIN_INTEGERS] = {&s->n, &s->times[0].n, &s->times[1].n, &s->last_at,
+                                         &s->episode_at};
 
     memcpy(reals, r, sizeof r);
     memcpy(integers, i, sizeof i);

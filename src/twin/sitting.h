@@ -19,7 +19,7 @@
 #include "twin/strain.h"
 
 enum {
-    SITTING_VERSION = 1,
+    SITTING_VERSION = 2,
     SITTING_BLOCK = 5,
     SITTING_TOPIC_MAX = 128,
     SITTING_BYTES_MAX = 8192,

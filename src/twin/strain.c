@@ -9,7 +9,8 @@
 /* Chosen by what they mean, not fitted. */
 static const double time_gain_min = 0.01, /* the normal follows the last hundred answers or so */
     time_start = 2.0,                     /* log seconds: 7.4 s, and */
-    scale_start = -0.5,                   /* log of 0.6, until the learner's own are known */
+    scale_start = -0.5,                   /* log of 0.6, until the learner's own are known: */
+    times_needed = 10,                    /* times of its kind before one is compared */
     huber = 1.5,                          /* deviations count up to here */
     deviation_max = 3,                    /* no single answer decides */
     right_gain = 0.02,                    /* of the usual share */
@@ -24,8 +25,7 @@ void strain_init(struct strain *s)
     *s = (struct strain){
         .version = STRAIN_VERSION,
         .last_at = TIME_NONE,
-        .time_mean = time_start,
-        .time_log_scale = scale_start,
+        .times = {{0, time_start, scale_start}, {0, time_start, scale_start}},
         .right = 0.75,
         .p_level = level_spread * level_spread,
         .p_slope = slope_spread * slope_spread,
@@ -33,12 +33,17 @@ void strain_init(struct strain *s)
     };
 }
 
+static bool normal_valid(const struct strain_normal *t, int64_t n)
+{
+    return t->n >= 0 && t->n <= n && fabs(t->mean) < 20 && fabs(t->log_scale) < 20;
+}
+
 bool strain_valid(const struct strain *s)
 {
-    return s->version == STRAIN_VERSION && s->n >= 0 && s->n_time >= 0 && s->n_time <= s->n &&
-           fabs(s->time_mean) < 20 && fabs(s->time_log_scale) < 20 && s->right > 0 &&
-           s->right < 1 && fabs(s->level) < 100 && fabs(s->slope) < 100 && s->p_level >= 0 &&
-           s->p_level < 100 && s->p_slope >= 0 && s->p_slope < 100 &&
+    return s->version == STRAIN_VERSION && s->n >= 0 && normal_valid(&s->times[0], s->n) &&
+           normal_valid(&s->times[1], s->n) && s->right > 0 && s->right < 1 &&
+           fabs(s->level) < 100 && fabs(s->slope) < 100 && s->p_level >= 0 && s->p_level < 100 &&
+           s->p_slope >= 0 && s->p_slope < 100 &&
            s->p_cross * s->p_cross <= s->p_level * s->p_slope * (1 + 1e-9) && s->alarm >= 0 &&
            s->alarm < 1e6 && fabs(s->slow) < 100 && fabs(s->wrong) < 100 && s->episode_peak >= 0 &&
            s->episode_peak <= 100;
@@ -56,19 +61,20 @@ static double load_of(double level)
 
 /* ---- the learner's normal ---- */
 
-/* Deviation of a response time, in the scale of the times before it; then the normal moves. */
-static double take_time(struct strain *s, double seconds)
+/* Deviation of a response time, in the scale of the times before it; then the normal moves. NaN:
+ * the normal is not known yet. */
+static double take_time(struct strain_normal *t, double seconds)
 {
-    double x = log(clamp(seconds, 0.05, 3600)), scale = exp(s->time_log_scale);
-    double r = (x - s->time_mean) / scale;
-    double gain = fmax(time_gain_min, 1 / ((double)++s->n_time + 1));
+    double x = log(clamp(seconds, 0.05, 3600)), scale = exp(t->log_scale);
+    double r = (x - t->mean) / scale;
+    double gain = fmax(time_gain_min, 1 / ((double)++t->n + 1));
 
     /* psi'(0) of Huber's psi holds for 87 % of a normal law: hence the larger step */
-    s->time_mean += gain * scale * clamp(r, -huber, huber) / 0.87;
+    t->mean += gain * scale * clamp(r, -huber, huber) / 0.87;
     /* 0.6745 sd is a normal law's median absolute deviation */
-    s->time_log_scale += 2 * gain * ((fabs(r) > 0.6745) - 0.5);
-    s->time_log_scale = clamp(s->time_log_scale, -3, 1.5);
-    return clamp(r, -deviation_max, deviation_max);
+    t->log_scale += 2 * gain * ((fabs(r) > 0.6745) - 0.5);
+    t->log_scale = clamp(t->log_scale, -3, 1.5);
+    return (double)t->n > times_needed ? clamp(r, -deviation_max, deviation_max) : (double)NAN;
 }
 
 static double take_outcome(struct strain *s, bool right, double expected)
@@ -157,6 +163,7 @@ enum strain_change strain_update(struct strain *s, const struct strain_answer *a
     int64_t at = s->last_at == TIME_NONE || a->at > s->last_at ? a->at : s->last_at;
     enum strain_change change = STRAIN_SAME;
 
+    ASSERT(a->kind < STRAIN_KINDS);
     if (!timed && !graded)
         return STRAIN_SAME;
     if (minutes * (double)US_PER_MINUTE > (double)STRAIN_PAUSE_US) {
@@ -168,7 +175,9 @@ enum strain_change strain_update(struct strain *s, const struct strain_answer *a
     }
     struct faded p = fade(s, minutes);
     if (timed)
-        slow = take_time(s, a->time_s);
+        slow = take_time(&s->times[a->kind], a->time_s);
+    timed = timed && !isnan(slow);
+    slow = timed ? slow : 0;
     if (graded)
         wrong = take_outcome(s, a->right > 0, a->expected);
     s->slow += recent_gain * (timed ? slow - s->slow : 0);
@@ -187,6 +196,7 @@ enum strain_change strain_update(struct strain *s, const struct strain_answer *a
 void strain_view(const struct strain *s, int64_t now_us, struct strain_view *ret)
 {
     struct faded p = fade(s, minutes_since(s, now_us));
+    const struct strain_normal *usual = &s->times[s->times[1].n > s->times[0].n];
     double sd = sqrt(p.p_level), load = load_of(p.level),
            z = p.slope / sqrt(fmax(p.p_slope, 1e-12));
     bool fresh = minutes_since(s, now_us) * (double)US_PER_MINUTE <= (double)STRAIN_PAUSE_US;
@@ -200,7 +210,7 @@ void strain_view(const struct strain *s, int64_t now_us, struct strain_view *ret
                      : z < -1.64 ? -1
                                  : 0,
         .overload = s->episode_at != TIME_NONE && fresh,
-        .slower = exp(s->slow * exp(s->time_log_scale)) - 1,
+        .slower = exp(s->slow * exp(usual->log_scale)) - 1,
         .misses = s->wrong,
     };
 }

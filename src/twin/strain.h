@@ -1,10 +1,11 @@
 /* strain - how hard the work is for this learner right now, against what is usual for them.
  *
  * Each answer is compared with the learner's own normal: log response time with a recursive robust
- * location and scale (Huber 1964's psi in a stochastic approximation, Robbins & Monro 1951; the
- * scale follows the median absolute deviation), and the outcome with what was expected of it, so
- * that hard items do not pass for strain and slow right answers weigh less than slow wrong ones.
- * Both give one standardised deviation y, mean 0 and variance 1 in normal times.
+ * location and scale, apart for questions and for cards, which take different times by nature
+ * (Huber 1964's psi in a stochastic approximation, Robbins & Monro 1951; the scale follows the
+ * median absolute deviation), and the outcome with what was expected of it, so that hard items do
+ * not pass for strain and slow right answers weigh less than slow wrong ones. Both give one
+ * standardised deviation y, mean 0 and variance 1 in normal times.
  *
  *   level   damped local linear trend (Harvey 1989), a Kalman filter over the real gaps of time:
  *           level and slope fade towards the normal when nothing happens (Ornstein & Uhlenbeck)
@@ -30,19 +31,24 @@
 
 #include <stdbool.h>
 
-enum { STRAIN_VERSION = 1, STRAIN_NEEDED = 20 /* answers, before the normal is known */ };
+enum { STRAIN_VERSION = 2, STRAIN_NEEDED = 20 /* answers, before the normal is known */ };
 #define STRAIN_ALARM 5.0
 #define STRAIN_ENTER 80.0
 #define STRAIN_LEAVE 60.0
 #define STRAIN_PAUSE_US (4 * US_PER_HOUR)
 
+/* Of log seconds, robust. */
+struct strain_normal {
+    int64_t n;
+    double mean, log_scale;
+};
+enum strain_kind { STRAIN_QUESTION, STRAIN_CARD, STRAIN_KINDS };
+
 struct strain {
     int32_t version;
-    int64_t n;        /* answers seen */
-    int64_t n_time;   /* of these with a response time */
-    int64_t last_at;  /* TIME_NONE: none */
-    double time_mean; /* log seconds, robust */
-    double time_log_scale;
+    int64_t n;       /* answers seen */
+    int64_t last_at; /* TIME_NONE: none */
+    struct strain_normal times[STRAIN_KINDS];
     double right; /* usual share of right answers where nothing was forecast */
     double level, slope;
     double p_level, p_cross, p_slope; /* covariance */
@@ -60,6 +66,7 @@ struct strain_answer {
     double time_s;   /* response time; NaN or <= 0: not known. Held to 0.05 s .. 1 h */
     int8_t right;    /* 1, 0; -1: not graded */
     double expected; /* probability of right that was forecast; NaN: the learner's usual share */
+    enum strain_kind kind;
 };
 
 enum strain_change { STRAIN_SAME, STRAIN_BEGAN, STRAIN_RECOVERED, STRAIN_BROKEN_OFF };

@@ -9,7 +9,7 @@
 
 static struct sitting_answer answer(int64_t at, double seconds, int right, const char *topic)
 {
-    return (struct sitting_answer){{at, seconds, (int8_t)right, 0.8}, str_from(topic)};
+    return (struct sitting_answer){{at, seconds, (int8_t)right, 0.8, STRAIN_QUESTION}, str_from(topic)};
 }
 
 static int take(struct sittings *s, const struct sitting_answer *a, struct sitting *ret)

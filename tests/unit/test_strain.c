@@ -7,7 +7,8 @@
 
 static struct strain_answer answer(int64_t minute, double seconds, int right, double expected)
 {
-    return (struct strain_answer){minute * US_PER_MINUTE, seconds, (int8_t)right, expected};
+    return (struct strain_answer){minute * US_PER_MINUTE, seconds, (int8_t)right, expected,
+                                  STRAIN_QUESTION};
 }
 
 /* A learner in normal times: log-normal response times, outcomes as forecast. */
@@ -34,8 +35,8 @@ static void the_normal_withstands_outliers(void **state)
         strain_update(&s, &a, NULL);
         assert_true(strain_valid(&s));
     }
-    assert_near(s.time_mean, 2.3, 0.2);
-    assert_near(exp(s.time_log_scale), 0.5, 0.15);
+    assert_near(s.times[0].mean, 2.3, 0.2);
+    assert_near(exp(s.times[0].log_scale), 0.5, 0.15);
 }
 
 static void false_alarms_are_as_rare_as_promised(void **state)
@@ -139,7 +140,8 @@ static void bad_input_stays_finite(void **state)
     for (int i = 0; i < 20000; i++) {
         const struct strain_answer a = {ats[rng_below(&rng, 5)], times[rng_below(&rng, 7)],
                                         (int8_t)((int)rng_below(&rng, 3) - 1),
-                                        expected[rng_below(&rng, 4)]};
+                                        expected[rng_below(&rng, 4)],
+                                        rng_below(&rng, 2) ? STRAIN_CARD : STRAIN_QUESTION};
 
         strain_update(&s, &a, NULL);
         assert_true(strain_valid(&s));
@@ -307,6 +309,31 @@ static void higher_risk_never_lengthens_a_session(void **state)
     assert_true(strain_session_minutes(0, 90, 90) <= 0);
 }
 
+/* Cards go quicker than questions by nature: neither is strain, nor relief. */
+static void cards_and_questions_have_their_own_normal(void **state)
+{
+    struct strain s;
+    struct strain_view v;
+    double load[STRAIN_KINDS] = {0};
+    int n[STRAIN_KINDS] = {0}, began = 0;
+    struct rng rng;
+
+    (void)state;
+    rng_seed(&rng, 21);
+    strain_init(&s);
+    for (int i = 0; i < 4000; i++) {
+        struct strain_answer a = usual(&rng, i);
+        a.kind = i / 10 % 2 ? STRAIN_CARD : STRAIN_QUESTION;
+        a.time_s *= a.kind == STRAIN_CARD ? 0.4 : 1;
+        began += strain_update(&s, &a, NULL) == STRAIN_BEGAN;
+        strain_view(&s, a.at, &v);
+        if (i >= 200 && i % 10 == 9) /* the end of a run of one kind */
+            load[a.kind] += v.load, n[a.kind]++;
+    }
+    assert_near(load[STRAIN_CARD] / n[STRAIN_CARD], load[STRAIN_QUESTION] / n[STRAIN_QUESTION], 3);
+    assert_in_range(began, 0, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +348,7 @@ int main(void)
         cmocka_unit_test(tolerance_is_named_only_where_it_shows),
         cmocka_unit_test(triggers_are_judged_together),
         cmocka_unit_test(higher_risk_never_lengthens_a_session),
+        cmocka_unit_test(cards_and_questions_have_their_own_normal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
