@@ -1,6 +1,7 @@
 #include "twin/study.h"
 
 #include "base/civil.h"
+#include "twin/dist.h"
 
 #include <math.h>
 
@@ -34,25 +35,67 @@ static int32_t keep_window(struct study_window *ret, int32_t n, const struct stu
     return n;
 }
 
-static bool is_good(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
-                    const struct study_surface *surface, int32_t slot)
+/* Surely above the mean, when `compared` groups are looked at and the answers of one sitting hang
+ * together: the lower end of an interval that holds all groups' at once, by as many answers as they
+ * are worth. */
+static bool is_above(const struct pool *pool, struct share s, int64_t sittings, int32_t compared)
 {
-    int64_t sittings = sessions[slot] + sessions[(slot + STUDY_SLOTS - 1) % STUDY_SLOTS];
+    double each = s.n / (double)sittings, worth = fmin(1, 1 / (1 + (each - 1) * STUDY_TOGETHER));
+    double z = dist_normal_quantile(1 - 0.025 / compared);
+    struct interval in =
+        stats_wilson(s.k * worth + pool->mean * pool->strength, s.n * worth + pool->strength, z);
+    return in.low > pool->mean;
+}
 
-    return cells[slot].n >= STUDY_CELL_NEEDED && sittings >= STUDY_CELL_SESSIONS &&
-           surface->interval[slot].low > surface->pool.mean;
+static int64_t sittings_of(const int64_t sessions[STUDY_SLOTS], int32_t slot)
+{
+    return sessions[slot] + sessions[(slot + STUDY_SLOTS - 1) % STUDY_SLOTS];
+}
+
+static bool is_enough(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
+                      int32_t slot)
+{
+    return cells[slot].n >= STUDY_CELL_NEEDED && sittings_of(sessions, slot) >= STUDY_CELL_SESSIONS;
+}
+
+/* An hour of the week is good when its own interval lies above the mean, and so does, for sure, it
+ * or its hour of the day over the whole week, which has seven times the data. */
+static void find_good(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
+                      const struct study_surface *surface, bool good[STUDY_SLOTS])
+{
+    struct share hours[STUDY_HOURS] = {{0, 0}};
+    int64_t sittings[STUDY_HOURS] = {0};
+    int32_t compared = 0;
+
+    for (int32_t i = 0; i < STUDY_SLOTS; i++) {
+        hours[i % STUDY_HOURS].k += cells[i].k;
+        hours[i % STUDY_HOURS].n += cells[i].n;
+        sittings[i % STUDY_HOURS] += cells[i].n > 0 ? sittings_of(sessions, i) : 0;
+        compared += is_enough(cells, sessions, i);
+    }
+    struct pool pool = stats_pool(hours, STUDY_HOURS);
+    for (int32_t h = 0; h < STUDY_HOURS; h++)
+        compared += sittings[h] >= STUDY_CELL_SESSIONS;
+    for (int32_t i = 0; i < STUDY_SLOTS; i++) {
+        int32_t h = i % STUDY_HOURS;
+        good[i] = is_enough(cells, sessions, i) && surface->interval[i].low > surface->pool.mean &&
+                  (is_above(&surface->pool, cells[i], sittings_of(sessions, i), compared) ||
+                   (sittings[h] >= STUDY_CELL_SESSIONS &&
+                    is_above(&pool, hours[h], sittings[h], compared)));
+    }
 }
 
 int32_t study_windows(const struct share cells[STUDY_SLOTS], const int64_t sessions[STUDY_SLOTS],
                       const struct study_surface *surface,
                       struct study_window ret[STUDY_WINDOWS_MAX])
 {
+    bool good[STUDY_SLOTS];
     int32_t count = 0;
 
+    find_good(cells, sessions, surface, good);
     for (int32_t from = 0, to; from < STUDY_SLOTS; from = to) {
         struct share sum = {0, 0};
-        for (to = from; to < STUDY_SLOTS && to / STUDY_HOURS == from / STUDY_HOURS &&
-                        is_good(cells, sessions, surface, to);
+        for (to = from; to < STUDY_SLOTS && to / STUDY_HOURS == from / STUDY_HOURS && good[to];
              to++) {
             sum.k += cells[to].k;
             sum.n += cells[to].n;
@@ -103,11 +146,15 @@ struct study_length_choice study_length_best(const struct study_length buckets[S
     struct pool pool = stats_pool(cells, STUDY_LENGTHS);
     best.rate_all = pool.mean;
     best.n = (int64_t)pool.n;
+    int32_t compared = 0;
+    for (int32_t i = 0; i < STUDY_LENGTHS; i++)
+        compared += buckets[i].sessions >= STUDY_LENGTH_NEEDED && cells[i].n >= STUDY_CELL_NEEDED;
     for (int32_t i = 0; i < STUDY_LENGTHS; i++) {
         if (buckets[i].sessions < STUDY_LENGTH_NEEDED || cells[i].n < STUDY_CELL_NEEDED)
             continue;
         struct interval in = stats_pooled_interval(&pool, cells[i]);
-        if (!(in.low > pool.mean) || (best.bucket >= 0 && in.low <= best.interval.low))
+        if (!is_above(&pool, cells[i], buckets[i].sessions, compared) ||
+            (best.bucket >= 0 && in.low <= best.interval.low))
             continue;
         best.bucket = i;
         best.interval = in;

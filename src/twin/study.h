@@ -2,12 +2,18 @@
  *
  * Rates are shares of right answers and successful reviews. Cells and lengths with little data are
  * pooled towards the learner's own mean (stats.h), so that three lucky answers do not make a best
- * hour. A preference is named only where its interval lies above that mean: studying more at an
- * hour is no sign that the hour is good. Pure. */
+ * hour. A preference is named only where an interval lies above that mean: studying more at an hour
+ * is no sign that the hour is good. That interval is Bonferroni's for all that is compared, and
+ * counts an answer as 1 / (1 + (m - 1) STUDY_TOGETHER) of one, m being the answers of a sitting
+ * (Kish 1965). Pure. */
 #pragma once
 #include "twin/stats.h"
 
 #include <stdbool.h>
+
+/* How much outcomes of one sitting hang together (intraclass correlation): moods, topics,
+ * tiredness. As measured of simulated learners without any effect. */
+#define STUDY_TOGETHER 0.011
 
 enum {
     STUDY_HOURS = 24,

@@ -44,9 +44,9 @@ static void a_good_morning_is_found(void **state)
     rng_seed(&rng, 11);
     for (int day = 0; day < 7; day++)
         for (int hour = 8; hour < 20; hour++)
-            cells[day * 24 + hour] = (struct share){30, 50};
+            cells[day * 24 + hour] = (struct share){60, 100};
     for (int day = 1; day < 6; day++) /* working days, nine to eleven */
-        cells[day * 24 + 9].k = cells[day * 24 + 10].k = 45 + (day == 3);
+        cells[day * 24 + 9].k = cells[day * 24 + 10].k = 90 + 2 * (day == 3);
     cells[24 + 23] = (struct share){3, 3}; /* three lucky answers */
     study_surface(cells, &s);
     assert_int_equal(study_windows(cells, often, &s, w), STUDY_WINDOWS_MAX);
@@ -54,7 +54,7 @@ static void a_good_morning_is_found(void **state)
     for (int i = 0; i < STUDY_WINDOWS_MAX; i++) {
         assert_int_equal(w[i].start_hour, 9);
         assert_int_equal(w[i].end_hour, 10);
-        assert_int_equal(w[i].n, 100);
+        assert_int_equal(w[i].n, 200);
         assert_true(w[i].rate > .75 && w[i].rate < .92 && w[i].interval.low > s.pool.mean);
     }
     assert_true(isnan(s.rate[0]) && isnan(s.interval[0].low));
@@ -101,7 +101,33 @@ static void chance_seldom_makes_a_best_hour(void **state)
         study_surface(cells, &s);
         named += study_windows(cells, often, &s, w) > 0;
     }
-    assert_true(named < 40); /* without pooling: nearly all 400 */
+    assert_true(named < 20); /* without pooling: nearly all 400 */
+}
+
+/* Answers of a sitting that stand or fall together make no best hour either. */
+static void sittings_that_hang_together_seldom_make_one(void **state)
+{
+    (void)state;
+    struct rng rng;
+    int named = 0;
+
+    rng_seed(&rng, 6);
+    for (int round = 0; round < 400; round++) {
+        struct share cells[STUDY_SLOTS] = {{0, 0}};
+        int64_t sessions[STUDY_SLOTS] = {0};
+        struct study_surface s;
+        struct study_window w[STUDY_WINDOWS_MAX];
+        for (int i = 0; i < 60; i++) {
+            int slot = (int)rng_below(&rng, 7) * 24 + 17 + (int)rng_below(&rng, 4);
+            double p = .7 + .06 * rng_normal(&rng);
+            sessions[slot]++;
+            for (int k = 0; k < 80; k++, cells[slot].n++)
+                cells[slot].k += rng_unit(&rng) < p;
+        }
+        study_surface(cells, &s);
+        named += study_windows(cells, sessions, &s, w) > 0;
+    }
+    assert_true(named <= 20);
 }
 
 static void lengths(void **state)
@@ -155,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_good_morning_is_found),
         cmocka_unit_test(windows_stay_within_a_day_and_are_ranked),
         cmocka_unit_test(chance_seldom_makes_a_best_hour),
+        cmocka_unit_test(sittings_that_hang_together_seldom_make_one),
         cmocka_unit_test(lengths),
         cmocka_unit_test(gate),
     };
