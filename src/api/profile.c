@@ -95,7 +95,8 @@ struct estimates {
           .size = sizeof(struct estimate), .doc = doc_)
 static const struct field estimates_fields[] = {
     ESTIMATE(average, "averageSessionDuration", "minutes; interval of the mean"),
-    ESTIMATE(optimal, "optimalSessionDuration", "minutes; interval of the success at that length"),
+    ESTIMATE(optimal, "optimalSessionDuration",
+             "minutes; interval of what the method names: minutes, or the success at that length"),
     ESTIMATE(times, "preferredStudyTimes", "how many hours were compared; see the list"),
     ESTIMATE(curve, "personalizedForgettingCurve", "half-life in days"),
     ESTIMATE(style, "learningStyleProfile", "never estimated"),
@@ -118,7 +119,7 @@ static const struct field profile_fields[] = {
     FIELD(F_F64, struct profile, average, "averageSessionDuration", .flags = FIELD_NULLABLE,
           .doc = "minutes"),
     FIELD(F_F64, struct profile, optimal, "optimalSessionDuration", .flags = FIELD_NULLABLE,
-          .doc = "minutes of the session length with clearly more success than the mean"),
+          .doc = "minutes until results fall, or of the length with clearly more success"),
     FIELD(F_MAP, struct profile, preferences, "contentPreferences", .item = F_F64,
           .doc = "share of the time by modality; adds up to 1"),
     FIELD(F_LIST, struct profile, modalities, "modalities", .sub = modality_fields,
@@ -262,6 +263,26 @@ static void fill_lengths(struct api_call *c, const struct rows *rows, struct pro
         p->estimates.optimal.needed = needed_new(c->arena, needed);
 }
 
+/* Where the night found after how long results fall, that decides: lengths with more success would
+ * be those that end before it. */
+static void fill_fatigue(struct api_call *c, const struct rows *rows, struct profile *p)
+{
+    enum { ONSET = 13, LOW, HIGH, P, N };
+    const struct value *v = rows->count > 0 ? row_at(rows, 0) : NULL;
+    double onset = v ? value_f64(&v[ONSET], NAN) : (double)NAN;
+
+    if (isnan(onset))
+        return;
+    p->optimal = round_to(onset, 0);
+    p->estimates.optimal = (struct estimate){
+        .value = p->optimal,
+        .interval = interval_new(
+            c->arena, (struct interval){value_f64(&v[LOW], NAN), value_f64(&v[HIGH], NAN)}),
+        .n = value_i64(&v[N], 0),
+        .method = STR("minutes until results fall; interval of these"),
+    };
+}
+
 static enum err fill_modalities(struct api_call *c, const struct rows *rows, struct profile *p)
 {
     size_t n = (size_t)rows->count;
@@ -361,6 +382,7 @@ static enum err fill_profile(struct api_call *c, const struct query *q, double q
     if (e != ERR_OK)
         return e;
     fill_lengths(c, &q[2].rows, p);
+    fill_fatigue(c, &q[5].rows, p);
     e = fill_curve(c, &q[4].rows, l->reviews, p);
     if (e != ERR_OK)
         return e;
@@ -370,18 +392,19 @@ static enum err fill_profile(struct api_call *c, const struct query *q, double q
 enum err get_learning_profile(struct api_call *c)
 {
     const struct value args[] = {V_S(c->learner), V_I(MODALITIES_MAX)};
-    struct query q[5] = {
+    struct query q[6] = {
         [1] = {.stmt = STMT_STUDY_HOURS, .args = args, .arg_count = 1},
         [2] = {.stmt = STMT_STUDY_LENGTHS, .args = args, .arg_count = 1},
         [3] = {.stmt = STMT_TOPIC_MODALITIES, .args = args, .arg_count = 2},
         [4] = {.stmt = STMT_MEMORY_FIT_OF_LEARNER, .args = args, .arg_count = 1},
+        [5] = {.stmt = STMT_STRESS_PROFILE, .args = args, .arg_count = 1},
     };
     struct learning_profile *r = arena_new(c->arena, struct learning_profile, 1);
     struct learner l;
 
     if (!r)
         return ERR_NOMEM;
-    enum err e = learner_read(c, q, 5, &l);
+    enum err e = learner_read(c, q, 6, &l);
     if (e != ERR_OK)
         return e;
     struct study_gate g = study_gate(l.first_at, c->now_us, l.sessions, learner_graded(&l));
