@@ -16,7 +16,7 @@
 #include "twin/sitting.h"
 
 enum { STRESS_SITTINGS_MAX = 400, STRESS_ANSWERS_MIN = 5, STRESS_TOPICS_MAX = 12 };
-#define STRESS_FALSE 0.1
+#define STRESS_FALSE 0.05
 
 struct strain_look;
 /* anew: nothing that was kept counts. One round trip. */

@@ -297,7 +297,7 @@ enum err strain_tolerance(const double *load, const double *success, int32_t n, 
         as_good += best_kink(load, scratch, n).gain >= k.gain;
     }
     ret->p = (as_good + 1.0) / (STRAIN_TOLERANCE_ROUNDS + 1);
-    if (ret->p < 0.05 && k.gain > 0) {
+    if (ret->p <= STRAIN_TOLERANCE_ALPHA && k.gain > 0) {
         ret->load = k.at;
         ret->slope = 10 * k.slope;
     }

@@ -106,8 +106,10 @@ struct survival_median strain_recovery(const struct strain_episode *e, const boo
 /* The load above which this learner's success falls: success = a + b max(0, load - c) with b < 0,
  * c by least squares on a grid; p by permuting, with the search for c repeated each time. */
 enum { STRAIN_TOLERANCE_NEEDED = 30, STRAIN_TOLERANCE_ROUNDS = 999, STRAIN_TOLERANCE_MAX = 4096 };
+/* Stricter than a test of its own needs, since it is made anew each night. */
+#define STRAIN_TOLERANCE_ALPHA 0.01
 struct strain_tolerance {
-    double load;  /* c; NaN unless p < 0.05 and b < 0 */
+    double load;  /* c; NaN unless p <= STRAIN_TOLERANCE_ALPHA and b < 0 */
     double slope; /* b, for each ten points above it; NaN likewise */
     double p;     /* NaN: too little data, see needed */
     int32_t n, needed;
