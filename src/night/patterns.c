@@ -521,7 +521,8 @@ enum err night_patterns(struct night_work *w)
         return ERR_NOMEM;
     k->work = w;
     k->version = value_i64(&state[0], 0);
-    if (value_i64(&state[2], -1) == k->version)
+    /* the sittings of a night are put together after its patterns */
+    if (value_i64(&state[2], -1) == k->version && value_i64(&state[11], 0) == 0)
         return ERR_OK;
     memory_step(k, state + 3, row_at(&q[2].rows, 0));
     e = read_minutes(k, &q[3].rows);

@@ -4,8 +4,9 @@
 -- args: int
 SELECT t.version, t.answers + t.reviews, a.version, a.review_n, a.review_expected,
        a.review_residual, a.review_information, a.review_steps, a.review_square, a.review_cross,
-       a.review_weight
+       a.review_weight, CASE WHEN s.updated_at >= a.at THEN 1 ELSE 0 END
   FROM totals t LEFT JOIN analyses a ON a.learner_id = t.learner_id
+  LEFT JOIN strains s ON s.learner_id = t.learner_id
  WHERE t.learner_id = $1;
 
 -- name: analysis_tracks
