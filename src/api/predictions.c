@@ -607,9 +607,9 @@ static enum err find_prediction(struct api_call *c, struct store_conn *conn, str
     struct query q = {.stmt = STMT_PREDICTION_READ, .args = args, .arg_count = 2, .rows_max = 1};
     enum err e = store_read(conn, c->arena, &q, 1, 0); /* on a writer: it waits for nobody */
 
+    *ret = q.rows;
     if (e == ERR_OK && q.rows.count == 0)
         return api_refuse(c, ERR_NOT_FOUND, NULL, "There is no such forecast of this learner.");
-    *ret = q.rows;
     return e;
 }
 

@@ -310,7 +310,7 @@ static enum err recommend(struct api_call *c, struct orchestra *o, int32_t day,
 static enum err recommend_for(struct api_call *c, struct recommend_in *in, struct recommended **ret)
 {
     struct recommended *r = arena_new(c->arena, struct recommended, 1);
-    int32_t day;
+    int32_t day = 0;
     enum err e = r ? date_read(c, in->date, zone_utc(), &day) : ERR_NOMEM;
 
     if (e != ERR_OK)
