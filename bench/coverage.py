@@ -171,9 +171,10 @@ def half_life(a):
 
 
 def optimal_duration(a):
-    """Its interval is one of minutes where it comes from fatigue; of success, where from lengths."""
-    e = a["profile"]["estimates"]["optimalSessionDuration"]
-    return e["value"] and (e["value"], *(interval(e["interval"]) if "results fall" in e["method"] else (None, None)))
+    """Where it comes from fatigue, it has fatigue's interval of minutes; where from lengths, one of success."""
+    e, f = a["profile"]["estimates"]["optimalSessionDuration"], a["stress"]["fatigue"]
+    tired = "results fall" in e["method"]
+    return e["value"] and (e["value"], *((f["lowMinutes"], f["highMinutes"]) if tired else (None, None)))
 
 
 def true_half_life(t):
