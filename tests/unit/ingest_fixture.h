@@ -34,6 +34,21 @@ static inline const char *postgres_url(void)
     return getenv("DOPPEL_TEST_POSTGRES");
 }
 
+/* Makes two tests of `name`: on SQLite always, on PostgreSQL where there is one. */
+#define BOTH(name)                        \
+    static void name##_sqlite(void **s)   \
+    {                                     \
+        (void)s;                          \
+        name(STORE_SQLITE);               \
+    }                                     \
+    static void name##_postgres(void **s) \
+    {                                     \
+        (void)s;                          \
+        if (!postgres_url())              \
+            skip();                       \
+        name(STORE_POSTGRES);             \
+    }
+
 static inline void pg_notice(void *user, const char *message)
 {
     (void)user, (void)message;

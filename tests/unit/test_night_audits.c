@@ -127,21 +127,6 @@ static void who_is_left_out_of_sums_is_left_out(enum store_engine engine)
     fixture_close(&f);
 }
 
-#define ON(engine, name, of)              \
-    static void name##_##engine(void **s) \
-    {                                     \
-        (void)s;                          \
-        name(of);                         \
-    }
-#define BOTH(name)                        \
-    ON(sqlite, name, STORE_SQLITE)        \
-    static void name##_postgres(void **s) \
-    {                                     \
-        (void)s;                          \
-        if (!postgres_url())              \
-            skip();                       \
-        name(STORE_POSTGRES);             \
-    }
 BOTH(totals_follow_the_learners)
 BOTH(who_is_left_out_of_sums_is_left_out)
 

@@ -268,21 +268,6 @@ static void names_of_choices(void **state)
     arena_fini(&arena);
 }
 
-#define ON(engine, name, of)              \
-    static void name##_##engine(void **s) \
-    {                                     \
-        (void)s;                          \
-        name(of);                         \
-    }
-#define BOTH(name)                        \
-    ON(sqlite, name, STORE_SQLITE)        \
-    static void name##_postgres(void **s) \
-    {                                     \
-        (void)s;                          \
-        if (!postgres_url())              \
-            skip();                       \
-        name(STORE_POSTGRES);             \
-    }
 BOTH(the_better_variant_wins)
 BOTH(a_choice_is_told_once)
 BOTH(the_held_out_get_the_control)

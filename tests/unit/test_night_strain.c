@@ -163,19 +163,6 @@ static void a_pattern_goes_when_it_does_not_hold_any_more(enum store_engine engi
     fixture_close(&f);
 }
 
-#define BOTH(name)                        \
-    static void name##_sqlite(void **s)   \
-    {                                     \
-        (void)s;                          \
-        name(STORE_SQLITE);               \
-    }                                     \
-    static void name##_postgres(void **s) \
-    {                                     \
-        (void)s;                          \
-        if (!postgres_url())              \
-            skip();                       \
-        name(STORE_POSTGRES);             \
-    }
 BOTH(what_goes_with_load_and_what_helps)
 BOTH(a_pattern_goes_when_it_does_not_hold_any_more)
 

@@ -212,21 +212,6 @@ static void skills_come_from_the_catalogue_where_events_name_none(enum store_eng
     fixture_close(&f);
 }
 
-#define ON(engine, name, of)              \
-    static void name##_##engine(void **s) \
-    {                                     \
-        (void)s;                          \
-        name(of);                         \
-    }
-#define BOTH(name)                        \
-    ON(sqlite, name, STORE_SQLITE)        \
-    static void name##_postgres(void **s) \
-    {                                     \
-        (void)s;                          \
-        if (!postgres_url())              \
-            skip();                       \
-        name(STORE_POSTGRES);             \
-    }
 BOTH(outcomes_are_told_by_answers)
 BOTH(of_two_runs_at_once_one_is_kept)
 BOTH(a_mind_that_cannot_be_read_is_made_anew)
