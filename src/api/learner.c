@@ -144,7 +144,7 @@ void answer_unsettled(struct api_call *c)
 double round_to(double v, int decimals)
 {
     double scale = pow(10, decimals);
-    return round(v * scale) / scale;
+    return round(v * scale) / scale + 0.0; /* no -0 */
 }
 
 enum err range_check(struct api_call *c, const char *from_name, int64_t from, int64_t to)
