@@ -87,6 +87,8 @@ class Prism:
         number = str(next(self.numbers))
         sent = {k: v for k, v in headers.items() if k.lower() not in ("accept-encoding", "if-none-match", "expect")}
         sent.setdefault("Authorization", "Bearer replayed")
+        if body and reply.status >= 400:
+            body = b"{}"  # refused: what is wrong on purpose may be more than Prism can take
         sent[MARK] = number
         self.upstream.replies[number] = (reply.status, reply.headers.items(), reply.body)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
@@ -94,12 +96,19 @@ class Prism:
             connection.request(method, target, body=body, headers=sent)
             got = connection.getresponse()
             got.read()
-            found = json.loads(got.getheader("sl-violations") or "[]")
+            found = self.told(got.getheader("sl-violations") or "[]")
         finally:
             connection.close()
             del self.upstream.replies[number]
         self.checked += 1
         return [v for v in found if v.get("location", [""])[0] == "response"]
+
+    def told(self, text):
+        """What it quotes of a strange request may not fit into a header: then it is looked at as text."""
+        try:
+            return json.loads(text)
+        except ValueError:
+            return [{"location": ["response"], "message": text}] if '"response"' in text else []
 
 
 _prism = None
