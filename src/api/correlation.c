@@ -1,6 +1,7 @@
 /* correlation - do weeks of steady study go with good results (twin/habit.h); and how sessions of
  * different lengths went. */
 #include "api/learner.h"
+#include "api/profile.h"
 #include "api/session_row.h"
 #include "twin/habit.h"
 #include "twin/study.h"
@@ -403,18 +404,10 @@ static struct level current_level(struct arena *arena, const struct session_poin
 
 static struct level best_level(struct arena *arena, const struct rows *rows)
 {
-    struct study_length buckets[STUDY_LENGTHS] = {{0}};
+    struct study_length buckets[STUDY_LENGTHS];
     struct level l = {.minutes = (double)NAN, .performance = (double)NAN};
 
-    for (int32_t i = 0; i < rows->count; i++) {
-        struct columns v = columns_of(rows, i);
-        struct study_length *b = &buckets[column_i64(&v, 0)];
-        b->sessions = column_i64(&v, 0);
-        column_i64(&v, 0); /* completed */
-        b->study_ms = column_i64(&v, 0);
-        b->graded = column_i64(&v, 0);
-        b->succeeded = column_i64(&v, 0);
-    }
+    study_lengths_read(rows, buckets);
     struct study_length_choice best = study_length_best(buckets);
     l.method = STR("success by session length over all sessions, partially pooled");
     l.n = best.n;

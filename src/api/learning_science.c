@@ -4,6 +4,7 @@
 #include "api/articles.h"
 #include "api/learner.h"
 #include "api/pattern_row.h"
+#include "api/profile.h"
 #include "base/assert.h"
 #include "twin/study.h"
 
@@ -131,20 +132,14 @@ static struct figure hour_figure(struct arena *arena, const struct reading *r)
 
 static struct figure length_figure(struct arena *arena, const struct reading *r)
 {
-    struct study_length buckets[STUDY_LENGTHS] = {{0}};
+    struct study_length buckets[STUDY_LENGTHS];
     const struct rows *rows = &r->base.q[5].rows;
     struct figure f = {.name = STR("sessionMinutes"),
                        .label = STR("A session lasts"),
                        .unit = STR("minutes"),
                        .value = (double)NAN};
 
-    for (int32_t i = 0; i < rows->count; i++) {
-        struct columns v = columns_of(rows, i);
-        struct study_length *b = &buckets[column_i64(&v, 0)];
-        b->sessions = column_i64(&v, 0);
-        column_i64(&v, 0); /* completed */
-        b->study_ms = column_i64(&v, 0);
-    }
+    study_lengths_read(rows, buckets);
     struct mean_estimate m = study_length_mean(buckets);
     f.method = STR("mean of all sessions, Student's t interval");
     f.n = m.n;

@@ -6,6 +6,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+const struct field known_objective_path[] = {
+    FIELD(F_STR, struct known_objective_path, id, "id", .flags = FIELD_REQUIRED, .min = 1,
+          .max = EVENT_ID_MAX, .doc = "objective"),
+    FIELD_END,
+};
+
 static int by_id(const void *pa, const void *pb)
 {
     return str_cmp(((const struct known_objective *)pa)->of.id,

@@ -3,6 +3,12 @@
 #pragma once
 #include "api/mission_make.h"
 
+/* The path of what is about one objective. */
+struct known_objective_path {
+    struct str id;
+};
+extern const struct field known_objective_path[];
+
 struct known_objective {
     struct mission_candidate of;      /* mastery: with prerequisites in mind */
     struct str text, complexity;      /* p == NULL: not in the catalogue */

@@ -179,15 +179,6 @@ static enum err get_objectives(struct api_call *c)
 
 /* ---- GET objectives/{id}, GET objectives/{id}/performance ---- */
 
-struct one_path {
-    struct str id;
-};
-static const struct field one_path[] = {
-    FIELD(F_STR, struct one_path, id, "id", .flags = FIELD_REQUIRED, .min = 1, .max = EVENT_ID_MAX,
-          .doc = "objective"),
-    FIELD_END,
-};
-
 struct linked {
     struct str id, text, level;
     double strength, probability;
@@ -338,7 +329,7 @@ enum { Q_CATALOGUE = OBJECTIVE_QUERIES, Q_NEEDS, Q_OPENS, Q_CARDS, Q_FORECAST, O
 
 static enum err get_objective(struct api_call *c)
 {
-    const struct one_path *in = c->in;
+    const struct known_objective_path *in = c->in;
     const struct value id = V_S(in->id);
     const struct value links[] = {id, V_I(LINKS_MAX)};
     const struct value args[] = {V_S(c->learner), id, V_I(CARDS_MAX)};
@@ -394,10 +385,11 @@ const struct endpoint endpoints_objectives[] = {
      .handler = get_objectives},
     {OBJECTIVES, .path = "/api/objectives/{id}", .id = "get_objective",
      .summary = "One objective: mastery, cards, forecast, what it builds on and opens",
-     .params = one_path, .in_size = sizeof(struct one_path), .reply = one_reply,
-     .handler = get_objective},
+     .params = known_objective_path, .in_size = sizeof(struct known_objective_path),
+     .reply = one_reply, .handler = get_objective},
     {OBJECTIVES, .path = "/api/objectives/{id}/performance", .id = "get_objective_performance",
-     .summary = "How the learner does on one objective", .params = one_path,
-     .in_size = sizeof(struct one_path), .reply = one_performance_reply, .handler = get_objective},
+     .summary = "How the learner does on one objective", .params = known_objective_path,
+     .in_size = sizeof(struct known_objective_path), .reply = one_performance_reply,
+     .handler = get_objective},
     {.path = NULL},
 };

@@ -261,14 +261,6 @@ static enum err get_priorities(struct api_call *c)
 
 /* ---- GET priorities/objectives/{id} ---- */
 
-struct one_path {
-    struct str id;
-};
-static const struct field one_path[] = {
-    FIELD(F_STR, struct one_path, id, "id", .flags = FIELD_REQUIRED, .min = 1, .max = EVENT_ID_MAX,
-          .doc = "objective"),
-    FIELD_END,
-};
 struct one {
     struct priority priority;
     int64_t total;
@@ -284,7 +276,7 @@ static const struct field one_reply[] = {
 
 static enum err get_priority(struct api_call *c)
 {
-    const struct one_path *in = c->in;
+    const struct known_objective_path *in = c->in;
     struct one *r = arena_new(c->arena, struct one, 1);
     struct ranked *ranked;
     struct study_map map;
@@ -314,7 +306,7 @@ const struct endpoint endpoints_priorities[] = {
      .summary = "What to work on first, and why", .query = list_query,
      .in_size = sizeof(struct list_query), .reply = list_reply, .handler = get_priorities},
     {PRIORITIES, .path = "/api/priorities/objectives/{id}", .id = "get_priority",
-     .summary = "Why one objective stands where it does", .params = one_path,
-     .in_size = sizeof(struct one_path), .reply = one_reply, .handler = get_priority},
+     .summary = "Why one objective stands where it does", .params = known_objective_path,
+     .in_size = sizeof(struct known_objective_path), .reply = one_reply, .handler = get_priority},
     {.path = NULL},
 };

@@ -223,19 +223,25 @@ static enum err fill_times(struct api_call *c, const struct rows *hours, struct 
     return ERR_OK;
 }
 
-static void fill_lengths(struct api_call *c, const struct rows *rows, struct profile *p)
+void study_lengths_read(const struct rows *rows, struct study_length ret[STUDY_LENGTHS])
 {
-    struct study_length buckets[STUDY_LENGTHS] = {{0}};
-
+    memset(ret, 0, STUDY_LENGTHS * sizeof *ret);
     for (int32_t i = 0; i < rows->count; i++) {
         struct columns v = columns_of(rows, i);
-        struct study_length *b = &buckets[column_i64(&v, 0)];
+        struct study_length *b = &ret[column_i64(&v, 0)];
         b->sessions = column_i64(&v, 0);
         column_i64(&v, 0); /* completed */
         b->study_ms = column_i64(&v, 0);
         b->graded = column_i64(&v, 0);
         b->succeeded = column_i64(&v, 0);
     }
+}
+
+static void fill_lengths(struct api_call *c, const struct rows *rows, struct profile *p)
+{
+    struct study_length buckets[STUDY_LENGTHS];
+
+    study_lengths_read(rows, buckets);
     struct mean_estimate mean = study_length_mean(buckets);
     p->average = round_to(mean.mean, 1);
     p->estimates.average = (struct estimate){
