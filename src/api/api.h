@@ -13,6 +13,8 @@ struct api;
 struct api_call;
 struct config;
 
+enum { CRON_SECRET_MIN = 16 /* bytes of the setting; what is shorter may be guessed */ };
+
 enum api_learner {
     LEARNER_NONE,     /* not about one learner */
     LEARNER_QUERY,    /* `userId` in the query: optional for a learner's own key, which it must equal */

@@ -8,7 +8,7 @@
 
 #include <openssl/crypto.h>
 
-enum { SECRET_MIN = 16, RECENT_DAYS = 7 };
+enum { RECENT_DAYS = 7 };
 
 struct cron_results {
     int64_t total, due, recent, skipped, thin, rate_limited, notifications;
@@ -55,7 +55,7 @@ static bool bears_secret(const struct api_call *c)
     struct str secret = c->api->config->cron_secret, scheme = STR("Bearer ");
     struct str given = http_header_get(&c->x->request, STR("authorization"));
 
-    if (secret.n < SECRET_MIN || given.n != scheme.n + secret.n)
+    if (secret.n < CRON_SECRET_MIN || given.n != scheme.n + secret.n)
         return false;
     return str_eq_nocase((struct str){given.p, scheme.n}, scheme) &&
            CRYPTO_memcmp(given.p + scheme.n, secret.p, secret.n) == 0;

@@ -381,6 +381,9 @@ static void announce(const struct config *c, struct parts *p, int64_t begun_us)
     log_event(LOG_INFO, "serve.ready", LOG_S("address", address), LOG_S("database", url),
               LOG_N("ms", (double)(clock_mono_us() - begun_us) / 1000),
               LOG_C("version", DOPPEL_VERSION));
+    if (c->cron_secret.n > 0 && c->cron_secret.n < CRON_SECRET_MIN)
+        log_event(LOG_WARN, "serve.cron_secret", LOG_N("bytesWanted", CRON_SECRET_MIN),
+                  LOG_C("hint", "it is too short, and not used"));
     if (c->dev && !log_enabled(LOG_WARN)) /* the log says it at every other level */
         fprintf(stderr, "*** --dev: calls from this machine need no key and may do everything. "
                         "Not for machines that others use. ***\n");

@@ -47,6 +47,7 @@ class Cron:
                 admin = self.key("admin")
                 self.assertProblem(server.post(CRON, key=admin), 409, "NIGHTS_OFF")
                 self.assertIsNone(server.get(CRON, key=admin).json["results"]["nightsDone"])
+                self.assertEqual("serve.cron_secret" in server.log_text(), bool(secret), "what is not used is told")
             finally:
                 self.assertEqual(server.stop(), 0)
                 if self.engine != "postgres":
