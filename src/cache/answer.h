@@ -6,7 +6,7 @@
  * Content-Encoding, ETag, Cache-Control, Vary.
  *
  * Most answers that are kept are asked for once or never. A packed answer holds its gzip form
- * alone, a third of the memory; its identity form is made for each who asks, and kept once so many
+ * alone; its identity form is made for each who asks, and kept once so many
  * have asked that it pays. */
 #pragma once
 #include "base/buf.h"
@@ -64,7 +64,7 @@ struct answer_view {
     bool packed; /* body.p is NULL: answer_unpack() makes it */
 };
 struct answer_view answer_view(struct answer *a, uint32_t accept);
-/* Replaces what is in `out` by the body of a packed answer: 3 us for 3 KiB. ERR_NOMEM,
+/* Replaces what is in `out` by the body of a packed answer. ERR_NOMEM,
  * ERR_TOO_LARGE as the buffer's bound says. */
 MUST_CHECK enum err answer_unpack(const struct answer *a, struct buf *out);
 /* Bit set of forms from an Accept-Encoding header (RFC 9110 12.5.3: q=0 excludes, "*", weights are
