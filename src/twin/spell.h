@@ -7,13 +7,16 @@
  * at most SPELL_LENGTH_MAX from first to last, whose level is higher than that of the other days.
  * All runs are compared (a scan statistic); the best is put aside and the rest searched again
  * (binary segmentation; Scott & Knott 1974, Olshen et al. 2004). Then each is fitted anew with the
- * others left out: test      t of its rise, times the number of runs compared (Bonferroni), at most
- * SPELL_ALPHA size      the lower end of the rise's 95 % interval is at least SPELL_RISE_MIN: less
- * is no overload, however sure edges     posterior over all runs, uniform before, level and noise
- * integrated out; the marginal 95 % intervals of first and last day. Days without data next to an
- * edge belong to it Noise that lasts from day to day widens all of it by (1 + r) / (1 - r), r the
- * residuals' lag-one autocorrelation, corrected for its bias. Pure; no draws: same days, same
- * result. */
+ * others left out:
+ *
+ *   test   t of its rise, times the number of runs compared (Bonferroni), at most SPELL_ALPHA
+ *   size   the lower end of the rise's 95 % interval is at least SPELL_RISE_MIN: less is no
+ *          overload, however sure
+ *   edges  posterior over all runs, uniform before, level and noise integrated out; the marginal
+ *          95 % intervals of first and last day. Days without data next to an edge belong to it
+ *
+ * Noise that lasts from day to day widens all of it by (1 + r) / (1 - r), r the residuals' lag-one
+ * autocorrelation, corrected for its bias. Pure; no draws: same days, same result. */
 #pragma once
 #include "twin/stats.h"
 
