@@ -21,6 +21,7 @@ static const char *const pace_names[] = {"TOO_SLOW", "JUST_RIGHT", "TOO_FAST", N
 /* ---- GET and POST missions/{id}/feedback ---- */
 
 struct feedback_in {
+    struct mission_claim claim;
     struct str mission, user_id, suggestions, id;
     int32_t helpfulness, relevance, pace;
 };
@@ -31,6 +32,7 @@ static const struct field feedback_path[] = {
 };
 static const struct field feedback_body[] = {
     FIELD_USER_ID(struct feedback_in),
+    FIELD_MISSION_VERSION(struct feedback_in),
     FIELD(F_I32, struct feedback_in, helpfulness, "helpfulnessRating", .flags = FIELD_REQUIRED,
           .min = 1, .max = 5, .doc = "did it help?"),
     FIELD(F_I32, struct feedback_in, relevance, "relevanceScore", .flags = FIELD_REQUIRED, .min = 1,
@@ -88,12 +90,15 @@ struct feedback_reply {
     const struct feedback *own;
     struct list all;
     struct opinions mission, learner;
+    int64_t version;
 };
 #define AGGREGATES                                                                               \
     FIELD(F_OBJECT, struct feedback_reply, mission, "aggregatedFeedback", .sub = opinion_fields, \
           .size = sizeof(struct opinions), .doc = "of this mission"),                            \
         FIELD(F_OBJECT, struct feedback_reply, learner, "allMissions", .sub = opinion_fields,    \
-              .size = sizeof(struct opinions), .doc = "of all missions of the learner")
+              .size = sizeof(struct opinions), .doc = "of all missions of the learner"),         \
+        FIELD(F_I64, struct feedback_reply, version, "missionVersion",                           \
+              .doc = "of the mission, with this opinion")
 static const struct field given_reply[] = {
     FIELD(F_OBJECT, struct feedback_reply, own, "feedback", .flags = FIELD_POINTER,
           .sub = feedback_fields, .size = sizeof(struct feedback), .doc = "as it is kept"),
@@ -124,7 +129,7 @@ static struct opinions opinions_read(const struct rows *rows)
 enum { FEEDBACK_QUERIES = 4 };
 static void feedback_queries(const struct value args[3], struct query q[FEEDBACK_QUERIES])
 {
-    q[0] = (struct query){.stmt = STMT_MISSION_THERE, .args = args, .arg_count = 2};
+    q[0] = (struct query){.stmt = STMT_MISSION_VERSION, .args = args, .arg_count = 2};
     q[1] = (struct query){.stmt = STMT_MISSION_FEEDBACK_LIST, .args = args, .arg_count = 3};
     q[2] = (struct query){.stmt = STMT_MISSION_FEEDBACK_SUMS, .args = args, .arg_count = 2};
     q[3] = (struct query){.stmt = STMT_MISSION_FEEDBACK_ALL_SUMS, .args = args, .arg_count = 1};
@@ -150,6 +155,7 @@ static enum err feedback_show(struct api_call *c, const struct query q[FEEDBACK_
         f[i].pace = column_str(&v);
         f[i].suggestions = column_str(&v);
     }
+    r->version = value_i64(row_at(&q[0].rows, 0) + 1, 0);
     r->all = (struct list){f, n};
     r->mission = opinions_read(&q[2].rows);
     r->learner = opinions_read(&q[3].rows);
@@ -172,20 +178,21 @@ static enum err get_feedback(struct api_call *c)
 
 static enum err feedback_run(struct api_call *c, struct store_conn *conn)
 {
-    const struct feedback_in *in = c->in;
+    struct feedback_in *in = c->in;
     const struct value args[] = {V_S(c->learner), V_S(in->mission), V_I(FEEDBACK_MAX)};
-    struct query q[FEEDBACK_QUERIES];
+    struct query q = {.stmt = STMT_MISSION_FEEDBACK_LIST, .args = args, .arg_count = 3};
+    int64_t learner;
 
-    feedback_queries(args, q);
-    enum err e = store_read(conn, c->arena, q, 2, 0);
+    in->claim.mission = in->mission;
+    enum err e = mission_claim_hold(c, conn, &in->claim, &learner);
+    if (e == ERR_OK)
+        e = store_read(conn, c->arena, &q, 1, 0);
     if (e != ERR_OK)
         return e;
-    if (q[0].rows.count == 0)
-        return api_refuse(c, ERR_NOT_FOUND, "MISSION_NOT_FOUND", "There is no such mission.");
-    if (q[1].rows.count == FEEDBACK_MAX)
+    if (q.rows.count == FEEDBACK_MAX)
         return api_refuse(c, ERR_CONFLICT, "TOO_MUCH_FEEDBACK",
                           "There are %d opinions on this mission already.", FEEDBACK_MAX);
-    const struct value v[] = {*row_at(&q[0].rows, 0),
+    const struct value v[] = {V_I(learner),
                               V_S(in->mission),
                               V_S(in->id),
                               V_I(c->now_us),

@@ -1,5 +1,6 @@
 #include "api/mission_row.h"
 
+#include "base/assert.h"
 #include "twin/success.h"
 
 #include <math.h>
@@ -39,6 +40,8 @@ const struct field mission_fields[] = {
           .doc = "when it was completed"),
     FIELD(F_TIME, struct mission, skipped_at, "skippedAt", .flags = FIELD_NULLABLE,
           .doc = "when it was dropped, or replaced"),
+    FIELD(F_I64, struct mission, version, "version",
+          .doc = "raised by each event and opinion that tells of it"),
     FIELD_END,
 };
 
@@ -59,6 +62,7 @@ struct mission mission_read(struct columns v)
     m.difficulty = column_i64(&v, INT64_MIN);
     m.total = column_i64(&v, 0);
     m.done = column_i64(&v, 0);
+    m.version = column_i64(&v, 0); /* without opinions, see missions_judge() */
     m.success = (double)NAN;
     m.completion = m.total > 0 ? round_to(100 * (double)m.done / (double)m.total, 2) : (double)NAN;
     return m;
@@ -115,14 +119,16 @@ static void add_sessions(struct mission *m, int32_t n, const struct rows *rows)
         m[k].session_minutes = round_to((double)m[k].session_ms / 60000, 1);
 }
 
-static double opinion_of(const struct mission *m, const struct rows *opinions)
+/* Counted into the version, too. */
+static double opinion_of(struct mission *m, const struct rows *opinions)
 {
     for (int32_t i = 0; i < opinions->count; i++) {
         struct columns v = columns_of(opinions, i);
         if (!str_eq(column_str(&v), m->id))
             continue;
-        double count = (double)column_i64(&v, 0);
-        return success_opinion((double)column_i64(&v, 0) / count);
+        int64_t count = column_i64(&v, 0);
+        m->version += count;
+        return success_opinion((double)column_i64(&v, 0) / (double)count);
     }
     return (double)NAN;
 }
@@ -142,6 +148,7 @@ void missions_judge(struct mission *m, int32_t n, const struct rows *sessions,
 {
     add_sessions(m, n, sessions);
     for (int32_t i = 0; i < n; i++) {
+        double opinion = opinion_of(&m[i], opinions);
         if (!mission_is(&m[i], "COMPLETED"))
             continue;
         int64_t minutes = m[i].actual;
@@ -151,7 +158,7 @@ void missions_judge(struct mission *m, int32_t n, const struct rows *sessions,
             .objectives = m[i].total > 0 ? (double)m[i].done / (double)m[i].total : (double)NAN,
             .right = m[i].graded > 0 ? (double)m[i].succeeded / (double)m[i].graded : (double)NAN,
             .time = success_time_kept(m[i].estimated, minutes),
-            .opinion = opinion_of(&m[i], opinions),
+            .opinion = opinion,
             .streak = success_streak(streak_of(m[i].day, days)),
         };
         m[i].success = round_to(success_score(&p), 3);
@@ -217,6 +224,65 @@ enum err mission_parts_show(struct api_call *c, const struct query q[MISSION_PAR
     }
     *ret = r;
     return ERR_OK;
+}
+
+enum err mission_claim_check(struct api_call *c, const struct mission_claim *claim,
+                             int64_t version)
+{
+    return !claim->given || claim->version == version
+               ? ERR_OK
+               : api_refuse(c, ERR_CONFLICT, "VERSION_CONFLICT", "The mission's version is %lld.",
+                            (long long)version);
+}
+
+/* The learner's row first: what is read behind it no other writer changes before the end. */
+enum err mission_claim_hold(struct api_call *c, struct store_conn *conn,
+                            const struct mission_claim *claim, int64_t *ret_learner)
+{
+    const struct value v[] = {V_S(c->learner), V_S(claim->mission)};
+    struct query q[] = {{.stmt = STMT_LEARNER_LOCK, .args = v, .arg_count = 1, .rows_max = 1},
+                        {.stmt = STMT_MISSION_VERSION, .args = v, .arg_count = 2, .rows_max = 1}};
+    enum err e = store_read(conn, c->arena, q, COUNT(q), 0);
+
+    if (e != ERR_OK)
+        return e;
+    if (q[1].rows.count == 0)
+        return api_refuse(c, ERR_NOT_FOUND, "MISSION_NOT_FOUND", "There is no such mission.");
+    struct columns read = columns_of(&q[1].rows, 0);
+    *ret_learner = column_i64(&read, 0);
+    return mission_claim_check(c, claim, column_i64(&read, 0));
+}
+
+static enum err claimed_run(struct api_call *c, struct store_conn *conn)
+{
+    struct mission_claim *claim = c->in;
+    int64_t learner;
+    enum err e = mission_claim_hold(c, conn, claim, &learner);
+
+    return e == ERR_OK ? ingest_within(conn, claim->events, claim->count, c->now_us, c->arena,
+                                       claim->results)
+                       : e;
+}
+
+static enum err claimed(struct api_call *c)
+{
+    const struct mission_claim *claim = c->in;
+    return claim->then(c, claim->results, claim->count);
+}
+
+enum err mission_change(struct api_call *c, struct mission_claim *claim, struct str mission,
+                        const struct event *events, int32_t count,
+                        enum err (*then)(struct api_call *c, const struct ingest_result *results,
+                                         int32_t count))
+{
+    ASSERT(c->in == (void *)claim && count <= (int32_t)COUNT(claim->results));
+    if (!claim->given)
+        return api_ingest(c, events, count, then);
+    claim->mission = mission;
+    claim->events = events;
+    claim->count = count;
+    claim->then = then;
+    return api_change(c, claimed_run, claimed);
 }
 
 void mission_event(struct api_call *c, struct event *e, enum event_kind kind, struct str mission)

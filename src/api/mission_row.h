@@ -12,6 +12,7 @@ struct mission {
     int64_t created_at, started_at, completed_at, skipped_at;
     int64_t estimated, actual, due, fresh, difficulty;
     int64_t total, done;
+    int64_t version;
     double completion;
     int64_t sessions, session_ms;
     double session_minutes, success; /* success: twin/success.h; NaN */
@@ -78,4 +79,33 @@ MUST_CHECK enum err mission_parts_show(struct api_call *c, const struct query q[
  * ERR_NOMEM. */
 MUST_CHECK enum err mission_close_event(struct api_call *c, struct str mission, int64_t session_ms,
                                         struct event *ret);
+/* The version that a change expects, at the head of the input of calls that change a mission. */
+struct mission_claim {
+    int64_t version;
+    bool given; /* false: whatever it is */
+    /* of mission_change() */
+    struct str mission;
+    const struct event *events;
+    int32_t count;
+    struct ingest_result results[2];
+    enum err (*then)(struct api_call *c, const struct ingest_result *results, int32_t count);
+};
+#define FIELD_MISSION_VERSION(type)                                         \
+    FIELD(F_I64, type, claim.version, "version", .min = 1, .max = 1e9,      \
+          .seen = 1 + (uint32_t)offsetof(type, claim.given),                \
+          .doc = "of the mission as it was read; left out: whatever it is")
+/* Refuses (ERR_CONFLICT) unless `version` is what is claimed. */
+MUST_CHECK enum err mission_claim_check(struct api_call *c, const struct mission_claim *claim,
+                                        int64_t version);
+/* The same in a writer's transaction, where the mission stays as it is read until the end.
+ * ERR_NOT_FOUND: there is no such mission. */
+MUST_CHECK enum err mission_claim_hold(struct api_call *c, struct store_conn *conn,
+                                       const struct mission_claim *claim, int64_t *ret_learner);
+/* api_ingest() of at most two events, which count only if the claim holds. claim: the first member
+ * of c->in. */
+enum err mission_change(struct api_call *c, struct mission_claim *claim, struct str mission,
+                        const struct event *events, int32_t count,
+                        enum err (*then)(struct api_call *c, const struct ingest_result *results,
+                                         int32_t count));
+
 void mission_event(struct api_call *c, struct event *e, enum event_kind kind, struct str mission);

@@ -221,7 +221,8 @@ static enum err get_preview(struct api_call *c)
 /* ---- POST learning/mission/generate, POST learning/mission/{id}/regenerate ---- */
 
 struct generate {
-    struct str path; /* of regenerate */
+    struct mission_claim claim; /* of the mission that is replaced */
+    struct str path;            /* of regenerate */
     struct str user_id, date;
     int32_t minutes;
     bool regenerate, only_weak;
@@ -236,6 +237,7 @@ static const struct field regenerate_path[] = {
     FIELD_END,
 };
 #define TARGET_FIELD                                                                          \
+    FIELD_MISSION_VERSION(struct generate),                                                   \
     FIELD(F_I32, struct generate, minutes, "targetMinutes", .min = MINUTES_MIN,               \
           .max = MINUTES_MAX,                                                                 \
           .doc = "time to fill, to within a twentieth; the learner's setting when left out"), \
@@ -328,7 +330,10 @@ static enum err send_mission(struct api_call *c, int32_t day, int32_t number,
     mission_event(c, e, EVENT_MISSION_CREATED, str_from(in->id));
     e->id = arena_printf(c->arena, "%s/created", in->id);
     e->data = created_data(c, day, &in->made);
-    return e->id.p && e->data.p ? api_ingest(c, in->events, n + 1, generated) : ERR_NOMEM;
+    if (!e->id.p || !e->data.p)
+        return ERR_NOMEM;
+    return old ? mission_change(c, &in->claim, old->id, in->events, n + 1, generated)
+               : api_ingest(c, in->events, n + 1, generated);
 }
 
 static enum err refuse_disabled(struct api_call *c)
@@ -430,6 +435,7 @@ static enum err post_regenerate(struct api_call *c)
 /* ---- PATCH learning/mission/{id}/objectives/{objectiveId}/complete ---- */
 
 struct tick {
+    struct mission_claim claim;
     struct str id, objective, notes;
     struct event events[2];
 };
@@ -441,6 +447,7 @@ static const struct field tick_path[] = {
     FIELD_END,
 };
 static const struct field tick_body[] = {
+    FIELD_MISSION_VERSION(struct tick),
     FIELD(F_STR, struct tick, notes, "notes", .flags = FIELD_NULLABLE, .max = 1000,
           .doc = "the learner's note"),
     FIELD_END,
@@ -576,8 +583,10 @@ static enum err patch_objective(struct api_call *c)
     if (mission_is(s->mission, "SKIPPED"))
         return api_refuse(c, ERR_CONFLICT, "MISSION_CLOSED",
                           "The mission was dropped or replaced.");
-    if (o->completed)
-        return close_or_show(c, s);
+    if (o->completed) {
+        e = mission_claim_check(c, &in->claim, s->mission->version);
+        return e == ERR_OK ? close_or_show(c, s) : e;
+    }
     if (s->mission->started_at == TIME_NONE)
         mission_event(c, &in->events[n++], EVENT_MISSION_STARTED, in->id);
     struct event *event = &in->events[n++];
@@ -585,7 +594,7 @@ static enum err patch_objective(struct api_call *c)
     event->objective = in->objective;
     if (in->notes.p && in->notes.n > 0)
         e = note_data(c, in->notes, &event->data);
-    return e == ERR_OK ? api_ingest(c, in->events, n, ticked) : e;
+    return e == ERR_OK ? mission_change(c, &in->claim, in->id, in->events, n, ticked) : e;
 }
 
 #define ONE(e) (UINT64_C(1) << (e))

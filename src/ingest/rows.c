@@ -198,6 +198,7 @@ void mission_merge(struct mission_row *into, const struct mission_row *from)
     into->started_at = earliest(into->started_at, from->started_at);
     into->skipped_at = earliest(into->skipped_at, from->skipped_at);
     into->eased_minutes = smallest(into->eased_minutes, from->eased_minutes);
+    into->version += from->version;
 }
 
 void mission_objective_none(struct mission_objective_row *r)
@@ -212,6 +213,7 @@ void mission_objective_merge(struct mission_objective_row *into,
     into->position = smallest(into->position, from->position);
     into->estimated_minutes = max_i64(into->estimated_minutes, from->estimated_minutes);
     into->completed_at = earliest(into->completed_at, from->completed_at);
+    into->completions += from->completions;
 }
 
 /* ---- cards ---- */
@@ -310,7 +312,7 @@ static const struct column mission_columns[] = {
     S(INTEGER, told),         S(TIME, started_at),       S(TIME, completed_at),
     S(TIME, skipped_at),      S(MINUTES, head),          S(INTEGER, planned_minutes),
     S(NUMBER, eased_minutes), S(NUMBER, actual_minutes), S(INTEGER, review_cards),
-    S(INTEGER, new_content),  S(NUMBER, difficulty),
+    S(INTEGER, new_content),  S(NUMBER, difficulty),     S(INTEGER, version),
 };
 #undef S
 #define S(type, member)                                                \
@@ -321,6 +323,7 @@ static const struct column mission_objective_columns[] = {
     S(NUMBER, position),
     S(INTEGER, estimated_minutes),
     S(TIME, completed_at),
+    S(INTEGER, completions),
 };
 #undef S
 #define S(type, member)                                   \

@@ -41,11 +41,12 @@ struct mission_row {
     int64_t created_at, told, started_at, completed_at, skipped_at;
     int64_t planned_minutes, eased_minutes; /* told; eased: NUMBER_NONE, or the least */
     int64_t actual_minutes, review_cards, new_content, difficulty;
+    int64_t version; /* events that told of it; those of its objectives count there */
 };
 
 struct mission_objective_row {
     struct row_head head; /* a: mission, b: objective */
-    int64_t position, estimated_minutes, completed_at;
+    int64_t position, estimated_minutes, completed_at, completions;
 };
 
 struct card_row {

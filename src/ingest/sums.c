@@ -662,6 +662,7 @@ static void fold_objectives(const struct folding *f)
     mission_objective_none(&in_mission);
     if (f->e->kind == EVENT_OBJECTIVE_COMPLETED) {
         in_session.completed_at = in_mission.completed_at = f->at;
+        in_mission.completions = 1;
         in_session.time_spent_ms = d->time_spent_ms >= 0 ? d->time_spent_ms : f->e->duration_ms;
         in_session.self_assessment = d->self_assessment;
         in_session.confidence_rating = d->confidence_rating;
@@ -700,6 +701,7 @@ static void fold_mission(const struct folding *f)
     if (made)
         mission_none(r);
     mission_none(&one);
+    one.version = 1;
     one.created_at = f->at;
     one.day = civil_at(f->s->learners[f->learner].zone, f->at).epoch_day;
     switch (f->e->kind) {

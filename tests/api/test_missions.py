@@ -112,6 +112,52 @@ class Missions:
         reply = self.server.post(BASE + "/generate", {"userId": self.learner, "regenerate": True})
         self.assertProblem(reply, 409, "MISSION_COMPLETED")
 
+    def version(self, mission):
+        return self.get("/" + mission)["mission"]["version"]
+
+    def test_versions(self):
+        data = self.generate(targetMinutes=30)
+        mission, ids = data["mission"]["id"], [o["objectiveId"] for o in data["objectives"]]
+        self.assertEqual(data["mission"]["version"], 1)
+        path = "%s/%s/objectives/%s/complete" % (BASE, mission, ids[0])
+        stale = self.server.request("PATCH", path, {"version": 7}, query={"userId": self.learner})
+        self.assertProblem(stale, 409, "VERSION_CONFLICT")
+        self.assertIn("version is 1.", stale.json["detail"])
+        told = self.server.request("PATCH", path, {"version": 1}, query={"userId": self.learner}).json["data"]
+        self.assertEqual((told["objective"]["completed"], told["mission"]["version"]), (True, 3))  # it began, too
+        self.assertProblem(self.server.request("PATCH", path, {"version": 1}, query={"userId": self.learner}), 409, "VERSION_CONFLICT")
+        eased = event(self.learner, "mission_eased", mission=mission, data={"estimatedMinutes": 20})
+        self.server.events([eased, eased])
+        self.assertEqual(self.version(mission), 4)
+        for version, status in ((3, 409), (4, 201), (None, 201)):
+            body = {"helpfulnessRating": 4, "relevanceScore": 4, "paceRating": "JUST_RIGHT", "userId": self.learner}
+            reply = self.server.post("/api/missions/%s/feedback" % mission, body | ({"version": version} if version else {}))
+            self.assertEqual(reply.status, status, reply)
+        self.assertEqual(reply.json["data"]["missionVersion"], 6)
+        self.assertEqual({m["version"] for m in self.get("/history")["missions"]}, {6})
+        again = "%s/%s/regenerate" % (BASE, mission)
+        self.assertProblem(self.server.post(again, {"version": 5}, query={"userId": self.learner}), 409, "VERSION_CONFLICT")
+        reply = self.server.post(BASE + "/generate", {"userId": self.learner, "regenerate": True, "version": 5})
+        self.assertProblem(reply, 409, "VERSION_CONFLICT")
+        new = self.server.post(again, {"version": 6}, query={"userId": self.learner}).json["data"]["mission"]
+        self.assertEqual((new["version"], self.version(mission)), (1, 7))
+        for bad in (0, -1, "x", 1.5):
+            self.assertProblem(self.server.post(again, {"version": bad}, query={"userId": self.learner}), 400, field="version")
+
+    def test_of_many_at_one_version_one_counts(self):
+        mission = self.generate(targetMinutes=60)
+        replies = []
+        ids = [o["objectiveId"] for o in mission["objectives"]][:2]
+        threads = [threading.Thread(target=lambda o=o: replies.append(self.server.request(
+            "PATCH", "%s/%s/objectives/%s/complete" % (BASE, mission["mission"]["id"], o), {"version": 1},
+            query={"userId": self.learner}).status)) for o in ids for _ in range(2)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(replies), [200, 409, 409, 409])
+        self.assertEqual(self.get("/" + mission["mission"]["id"])["mission"]["completedObjectivesCount"], 1)
+
     def test_refuses(self):
         mission = self.generate()["mission"]["id"]
         self.server.events([event("other", "activity")])

@@ -4,10 +4,17 @@
 -- args: text
 SELECT learner_id FROM learners WHERE external_id = $1;
 
--- name: mission_there
+-- Its version counts what was told of it: its events, its objectives', and opinions.
+-- name: mission_version
 -- args: text, text
-SELECT learner_id FROM missions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mission = $2;
+SELECT m.learner_id,
+       m.version
+       + (SELECT coalesce(sum(o.completions), 0) FROM mission_objectives o
+           WHERE o.learner_id = m.learner_id AND o.mission = m.mission)
+       + (SELECT count(*) FROM mission_feedback f
+           WHERE f.learner_id = m.learner_id AND f.mission = m.mission)
+  FROM missions m
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.mission = $2;
 
 -- name: mission_feedback_list
 -- args: text, text, int

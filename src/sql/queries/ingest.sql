@@ -125,22 +125,22 @@ INSERT INTO session_objectives (learner_id, session, objective, position, estima
 WITH k (learner_id, mission) AS (VALUES ($1, $2))
 SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
        t.completed_at, t.skipped_at, t.estimated_minutes, t.planned_minutes, t.eased_minutes,
-       t.actual_minutes, t.review_card_count, t.new_content_count, t.difficulty_rating
+       t.actual_minutes, t.review_card_count, t.new_content_count, t.difficulty_rating, t.version
   FROM k JOIN missions t ON t.learner_id = k.learner_id AND t.mission = k.mission;
 -- engine: postgres
 SELECT t.learner_id, t.mission, t.day, t.status, t.created_at, t.told, t.started_at,
        t.completed_at, t.skipped_at, t.estimated_minutes, t.planned_minutes, t.eased_minutes,
-       t.actual_minutes, t.review_card_count, t.new_content_count, t.difficulty_rating
+       t.actual_minutes, t.review_card_count, t.new_content_count, t.difficulty_rating, t.version
   FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, mission)
  CROSS JOIN LATERAL (SELECT * FROM missions r WHERE r.learner_id = k.learner_id AND r.mission = k.mission LIMIT 1) t;
 
 -- name: ingest_missions_put
--- args: int, text, int, text, int, int, int, int, int, int, int, int, int, int, int, int
+-- args: int, text, int, text, int, int, int, int, int, int, int, int, int, int, int, int, int
 -- bulk
 INSERT INTO missions (learner_id, mission, day, status, created_at, told, started_at,
         completed_at, skipped_at, estimated_minutes, planned_minutes, eased_minutes,
-        actual_minutes, review_card_count, new_content_count, difficulty_rating)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        actual_minutes, review_card_count, new_content_count, difficulty_rating, version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     ON CONFLICT (learner_id, mission) DO UPDATE SET
         day = excluded.day, status = excluded.status, created_at = excluded.created_at,
         told = excluded.told, started_at = excluded.started_at,
@@ -150,31 +150,34 @@ INSERT INTO missions (learner_id, mission, day, status, created_at, told, starte
         actual_minutes = excluded.actual_minutes,
         review_card_count = excluded.review_card_count,
         new_content_count = excluded.new_content_count,
-        difficulty_rating = excluded.difficulty_rating;
+        difficulty_rating = excluded.difficulty_rating, version = excluded.version;
 
 -- name: ingest_mission_objectives_read
 -- args: int, text, text
 -- bulk
 -- engine: sqlite
 WITH k (learner_id, mission, objective) AS (VALUES ($1, $2, $3))
-SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at
+SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at,
+       t.completions
   FROM k JOIN mission_objectives t ON t.learner_id = k.learner_id AND t.mission = k.mission
    AND t.objective = k.objective;
 -- engine: postgres
-SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at
+SELECT t.learner_id, t.mission, t.objective, t.position, t.estimated_minutes, t.completed_at,
+       t.completions
   FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k (learner_id, mission, objective)
  CROSS JOIN LATERAL (SELECT * FROM mission_objectives r WHERE r.learner_id = k.learner_id
            AND r.mission = k.mission AND r.objective = k.objective LIMIT 1) t;
 
 -- name: ingest_mission_objectives_put
--- args: int, text, text, int, int, int
+-- args: int, text, text, int, int, int, int
 -- bulk
 INSERT INTO mission_objectives (learner_id, mission, objective, position, estimated_minutes,
-        completed_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+        completed_at, completions)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (learner_id, mission, objective) DO UPDATE SET
         position = excluded.position, estimated_minutes = excluded.estimated_minutes,
-        completed_at = excluded.completed_at;
+        completed_at = excluded.completed_at,
+        completions = excluded.completions;
 
 -- name: ingest_cards_read
 -- args: int, text
@@ -434,12 +437,12 @@ SELECT session, topic_kind, topic
 -- args: int
 SELECT mission, day, status, created_at, told, started_at, completed_at, skipped_at,
        estimated_minutes, planned_minutes, eased_minutes, actual_minutes, review_card_count,
-       new_content_count, difficulty_rating
+       new_content_count, difficulty_rating, version
   FROM missions WHERE learner_id = $1 ORDER BY mission;
 
 -- name: rebuild_rows_mission_objectives
 -- args: int
-SELECT mission, objective, position, estimated_minutes, completed_at
+SELECT mission, objective, position, estimated_minutes, completed_at, completions
   FROM mission_objectives WHERE learner_id = $1 ORDER BY mission, objective;
 
 -- name: rebuild_rows_cards

@@ -10,13 +10,14 @@ SELECT default_mission_minutes FROM learners WHERE external_id = $1;
 SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
        m.difficulty_rating, count(mo.position),
-       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0),
+       m.version + coalesce(sum(mo.completions), 0)
   FROM missions m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
  WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.day = $2
  GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating
+       m.difficulty_rating, m.version
  ORDER BY CASE WHEN m.status = 'SKIPPED' THEN 1 ELSE 0 END, m.created_at DESC, m.mission DESC
  LIMIT 100;
 
@@ -25,13 +26,14 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
 SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
        m.difficulty_rating, count(mo.position),
-       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0),
+       m.version + coalesce(sum(mo.completions), 0)
   FROM missions m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
  WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.mission = $2
  GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating;
+       m.difficulty_rating, m.version;
 
 -- Newest first, behind the place ($3, $4) if there is one.
 -- name: mission_history
@@ -39,7 +41,8 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
 SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
        m.difficulty_rating, count(mo.position),
-       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0),
+       m.version + coalesce(sum(mo.completions), 0)
   FROM (SELECT * FROM missions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
@@ -48,7 +51,7 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
  GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
        m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating
+       m.difficulty_rating, m.version
  ORDER BY m.day DESC, m.mission DESC;
 
 -- Of the missions of mission_history: the plans,
