@@ -127,14 +127,19 @@ static enum err stage_who(struct call *c)
     return key_limited(c) ? ERR_TOO_MANY : check_scopes(c);
 }
 
-static void spent_add(struct call *c)
+static void counts_add(struct store_counts *to, struct store_conn *conn)
 {
-    struct store_counts n = store_counts_take(c->pub.conn);
+    struct store_counts n = store_counts_take(conn);
 
-    c->spent.round_trips += n.round_trips;
-    c->spent.statements += n.statements;
-    c->spent.rows += n.rows;
-    c->spent.us += n.us;
+    to->round_trips += n.round_trips;
+    to->statements += n.statements;
+    to->rows += n.rows;
+    to->us += n.us;
+}
+
+void call_analysed(struct call *c)
+{
+    counts_add(&c->analysed, c->pub.conn);
 }
 
 /* Runs the stage where the caller is; goes to the next one on success. */
@@ -260,7 +265,7 @@ static void call_run(struct call *c, struct store_conn *conn, bool on_loop)
         }
         e = stage_run(c);
         if (c->pub.conn)
-            spent_add(c);
+            counts_add(&c->spent, c->pub.conn);
         if (stage == STAGE_WHO && e == ERR_NOT_FOUND && !c->who_from_store) {
             c->who_from_store = true;
             continue;

@@ -80,6 +80,9 @@ struct call {
     enum err (*change)(struct api_call *c, struct store_conn *conn);
     enum err (*then_change)(struct api_call *c);
     bool beside;        /* the call succeeds even where its change fails */
+    bool ahead;         /* the change that is pending is not the one that a key is for */
+    struct analysis *analysis; /* analysis.c; NULL: none */
+    struct store_counts analysed; /* what its rounds read; not in `spent` */
     struct idempotency idempotency;
     bool printed;       /* the reply lies in the exchange, finished but for its headers */
     enum err submitted; /* how the writer ended */
@@ -154,6 +157,10 @@ void call_resume(struct call *c);
 void call_resume_on_loop(void *call);
 void call_run_on_worker(struct call *c, struct store_conn *conn); /* the same, on the worker's thread */
 
+/* Counts what the connection has read since the stage began as an analysis' own: it is bounded by
+ * the rounds, not by the row's round trips. */
+void call_analysed(struct call *c);
+
 /* input.c */
 MUST_CHECK enum err input_read(struct call *c);
 MUST_CHECK enum err input_learner(struct call *c); /* may use c->pub.conn (--dev's X-User-Email) */
@@ -173,6 +180,11 @@ void reply_cors(struct api *a, struct http_exchange *x);
 
 /* submit.c */
 void submit_pending(struct call *c);
+/* As api_change(), for what may be done twice without harm: also under an Idempotency-Key a
+ * transaction of its own, ahead of the one that keeps the reply. */
+MUST_CHECK enum err api_change_ahead(struct api_call *c,
+                                     enum err (*run)(struct api_call *c, struct store_conn *conn),
+                                     enum err (*then)(struct api_call *c));
 
 /* operate.c */
 void health_init(struct api *a);

@@ -2,7 +2,7 @@
  *
  * The forecasts are made at night or on demand (night/struggle.h) and kept; these answers read
  * them. */
-#include "api/predictions.h"
+#include "api/analysis.h"
 #include "api/learner.h"
 #include "api/page.h"
 #include "api/performance.h"
@@ -16,7 +16,6 @@
 enum {
     LIST_MAX = 500,
     ALERTS_MAX = 5,
-    ROUNDS_MAX = 20, /* runs of one call: STRUGGLE_LEARN_MAX answers each */
 };
 #define RISK_HIGH 0.7
 #define RISK_MEDIUM 0.5
@@ -230,7 +229,7 @@ struct predictions {
     struct list list, alerts;
     struct stats stats;
     struct summary summary;
-    int64_t generated_at, low;
+    int64_t generated_at, low, behind;
     bool truncated;
     const struct needed *needed;
 };
@@ -253,7 +252,9 @@ static const struct field predictions_fields[] = {
     FIELD(F_TIME, struct predictions, generated_at, "generatedAt", .flags = FIELD_NULLABLE,
           .doc = "when the newest was made"),
     FIELD(F_STR, struct predictions, reason, "reason", .flags = FIELD_NULLABLE,
-          .doc = "why there are none"),
+          .doc = "why there are none, or no new ones"),
+    FIELD(F_I64, struct predictions, behind, "answersBehind", .flags = FIELD_NULLABLE | FIELD_OMIT,
+          .doc = "of predictions/generate: answers that there was no time to learn from; 0: none"),
     FIELD(F_OBJECT, struct predictions, needed, "needed", .flags = FIELD_NULLABLE | FIELD_POINTER,
           .sub = needed_fields, .size = sizeof(struct needed), .doc = "what is still missing"),
     FIELD_END,
@@ -463,6 +464,7 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
         return ERR_NOMEM;
     r->list = (struct list){p, n};
     r->generated_at = TIME_NONE;
+    r->behind = INT64_MIN;
     for (int32_t i = 0; e == ERR_OK && i < n; i++) {
         e = prediction_decode(c, columns_of(&q[1].rows, i), &p[i]);
         r->summary.high += p[i].probability >= RISK_HIGH;
@@ -505,52 +507,31 @@ static const struct field generate_body[] = {
     FIELD_END,
 };
 
-/* In a writer's transaction: the answers since the last run are learnt from before. */
-enum err predictions_make(struct store_conn *conn, struct str learner, int64_t now_us,
-                          int32_t days_ahead, int64_t deadline_us)
-{
-    struct arena arena;
-    enum err e = ERR_OK;
-    bool more = true;
-
-    arena_init(&arena, NIGHT_ARENA_MAX);
-    for (int i = 0; e == ERR_OK && more && i < ROUNDS_MAX; i++) {
-        struct night_work w = {.conn = conn,
-                               .arena = &arena,
-                               .deadline_us = deadline_us,
-                               .now_us = now_us,
-                               .days_ahead = days_ahead,
-                               .asked = true};
-
-        e = night_compute(&w, learner, night_struggle);
-        if (e == ERR_OK)
-            e = night_write(&w, conn);
-        more = w.more;
-        arena_clear(&arena);
-    }
-    arena_fini(&arena);
-    return e;
-}
-
-static enum err generate_run(struct api_call *c, struct store_conn *conn)
-{
-    const struct generate_body *in = c->in;
-    enum err e = predictions_make(conn, c->learner, c->now_us, in->days, c->deadline_us);
-
-    if (e == ERR_NOT_FOUND)
-        return api_refuse(c, ERR_NOT_FOUND, NULL, "There is no such learner.");
-    return e;
-}
-
 static enum err generate_then(struct api_call *c)
 {
     static const struct predictions_query all = {.status = -1, .limit = LIST_MAX};
-    return list_predictions(c, &all);
+    enum err e = list_predictions(c, &all);
+    struct predictions *r = c->reply;
+
+    if (e != ERR_OK)
+        return e;
+    r->behind = analysis_behind(c);
+    if (r->behind == 0)
+        return ERR_OK;
+    r->reason = arena_printf(c->arena,
+                             "The time was not enough: %lld answers are still to be learnt from; "
+                             "no new forecasts were made. Ask again, or wait for the night.",
+                             (long long)r->behind);
+    return r->reason.p ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err post_generate(struct api_call *c)
 {
-    return api_change(c, generate_run, generate_then);
+    const struct generate_body *in = c->in;
+
+    return analysis_make(c, &(struct analysis_ask){.step = night_struggle,
+                                                   .days_ahead = in->days,
+                                                   .then = generate_then});
 }
 
 /* ---- feedback, dismissal ---- */

@@ -262,16 +262,20 @@ static void add_etag(struct http_exchange *x)
     }
 }
 
-/* What the store took, in how many round trips, and the whole until here. Milliseconds. */
+/* What the store took, in how many round trips, and the whole until here; what an analysis that was
+ * asked for read is told apart. Milliseconds. */
 static void server_timing(struct call *c)
 {
     int64_t us = clock_mono_us() - c->pub.x->request.received_us;
-    char text[96];
+    char text[192];
     int n = 0;
 
+    if (c->analysed.round_trips > 0)
+        n = snprintf(text, sizeof text, "analysis;dur=%.3f;desc=\"%d\", ",
+                     (double)c->analysed.us / 1e3, c->analysed.round_trips);
     if (c->spent.round_trips > 0)
-        n = snprintf(text, sizeof text, "store;dur=%.3f;desc=\"%d\", ", (double)c->spent.us / 1e3,
-                     c->spent.round_trips);
+        n += snprintf(text + n, sizeof text - (size_t)n, "store;dur=%.3f;desc=\"%d\", ",
+                      (double)c->spent.us / 1e3, c->spent.round_trips);
     buf_str(&c->pub.x->extra, STR("Server-Timing: "));
     buf_put(&c->pub.x->extra, text, (size_t)n);
     buf_str(&c->pub.x->extra, STR("total;dur="));

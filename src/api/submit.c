@@ -25,6 +25,7 @@ enum err api_ingest(struct api_call *pub, const struct event *events, int32_t co
     };
     c->then_events = then;
     c->then_change = NULL;
+    c->ahead = false;
     c->pending = PENDING_EVENTS;
     pub->pending = true;
     return ERR_OK;
@@ -40,9 +41,19 @@ enum err api_change(struct api_call *pub,
     c->change = run;
     c->then_change = then;
     c->then_events = NULL;
+    c->ahead = false;
     c->pending = PENDING_CHANGE;
     pub->pending = true;
     return ERR_OK;
+}
+
+enum err api_change_ahead(struct api_call *pub,
+                          enum err (*run)(struct api_call *c, struct store_conn *conn),
+                          enum err (*then)(struct api_call *c))
+{
+    enum err e = api_change(pub, run, then);
+    call_of(pub)->ahead = true;
+    return e;
 }
 
 enum err api_change_beside(struct api_call *pub,
@@ -78,7 +89,7 @@ static void batch_done(struct ingest_batch *b, enum err e)
 static enum err change_run(struct ingest_task *t, struct store_conn *conn)
 {
     struct call *c = t->user;
-    return c->idempotency.key.p ? idempotency_run(c, conn) : c->change(&c->pub, conn);
+    return c->idempotency.key.p && !c->ahead ? idempotency_run(c, conn) : c->change(&c->pub, conn);
 }
 
 static void change_done(struct ingest_task *t, enum err e)

@@ -1,5 +1,7 @@
 #include "api/summaries.h"
 
+#include "api/analysis.h"
+
 #include "night/summaries.h"
 
 #include <math.h>
@@ -385,45 +387,16 @@ static enum err get_week(struct api_call *c)
     return week_items_of(c, &v, items);
 }
 
-/* In the writer's transaction: what is read is what is written about. */
-static enum err make_run(struct api_call *c, struct store_conn *conn,
-                         enum err (*step)(struct night_work *w))
-{
-    struct night_work *w = arena_new(c->arena, struct night_work, 1);
-
-    if (!w)
-        return ERR_NOMEM;
-    *w = (struct night_work){.conn = conn,
-                             .arena = c->arena,
-                             .now_us =
-                                 c->now_us, /* no deadline: the call's may have been a loop's */
-                             .asked = true};
-    enum err e = night_compute(w, c->learner, step);
-    if (e == ERR_NOT_FOUND)
-        return api_refuse(c, ERR_NOT_FOUND, NULL, "There is no such learner.");
-    if (e == ERR_OK && !w->analysis)
-        return api_refuse(c, ERR_FORBIDDEN, "ANALYSIS_DISABLED", STR_FMT, STR_ARG(reason_disabled));
-    return e == ERR_OK ? night_write(w, conn) : e;
-}
-
-static enum err day_run(struct api_call *c, struct store_conn *conn)
-{
-    return make_run(c, conn, night_day_summary);
-}
-
-static enum err week_run(struct api_call *c, struct store_conn *conn)
-{
-    return make_run(c, conn, night_week_summary);
-}
-
 static enum err post_day(struct api_call *c)
 {
-    return api_change(c, day_run, get_day);
+    return analysis_make(
+        c, &(struct analysis_ask){.step = night_day_summary, .refuse = true, .then = get_day});
 }
 
 static enum err post_week(struct api_call *c)
 {
-    return api_change(c, week_run, get_week);
+    return analysis_make(
+        c, &(struct analysis_ask){.step = night_week_summary, .refuse = true, .then = get_week});
 }
 
 #define ONE(e) (UINT64_C(1) << (e))

@@ -271,12 +271,20 @@ static void read_shared(struct struggle_run *run, const struct rows *rows)
     }
 }
 
+/* Will answers come that were learnt from before? */
+static bool is_replay(const struct struggle_run *run)
+{
+    return run->at < run->known_at ||
+           (run->at == run->known_at && str_cmp(run->id, run->known_id) < 0);
+}
+
 static enum err read_rest(struct catching *c)
 {
     struct struggle_run *run = c->run;
     struct night_work *w = run->w;
+    const int32_t events_max = is_replay(run) ? STRUGGLE_REPLAY_MAX : STRUGGLE_LEARN_MAX + 1;
     const struct value events[] = {V_I(w->learner_id), V_I(run->at), V_S(run->id),
-                                   V_I(STRUGGLE_REPLAY_MAX)};
+                                   V_I(events_max)};
     const struct value open[] = {V_I(w->learner_id), V_I(OPEN_MAX)}, two = V_I(2);
     struct query q[] = {
         {.stmt = STMT_STRUGGLE_SHARED_READ, .args = &two, .arg_count = 1},
@@ -291,7 +299,7 @@ static enum err read_rest(struct catching *c)
     read_shared(run, &q[0].rows);
     e = read_pending(c, &q[1].rows);
     if (e == ERR_OK && fresh) {
-        q[2].rows.more = q[2].rows.count == STRUGGLE_REPLAY_MAX;
+        q[2].rows.more = q[2].rows.count == events_max;
         e = read_answers(c, &q[2].rows);
         if (e == ERR_OK)
             e = add_listed_skills(c);
@@ -524,6 +532,7 @@ static void move_on(struct catching *c)
     }
     run->taken += c->count;
     run->w->more = c->cut;
+    run->w->behind = run->graded > run->taken ? run->graded - run->taken : 0;
     if (replay && !c->cut)
         run->taken = run->graded;
     if (c->cut || run->taken == run->graded)
@@ -533,6 +542,7 @@ static void move_on(struct catching *c)
     run->id = STR("");
     run->taken = 0;
     run->w->more = true;
+    run->w->behind = run->graded;
 }
 
 /* Of the new ones, to be learnt from; then of the others, which are only forecast again. */
@@ -592,6 +602,19 @@ static enum err learn_and_put(struct catching *c)
     return e == ERR_OK ? put_mind(c->run) : e;
 }
 
+/* Forecasts are judged once: of two runs at once that had nothing to learn, one is kept, too. */
+static enum err guard_judged(struct struggle_run *run)
+{
+    struct value *v = arena_new(run->w->arena, struct value, 2);
+
+    if (!v)
+        return ERR_NOMEM;
+    v[0] = V_I(run->w->learner_id);
+    v[1] = V_I(run->version);
+    run->w->guard = (struct bulk){.stmt = STMT_MIND_TOUCH, .rows = 1, .cols = 2, .v = v};
+    return ERR_OK;
+}
+
 enum err struggle_catch_up(struct struggle_run *run)
 {
     struct catching *c = arena_new(run->w->arena, struct catching, 1);
@@ -603,8 +626,11 @@ enum err struggle_catch_up(struct struggle_run *run)
     e = read_rest(c);
     if (e == ERR_OK && run->taken != run->graded)
         e = learn_and_put(c);
+    int32_t before = run->w->bulk_count;
     if (e == ERR_OK)
         e = tell_pending(c);
+    if (e == ERR_OK && run->w->bulk_count > before && run->w->guard.rows == 0 && run->version > 0)
+        e = guard_judged(run);
     if (e == ERR_OK)
         e = put_audits(c);
     return e == ERR_OK ? put_shared(run) : e;

@@ -190,6 +190,8 @@ static enum err run_one(struct night *n, struct str learner, int64_t due_at)
     enum err e = night_compute(w, learner, NULL);
     if (e == ERR_OK)
         e = write_through(n, w, due_at, w->more ? w->now_us : next_night(n, w));
+    if (e == ERR_OK && w->more)
+        night_look(n); /* there is more to do at once */
     if (is_its_own_fault(e) && w->learner.p) {
         log_event(LOG_WARN, "night.failed", LOG_C("error", err_code(e)),
                   LOG_C("detail", store_conn_detail(n->conn)));

@@ -32,6 +32,7 @@ struct night_work {
     bool asked;         /* on demand, not because the night has come */
     int64_t usual_at;   /* UTC; the hour in which the learner usually studies, TIME_NONE */
     bool more;          /* set by a step: one run was not enough, the learner comes again soon */
+    int64_t behind;     /* with more: answers that the step has yet to take in */
     struct bulk bulks[NIGHT_BULKS_MAX]; /* to be written in this order */
     int32_t bulk_count;
     struct bulk guard; /* rows 0: none. Must change a row, else somebody else was faster */

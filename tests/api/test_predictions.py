@@ -1,6 +1,8 @@
 """Forecasts of struggle: who is told apart, what they are made of, and what came of them."""
 import json
 import math
+import re
+import threading
 import time
 import unittest
 
@@ -23,8 +25,7 @@ def answers(learner, objective, pattern, start, step=60, name=""):
             for i, right in enumerate(pattern)]
 
 
-@both_engines
-class Predictions:
+class Calls:
     def generate(self, learner, **body):
         reply = self.server.post(GENERATE, {"userId": learner, **body})
         self.assertEqual(reply.status, 201, reply)
@@ -46,6 +47,79 @@ class Predictions:
         reply = self.server.get("/api/analytics/model-performance", query={"userId": learner}).json["data"]
         return reply["answers"]["dataPoints"]
 
+
+@both_engines
+class FarBehind(Calls):
+    """On a store of their own: so many answers change the forecasts of everybody."""
+
+    def far_behind(self, learner, days=20):
+        """500 answers a day, none learnt from yet; how many."""
+        begin = time.time() - (days + 1) * DAY
+        for day in range(days):
+            self.server.events(answers(learner, "o%d" % (day % 5), "11011" * 100, begin + day * DAY, name="-%d-" % day))
+        return days * 500
+
+    def test_a_learner_far_behind_holds_up_nobody(self):
+        total = self.far_behind("far")
+        replies, stored, done = [], 0, threading.Event()
+
+        def catch_up():
+            try:
+                while not replies or replies[-1].json["data"]["answersBehind"]:
+                    replies.append(self.server.post(GENERATE, {"userId": "far"}))
+                    if replies[-1].status != 201:
+                        break
+            finally:
+                done.set()
+
+        thread = threading.Thread(target=catch_up)
+        thread.start()
+        while not done.is_set():
+            self.server.events([event("other", "activity")])
+            stored += not done.is_set()
+        thread.join()
+        self.assertEqual({r.status for r in replies}, {201}, replies[-1])
+        # each round is a write of its own: others' come between them
+        self.assertGreaterEqual(stored, 3)
+        taken, rounds = self.mind("far")
+        self.assertEqual(taken, total)
+        self.assertGreaterEqual(rounds, total / 400)
+        self.assertEqual(self.answers_judged("far"), total)
+        for reply in replies:
+            data, behind = reply.json["data"], reply.json["data"]["answersBehind"]
+            self.assertEqual(behind > 0, not data["predictions"])
+            self.assertEqual(behind > 0, str(behind) in (data["reason"] or ""))
+        self.assertEqual(len(replies[-1].json["data"]["predictions"]), 5)
+        read = sum(int(re.search(r'analysis;dur=[0-9.]+;desc="([0-9]+)"', r.headers["Server-Timing"])[1]) for r in replies)
+        self.assertLessEqual(read, 10 * (rounds + len(replies)))
+        self.assertNotIn("answersBehind", self.listed("far"))
+
+    def test_two_at_once_learn_once(self):
+        total = self.far_behind("both", 4)
+        replies = []
+        threads = [threading.Thread(target=lambda: replies.append(self.server.post(GENERATE, {"userId": "both"})))
+                   for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual({r.status for r in replies} - {503}, {201}, replies)
+        self.generate("both")
+        self.assertEqual(self.mind("both")[0], total)
+        self.assertEqual(self.answers_judged("both"), total)
+
+    def test_the_same_request_twice_is_answered_once(self):
+        self.far_behind("key", 2)
+        head = {"Idempotency-Key": "once"}
+        first = self.server.post(GENERATE, {"userId": "key"}, headers=head)
+        self.assertEqual(first.status, 201, first)
+        again = self.server.post(GENERATE, {"userId": "key"}, headers=head)
+        self.assertEqual((again.status, again.json, again.headers["Idempotency-Replayed"]), (201, first.json, "true"))
+        self.assertEqual(self.mind("key")[0], 1000)
+
+
+@both_engines
+class Predictions(Calls):
     def test_weak_and_strong_are_told_apart(self):
         now = time.time() - 3600
         self.server.events(answers("ann", "weak", "0010000010", now) + answers("ann", "strong", "1111111111", now + 700))

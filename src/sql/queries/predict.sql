@@ -38,6 +38,13 @@ INSERT INTO minds (learner_id, version, at, id, taken, known_at, known_id, updat
         updated_at = excluded.updated_at, state = excluded.state
     WHERE minds.version = excluded.version - 1;
 
+-- name: mind_touch
+-- args: int, int
+-- bulk
+WITH k (learner_id, version) AS (VALUES ($1, $2))
+UPDATE minds SET version = k.version + 1 FROM k
+ WHERE minds.learner_id = k.learner_id AND minds.version = k.version;
+
 -- name: struggle_shared_read
 -- args: int
 SELECT name, outcomes, state FROM struggle_shared
