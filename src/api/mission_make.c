@@ -23,6 +23,7 @@ void mission_make_queries(struct api_call *c, int32_t day, struct make_args *a,
     q[2] = (struct query){.stmt = STMT_MISSION_DUE, .args = a->due, .arg_count = 3};
     q[3] = (struct query){.stmt = STMT_MISSION_PREREQUISITES, .args = a->needs, .arg_count = 2};
     q[4] = (struct query){.stmt = STMT_MAP_MIND, .args = a->known, .arg_count = 1};
+    q[5] = (struct query){.stmt = STMT_EXAMS_OF_LEARNER, .args = a->known, .arg_count = 1};
 }
 
 const struct field made_fields[] = {
@@ -44,15 +45,18 @@ const struct field made_fields[] = {
     FIELD_END,
 };
 
-static enum err reasons_of(struct api_call *c, uint32_t bits, int64_t due, struct list *ret)
+static enum err reasons_of(struct api_call *c, uint32_t bits, const struct known_objective *k,
+                           struct list *ret)
 {
-    struct str *s = arena_new(c->arena, struct str, 6);
+    struct str *s = arena_new(c->arena, struct str, 7);
     int32_t n = 0;
 
     if (!s)
         return ERR_NOMEM;
+    if (known_pressed(k))
+        s[n++] = exam_words(c, k);
     if (bits & MISSION_DUE)
-        s[n++] = arena_printf(c->arena, "%lld of its cards are due for review.", (long long)due);
+        s[n++] = arena_printf(c->arena, "%d of its cards are due for review.", k->of.due);
     if (bits & MISSION_WEAK_AREA)
         s[n++] = STR("It has not gone well so far.");
     if (bits & MISSION_NEW)
@@ -64,7 +68,10 @@ static enum err reasons_of(struct api_call *c, uint32_t bits, int64_t due, struc
     if (bits & MISSION_KEEPS)
         s[n++] = STR("Practice keeps it fresh.");
     *ret = (struct list){s, n};
-    return n > 0 && !s[0].p ? ERR_NOMEM : ERR_OK;
+    for (int32_t i = 0; i < n; i++)
+        if (!s[i].p)
+            return ERR_NOMEM;
+    return ERR_OK;
 }
 
 static enum err show_plan(struct api_call *c, const struct known_objective *s,
@@ -87,7 +94,7 @@ static enum err show_plan(struct api_call *c, const struct known_objective *s,
                                        .high_yield = from->of.high_yield,
                                        .due = from->of.due};
         ret->high_yield += from->of.high_yield;
-        e = reasons_of(c, pick->reasons, from->of.due, &m[k].reasons);
+        e = reasons_of(c, pick->reasons, from, &m[k].reasons);
     }
     if (p->count == 0)
         ret->reason = STR("Nothing is known to work on: no course with objectives was studied yet, "

@@ -28,6 +28,7 @@ struct known_objective *map_find(const struct study_map *m, struct str id)
 static void known_read(struct columns v, struct known_objective *k)
 {
     k->of.id = column_str(&v);
+    k->exam_days = NAN;
     k->text = column_str(&v);
     k->complexity = column_str(&v);
     k->of.complexity = str_eq(k->complexity, STR("BASIC"))      ? 0
@@ -80,6 +81,42 @@ static void add_due(const struct rows *rows, int32_t day, const struct study_map
             continue;
         to->of.due++;
         to->of.forgotten += 1 - memory_recall(&memory_default, stability, fmax(0, gap));
+    }
+}
+
+bool known_pressed(const struct known_objective *k)
+{
+    return mission_exam_urgency(k->exam_days) > 0;
+}
+
+struct str exam_words(struct api_call *c, const struct known_objective *k)
+{
+    return k->exam_days > 0
+               ? arena_printf(c->arena, "An exam that it is on (" STR_FMT ") comes in %.0f day%s.",
+                              STR_ARG(k->exam), k->exam_days, k->exam_days > 1 ? "s" : "")
+               : arena_printf(c->arena, "An exam that it is on (" STR_FMT ") is on that day.",
+                              STR_ARG(k->exam));
+}
+
+/* rows: by day, so that the first that fits comes first. */
+static void add_exams(const struct rows *rows, int32_t day, const struct study_map *m)
+{
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns v = columns_of(rows, i);
+        column_str(&v); /* its id */
+        struct str course = column_str(&v), name = column_str(&v);
+        double days = (double)(column_i64(&v, 0) - day);
+        if (days < 0)
+            continue;
+        for (int32_t k = 0; k < m->count; k++) {
+            struct known_objective *o = &m->known[k];
+            if (!isnan(o->exam_days) ||
+                (course.p && !(o->of.course.p && str_eq(o->of.course, course))))
+                continue;
+            o->exam_days = days;
+            o->exam = name;
+            o->of.urgency = mission_exam_urgency(days);
+        }
     }
 }
 
@@ -138,6 +175,7 @@ enum err map_read(struct api_call *c, const struct query q[MAKE_QUERIES], int32_
     if (e != ERR_OK)
         return e;
     add_due(&q[2].rows, day, &m);
+    add_exams(&q[5].rows, day, &m);
     needs_read(&q[3].rows, &m, edges);
     e = estimate_all(c, &m, edges);
     *ret = m;

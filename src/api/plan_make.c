@@ -520,7 +520,7 @@ static enum err item_reasons(struct api_call *c, const struct plan_objective *o,
         return e;
     if (o->in_mission)
         say(&r->reasons, STR("It is part of the mission."));
-    if (o->exam_days < 14)
+    if (o->exam_days < MISSION_EXAM_DAYS)
         say(&r->reasons, arena_printf(c->arena, "An exam comes in %.0f days.", o->exam_days));
     if (bits & MISSION_DUE)
         say(&r->reasons, STR("Its cards are due."));

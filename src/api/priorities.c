@@ -1,9 +1,9 @@
 /* priorities - what to work on first, and why.
  *
  * The order is that by which missions choose (twin/mission.h): what there is to learn and to keep
- * of an objective, a minute. What waits for prerequisites that are not mastered comes after all
- * that does not. Forecasts of struggle are told as a reason and not counted: they rest on the same
- * answers as mastery does. */
+ * of an objective, a minute; more before an exam that it is on. What waits for prerequisites that
+ * are not mastered comes after all that does not. Forecasts of struggle are told as a reason and
+ * not counted: they rest on the same answers as mastery does. */
 #include "api/objectives.h"
 
 #include "base/assert.h"
@@ -15,7 +15,7 @@ enum { REASONS_MAX = 8 };
 #define LIKELY 0.5 /* of struggling, to be worth a word */
 
 static const char *const reason_names[] = {
-    "due_cards", "weak", "new", "high_yield", "opens", "struggle_forecast", "waits"};
+    "due_cards", "weak", "new", "high_yield", "opens", "struggle_forecast", "waits", "exam"};
 enum reason {
     REASON_DUE,
     REASON_WEAK,
@@ -23,7 +23,8 @@ enum reason {
     REASON_YIELD,
     REASON_OPENS,
     REASON_STRUGGLE,
-    REASON_WAITS
+    REASON_WAITS,
+    REASON_EXAM
 };
 
 struct reason_shown {
@@ -31,7 +32,7 @@ struct reason_shown {
 };
 static const struct field reason_fields[] = {
     FIELD(F_STR, struct reason_shown, code, "code",
-          .doc = "due_cards, weak, new, high_yield, opens, struggle_forecast or waits"),
+          .doc = "exam, due_cards, weak, new, high_yield, opens, struggle_forecast or waits"),
     FIELD(F_STR, struct reason_shown, text, "text", .doc = "for people"),
     FIELD_END,
 };
@@ -39,6 +40,8 @@ struct priority {
     int64_t rank;
     struct objective objective;
     double score, gain, to_learn, to_keep, factor, minutes, struggle;
+    int64_t exam_days;
+    struct str exam;
     struct list blocked_by, reasons;
 };
 static const struct field priority_fields[] = {
@@ -52,7 +55,11 @@ static const struct field priority_fields[] = {
           .doc = "1 - the chance of a right answer"),
     FIELD(F_F64, struct priority, to_keep, "toKeep", .min = 0, .max = 1,
           .doc = "what its due cards have lost"),
-    FIELD(F_F64, struct priority, factor, "factor", .min = 1, .doc = "of high yield"),
+    FIELD(F_F64, struct priority, factor, "factor", .min = 1, .max = 3,
+          .doc = "of high yield (1.5), and of an exam: 2 on its day, 1 a fortnight before"),
+    FIELD(F_I64, struct priority, exam_days, "daysUntilExam", .flags = FIELD_NULLABLE,
+          .doc = "of the next exam that it is on; null: none is known"),
+    FIELD(F_STR, struct priority, exam, "exam", .flags = FIELD_NULLABLE, .doc = "its name"),
     FIELD(F_F64, struct priority, minutes, "estimatedMinutes", .min = 0,
           .doc = "that work on it takes, by its kind and the learner's own sessions"),
     FIELD(F_F64, struct priority, struggle, "predictedStruggleProbability", .flags = FIELD_NULLABLE,
@@ -135,6 +142,8 @@ static enum err reasons_of(struct api_call *c, const struct ranked *k, struct li
     if (k->blockers > 0)
         reason_add(ret, REASON_WAITS,
                    STR("It builds on what is not mastered yet: that comes first."));
+    if (known_pressed(o))
+        reason_add(ret, REASON_EXAM, exam_words(c, o));
     if (o->of.due > 0)
         reason_add(
             ret, REASON_DUE,
@@ -179,9 +188,12 @@ static enum err priority_of(struct api_call *c, const struct study_map *m, const
                              .gain = round_to(k->worth.gain, 4),
                              .to_learn = round_to(k->worth.to_learn, 4),
                              .to_keep = round_to(k->worth.to_keep, 4),
-                             .factor = k->worth.factor,
+                             .factor = round_to(k->worth.factor, 4),
                              .minutes = round_to(k->worth.minutes, 1),
                              .struggle = round_to(k->struggle, 4),
+                             .exam_days = isnan(k->known->exam_days) ? INT64_MIN
+                                                                     : (int64_t)k->known->exam_days,
+                             .exam = k->known->exam,
                              .blocked_by = {by, 0}};
     for (int32_t i = 0; k->blockers > 0 && i < m->needs_count; i++)
         if (m->needs[i].objective == objective && blocks(m, &m->needs[i]))
@@ -218,8 +230,9 @@ struct priority_list {
     int64_t total;
     struct str method, reason;
 };
-#define METHOD \
-    "what there is to learn and to keep, a minute; what waits for prerequisites comes last"
+#define METHOD                                                                           \
+    "what there is to learn and to keep, a minute, more before an exam; what waits for " \
+    "prerequisites comes last"
 static const struct field list_reply[] = {
     FIELD(F_LIST, struct priority_list, priorities, "priorities", .sub = priority_fields,
           .size = sizeof(struct priority), .doc = "the first to work on first"),

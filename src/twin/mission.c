@@ -27,6 +27,11 @@ double mission_minutes_of(const struct mission_candidate *c)
     return fmax(MISSION_MINUTES_MIN, (2 * rule + own) / weight);
 }
 
+double mission_exam_urgency(double days)
+{
+    return days >= 0 && days < MISSION_EXAM_DAYS ? 1 - days / MISSION_EXAM_DAYS : 0;
+}
+
 static bool is_weak(const struct mission_candidate *c)
 {
     return c->attempts > 0 && c->mastery.probability < MISSION_WEAK;

@@ -19,6 +19,7 @@ enum {
     MISSION_MINUTES_MAX = 240,
     MISSION_PICKS_MAX = 8,
     MISSION_DEFAULT_MINUTES = 50,
+    MISSION_EXAM_DAYS = 14, /* so long before an exam it presses */
 };
 #define MISSION_TOLERANCE                                                                  \
     0.05                 /* the total's distance from what was asked, where it can be kept \
@@ -78,6 +79,9 @@ struct mission_worth {
     bool weak; /* tried, and below MISSION_WEAK */
 };
 struct mission_worth mission_worth_of(const struct mission_candidate *c);
+/* The urgency of what an exam in so many days is on: 1 on its day, less by the same each day
+ * before, 0 from MISSION_EXAM_DAYS on; NaN or past: 0. */
+double mission_exam_urgency(double days);
 #define MISSION_STRONG 0.5 /* of a prerequisite that is waited for until it is no more weak */
 
 /* Minutes that one candidate takes: by complexity and mastery, drawn to the learner's own mean as

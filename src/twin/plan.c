@@ -136,7 +136,6 @@ enum {
     STUDY_MAX = PLAN_MINUTES_MAX / REVIEW_MINUTES + MISSION_PICKS_MAX +
                 PLAN_MINUTES_MAX / PRACTICE_MINUTES + 4,
     RANKS_TRIED = 256,
-    EXAM_DAYS = 14,
 };
 #define EASY_DIFFICULTY 5.0
 #define REVIEW_SHARE 0.4
@@ -162,14 +161,9 @@ struct filling {
     int32_t budget; /* minutes without breaks */
 };
 
-static double exam_urgency(double days)
-{
-    return days >= 0 && days < EXAM_DAYS ? 1 - days / EXAM_DAYS : 0;
-}
-
 static double urgency_of(const struct plan_objective *o)
 {
-    return exam_urgency(o->exam_days) + (o->in_mission ? MISSION_URGENCY : 0);
+    return mission_exam_urgency(o->exam_days) + (o->in_mission ? MISSION_URGENCY : 0);
 }
 
 static double due_minutes(const struct plan_input *in)

@@ -162,6 +162,29 @@ class Objectives:
         one = self.get("/priorities/objectives/o1")
         self.assertEqual({k: v for k, v in one.items() if k not in ("total", "method")}, by["o1"])
 
+    def test_exams_press(self):
+        self.server.events([event("ida", "answer", at=text(at(3, 9, k)), item="i%d" % k, correct=bool(k % 2), objective=objective,
+                                  course=course) for k in range(8) for objective, course in (("o0", "c1"), ("law", "c2"))])
+
+        def ranks():
+            return {p["objective"]["id"]: p for p in self.get("/priorities/objectives", "ida")["priorities"]}
+        before = ranks()
+        self.assertLess(before["o0"]["rank"], before["law"]["rank"])  # basic: less time for as much
+        self.assertEqual({p["daysUntilExam"] for p in before.values()}, {None})
+        for name, day, course in (("far", 20, "c2"), ("past", -1, "c2"), ("Torts I", 0, "c2"), ("all", 12, None)):
+            body = {"userId": "ida", "name": name, "date": date(-day)} | ({"courseId": course} if course else {})
+            reply = self.server.post("/api/orchestration/exams", body)
+            self.assertEqual(reply.status, 201, reply)
+        after = ranks()
+        self.assertEqual((after["law"]["daysUntilExam"], after["law"]["exam"], after["law"]["factor"]), (0, "Torts I", 2))
+        self.assertEqual((after["o0"]["daysUntilExam"], after["o0"]["exam"], after["o0"]["factor"]), (12, "all", 1.1429))
+        self.assertLess(after["law"]["rank"], after["o0"]["rank"])
+        self.assertAlmostEqual(after["law"]["gain"], 2 * before["law"]["gain"], 3)
+        self.assertIn(("exam", "An exam that it is on (all) comes in 12 days."),
+                      [(r["code"], r["text"]) for r in after["o0"]["reasons"]])
+        chosen = self.server.get("/api/learning/mission/preview", query={"userId": "ida", "date": date(0)}).json["data"]["objectives"]
+        self.assertIn("An exam that it is on (Torts I) is on that day.", {o["objectiveId"]: o["reasons"] for o in chosen}["law"])
+
     def test_refusals(self):
         for path in ("/objectives/none", "/objectives/none/performance", "/priorities/objectives/law"):
             self.assertProblem(self.server.get("/api" + path, query={"userId": "ann"}), 404, "OBJECTIVE_NOT_FOUND")

@@ -57,6 +57,25 @@ static void test_order_of_candidates_does_not_matter(void **state)
         assert_true(str_eq(a[p.picks[k].candidate].id, b[q.picks[k].candidate].id));
 }
 
+static void test_exams_press(void **state)
+{
+    struct mission_candidate c[] = {make(STR("x"), 0.3, 4), make(STR("y"), 0.35, 4)};
+    const double none[] = {-1, MISSION_EXAM_DAYS, 1e9, NAN};
+    struct mission_plan p;
+
+    (void)state;
+    for (int day = 0; day < MISSION_EXAM_DAYS; day++)
+        assert_true(mission_exam_urgency(day) > mission_exam_urgency(day + 1));
+    assert_float_equal(mission_exam_urgency(0), 1, 0);
+    for (int i = 0; i < 4; i++)
+        assert_float_equal(mission_exam_urgency(none[i]), 0, 0);
+    assert_int_equal(mission_plan_make(c, 2, NULL, 0, 20, false, &p), ERR_OK);
+    assert_int_equal(p.picks[0].candidate, 0);
+    c[1].urgency = mission_exam_urgency(3);
+    assert_int_equal(mission_plan_make(c, 2, NULL, 0, 20, false, &p), ERR_OK);
+    assert_int_equal(p.picks[0].candidate, 1);
+}
+
 static void test_prerequisites_first(void **state)
 {
     struct mission_candidate c[] = {make(STR("late"), 0.05, 0), make(STR("early"), 0.5, 3)};
@@ -123,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_exams_press),
         cmocka_unit_test(test_order_of_candidates_does_not_matter),
         cmocka_unit_test(test_prerequisites_first),
         cmocka_unit_test(test_reasons),
