@@ -211,12 +211,12 @@ static bool takes_gzip(const struct call *c)
 static void end_flight(struct call *c, struct answer *a, bool keep)
 {
     struct cache *cache = c->pub.api->tiers->cache;
-    struct answer *packed = keep && cache_keeps(cache) ? answer_pack(a) : NULL;
+    struct answer *packed = keep ? cache_pack(cache, (uint32_t)c->route->index, a) : NULL;
 
     c->cached.kept = flight_end(cache, c->cached.flight, packed ? packed : a, keep, ERR_OK);
     c->cached.flight = NULL;
     c->cached.answer = a;
-    if (packed && takes_gzip(c)) {
+    if (packed && (!answer_holds_gzip(packed) || takes_gzip(c))) {
         c->cached.answer = packed;
         packed = a;
     }
@@ -246,7 +246,7 @@ static enum err refused(struct call *c, struct answer *a)
 {
     struct refusal r;
 
-    memcpy(&r, answer_spec(a)->body.p, sizeof r);
+    memcpy(&r, answer_body(a).p, sizeof r);
     answer_unref(a);
     c->cached.answer = NULL;
     c->cached.how = CACHED_FAILED;
@@ -260,9 +260,9 @@ static enum cached_next found(struct call *c, struct answer *a, enum err *ret_e)
     struct cached *m = &c->cached;
 
     m->answer = a;
-    if (m->how == CACHED_COLLAPSED && answer_spec(a)->fresh_until_us <= m->begun_us)
+    if (m->how == CACHED_COLLAPSED && answer_times(a)->fresh_until_us <= m->begun_us)
         m->how = CACHED_RESCUED; /* the flight has failed, and ended with what was kept */
-    *ret_e = answer_spec(a)->media ? ERR_OK : refused(c, a);
+    *ret_e = answer_media(a) ? ERR_OK : refused(c, a);
     return CACHED_SEND;
 }
 
@@ -324,7 +324,7 @@ enum cached_next cached_begin(struct call *c, enum err *ret_e)
         return CACHED_PARKED;
     case CACHE_HIT:
         m->how = CACHED_HIT;
-        if (shard && answer_spec(a)->media)
+        if (shard && answer_media(a))
             cached_shortcut_learn(c, shard);
         return found(c, a, ret_e);
     case CACHE_STALE:
@@ -449,7 +449,7 @@ enum err cached_end(struct call *c, enum err e)
                    c->pub.x->status == 200 && !(c->pub.row->cache.settled && c->pub.unsettled));
     } else if (e == ERR_OK) {
         flight_end(t->cache, m->flight, NULL, false, ERR_NOMEM);
-    } else if (old && answer_spec(old)->media) {
+    } else if (old && answer_media(old)) {
         flight_end(t->cache, m->flight, old, false, ERR_OK);
         m->answer = old;
         m->how = CACHED_RESCUED;

@@ -45,7 +45,7 @@ static char *put_key(char *to, struct str key)
 
 /* RFC 9211. The key is for administrators: it names the learner and the caller's rights. Printed by
  * hand: it is a good part of what a hit costs. */
-static void status_header(struct call *c, const struct answer_spec *spec, int64_t now_us)
+static void status_header(struct call *c, const struct answer_times *times, int64_t now_us)
 {
     struct cached *m = &c->cached;
     struct str words = l1_words[m->how];
@@ -62,13 +62,13 @@ static void status_header(struct call *c, const struct answer_spec *spec, int64_
     to = put_str(to, words);
     if (m->kept)
         to = put_str(to, STR("; stored"));
-    if (spec)
-        to = put_number(put_str(to, STR("; ttl=")), (spec->fresh_until_us - now_us) / US_PER_S);
+    if (times)
+        to = put_number(put_str(to, STR("; ttl=")), (times->fresh_until_us - now_us) / US_PER_S);
     if (with_key)
         to = put_key(to, m->key.text);
     to = put_str(to, STR("\r\n"));
-    if (spec && m->how != CACHED_FILLED) {
-        int64_t age_s = (now_us - spec->made_us) / US_PER_S;
+    if (times && m->how != CACHED_FILLED) {
+        int64_t age_s = (now_us - times->made_us) / US_PER_S;
         to = put_number(put_str(to, STR("Age: ")), age_s < 0 ? 0 : age_s);
         to = put_str(to, STR("\r\n"));
     }
@@ -80,22 +80,51 @@ void cached_status_header(struct call *c)
     status_header(c, NULL, 0);
 }
 
+/* Which form's tag the client has named, of those that it may be sent: none needs to be made. */
+static bool has_already(const struct call *c, const struct answer *a, uint32_t accept,
+                        enum answer_form *ret_form)
+{
+    char etag[ANSWER_ETAG_MAX];
+
+    if (!http_header_get(&c->pub.x->request, STR("If-None-Match")).p)
+        return false;
+    for (enum answer_form form = FORM_IDENTITY; form < FORM_COUNT; form++) {
+        struct str tag = answer_etag(a, form, etag);
+        if (tag.p && (accept & 1u << form) && http_etag_matches(&c->pub.x->request, tag)) {
+            *ret_form = form;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_head(struct buf *extra, const struct answer *a, enum answer_form form, bool same)
+{
+    char *to = buf_reserve(extra, answer_head_max(a));
+
+    if (to)
+        extra->n += (size_t)(answer_head(a, form, same, to) - to);
+}
+
 enum err cached_reply(struct call *c)
 {
     struct http_exchange *x = c->pub.x;
     struct answer *a = c->cached.answer;
-    const struct answer_spec *spec = answer_spec(a);
     uint32_t accept = answer_accepts(http_header_get(&x->request, STR("Accept-Encoding")));
-    struct answer_view view = answer_view(a, accept);
-    bool same = view.etag.p && http_etag_matches(&x->request, view.etag);
+    struct answer_view view = {.form = FORM_IDENTITY};
+    bool same = has_already(c, a, accept, &view.form);
     enum err e = ERR_OK;
 
+    if (!same)
+        view = answer_view(a, accept);
+    if (view.made)
+        cache_grew(c->pub.api->tiers->cache, &c->cached.key, a, view.made);
     buf_clear(&x->body);
     buf_clear(&x->extra); /* the handler's own lines are in the answer's head */
-    x->status = same ? 304 : spec->status;
-    x->content_type = spec->body.n && !same ? spec->media : NULL;
-    buf_str(&x->extra, same ? view.head_304 : view.head);
-    status_header(c, spec, x->request.received_us);
+    x->status = same ? 304 : answer_status(a);
+    x->content_type = view.body.n ? answer_media(a) : NULL;
+    put_head(&x->extra, a, view.form, same);
+    status_header(c, answer_times(a), x->request.received_us);
     c->cached.answer = NULL;
     if (!same && !view.packed) {
         x->body_static = view.body;

@@ -148,7 +148,6 @@ static void add_counts(struct cache_stats *sum, const struct shard *s)
     sum->early_refreshes += n->early_refreshes;
     sum->inserted += n->inserted;
     sum->refused_too_large += n->refused_too_large;
-    sum->encoded_bytes_saved += n->encoded_bytes_saved;
     for (int i = 0; i < DROP_COUNT; i++)
         sum->dropped[i] += s->shelf.dropped[i];
     for (int i = 0; i < FORM_COUNT; i++)

@@ -3,39 +3,53 @@
 #include "base/assert.h"
 #include "cache/encode.h"
 
-#include <inttypes.h>
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum {
-    HASH_TEXT = 32,
-    ETAG_MAX = HASH_TEXT + 6,
+    HASH_BYTES = 16,
     CACHE_CONTROL_MAX = 256,
-    HEAD_MAX = 128 + ETAG_MAX + CACHE_CONTROL_MAX + ANSWER_LINES_MAX,
+    HEAD_MAX = 128 + ANSWER_ETAG_MAX + CACHE_CONTROL_MAX,
     GAIN_MIN = 64, /* a form must save more than its Content-Encoding line */
     OFTEN = 16     /* so many have asked for what is packed: it is worth its memory */
 };
 
-/* A form's block: this, the head, and for a coded form the bytes. */
+/* Made later than the answer. */
 struct form {
-    struct str head, head_304, etag, body;
+    struct form *next;
+    enum answer_form form;
+    uint32_t n;
+    char bytes[];
 };
 
 enum { FORM_NOT_MADE, FORM_MAKING, FORM_MADE, FORM_NOT_WORTH };
 
+enum holding {
+    HOLDS_BODY,
+    HOLDS_GZIP,
+    HOLDS_DIFFERENCE /* from the sample */
+};
+
 struct answer {
     _Atomic uint32_t refs;
-    _Atomic uint8_t states[FORM_COUNT]; /* identity's: of a packed one */
+    _Atomic uint8_t states[FORM_COUNT]; /* of the forms in the list */
     _Atomic uint8_t asked;              /* of a packed one: up to OFTEN */
-    bool packed;
-    struct answer_spec spec;
-    struct form *made[FORM_COUNT]; /* read only when its state is FORM_MADE */
-    _Atomic size_t bytes;
-    _Atomic(struct answer_home *) home;
-    _Atomic uint64_t home_hash;
-    char hash[HASH_TEXT]; /* of the body; the entity tags' common part */
-    struct form identity; /* its head lies behind, and its body unless it is packed */
+    struct answer_times times;
+    struct stamp_sum stamp;
+    char hash[HASH_BYTES]; /* of the body; the entity tags' common part */
+    const char *media, *cache_control;
+    const struct sample *sample;
+    _Atomic(struct form *) forms;
+    _Atomic uint32_t forms_bytes;
+    uint32_t body_n, held_n;
+    uint16_t lines_n, status;
+    uint8_t holds;
+    char text[]; /* the lines; behind them what it holds */
 };
 
 static size_t heap_bytes(void *p)
@@ -43,124 +57,131 @@ static size_t heap_bytes(void *p)
     return malloc_usable_size(p) + sizeof(size_t);
 }
 
-/* ---- heads ---- */
-
-static struct {
-    const char *coding, *tag_end;
-} const form_names[FORM_COUNT] = {
-    [FORM_IDENTITY] = {NULL, ""}, [FORM_GZIP] = {"gzip", "-gz"}, [FORM_BROTLI] = {"br", "-br"}};
-
-/* Writes the lines at `out` (HEAD_MAX) and points the form at them; its tag lies in its line. */
-static void write_head(const struct answer *a, enum answer_form form, char *out, struct form *f)
+static struct str held(const struct answer *a)
 {
-    int n = 0;
-    const char *coding = form_names[form].coding;
+    return (struct str){a->text + a->lines_n, a->held_n};
+}
 
-    if (coding)
-        n += snprintf(out, HEAD_MAX, "Content-Encoding: %s\r\n", coding);
-    char *rest = out + n;
+/* ---- samples ---- */
 
-    if (a->spec.status >= 200 && a->spec.status < 300) {
-        static const char name[] = "ETag: ";
-        int etag = snprintf(out + n, HEAD_MAX - (size_t)n, "%s\"%.*s%s\"\r\n", name, HASH_TEXT,
-                            a->hash, form_names[form].tag_end);
+struct sample {
+    struct sample *older;
+    size_t n;
+    char body[];
+};
 
-        f->etag = (struct str){out + n + sizeof name - 1, (size_t)etag - (sizeof name - 1) - 2};
-        n += etag;
+/* Who comes second with a larger one adds nothing: there will be others. */
+static void sample_add(struct sample_set *set, struct sample *newest, struct str body)
+{
+    struct sample *s = malloc(sizeof *s + body.n);
+
+    if (!s)
+        return;
+    *s = (struct sample){.older = newest, .n = body.n};
+    memcpy(s->body, body.p, body.n);
+    if (!atomic_compare_exchange_strong(&set->newest, &newest, s))
+        free(s);
+}
+
+static const struct sample *sample_for(struct sample_set *set, struct str body)
+{
+    struct sample *newest = atomic_load(&set->newest);
+
+    if (!newest || body.n >= 2 * newest->n)
+        sample_add(set, newest, body);
+    return atomic_load(&set->newest);
+}
+
+void sample_set_fini(struct sample_set *set)
+{
+    struct sample *s = atomic_exchange(&set->newest, NULL);
+
+    while (s) {
+        struct sample *older = s->older;
+
+        free(s);
+        s = older;
     }
-    n += snprintf(out + n, HEAD_MAX - (size_t)n,
-                  "Cache-Control: %s\r\nVary: Accept-Encoding\r\n%.*s", a->spec.cache_control,
-                  (int)a->spec.lines.n, a->spec.lines.n ? a->spec.lines.p : "");
-    ASSERT(n < HEAD_MAX);
-    f->head = (struct str){out, (size_t)n};
-    f->head_304 = (struct str){rest, (size_t)(out + n - rest)};
-}
-
-/* The form's lines were written at `from` and now lie at `to`. */
-static void move_head(struct form *f, const char *from, char *to)
-{
-    memcpy(to, from, f->head.n);
-    f->head.p = to;
-    f->head_304.p = to + (f->head_304.p - from);
-    if (f->etag.p)
-        f->etag.p = to + (f->etag.p - from);
-}
-
-static void hash_body(struct answer *a)
-{
-    char text[HASH_TEXT + 1];
-    XXH128_hash_t h = XXH3_128bits(a->spec.body.p, a->spec.body.n);
-
-    snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, h.high64, h.low64);
-    memcpy(a->hash, text, HASH_TEXT);
 }
 
 /* ---- life ---- */
 
-static const struct form *form_of(struct answer *a, enum answer_form form);
+static void hash_body(struct str body, char out[HASH_BYTES])
+{
+    XXH128_canonical_t c;
+
+    XXH128_canonicalFromHash(&c, XXH3_128bits(body.p, body.n));
+    memcpy(out, c.digest, HASH_BYTES);
+}
 
 enum err answer_new(const struct answer_spec *spec, struct answer **ret)
 {
     ASSERT(spec->made_us <= spec->fresh_until_us && spec->fresh_until_us <= spec->stale_until_us);
+    ASSERT(spec->error_until_us == 0 || spec->error_until_us >= spec->stale_until_us);
     ASSERT(spec->cache_control && strlen(spec->cache_control) <= CACHE_CONTROL_MAX);
     if (spec->body.n > ANSWER_BODY_MAX || spec->lines.n > ANSWER_LINES_MAX)
         return ERR_TOO_LARGE;
-    char head[HEAD_MAX];
-    struct answer draft = {.spec = *spec};
-
-    if (spec->error_until_us == 0)
-        draft.spec.error_until_us = spec->stale_until_us;
-    ASSERT(draft.spec.error_until_us >= spec->stale_until_us);
-    hash_body(&draft);
-    write_head(&draft, FORM_IDENTITY, head, &draft.identity);
-    size_t head_n = draft.identity.head.n;
-    struct answer *a = malloc(sizeof *a + head_n + spec->body.n);
+    struct answer *a = malloc(sizeof *a + spec->lines.n + spec->body.n);
 
     if (!a)
         return ERR_NOMEM;
-    char *text = (char *)(a + 1);
-
-    memcpy(a, &draft, sizeof *a);
-    move_head(&a->identity, head, text);
+    *a = (struct answer){
+        .times = {spec->made_us, spec->fresh_until_us, spec->stale_until_us,
+                  spec->error_until_us ? spec->error_until_us : spec->stale_until_us,
+                  spec->cost_us},
+        .stamp = stamp_add_up(&spec->stamp),
+        .media = spec->media,
+        .cache_control = spec->cache_control,
+        .body_n = (uint32_t)spec->body.n,
+        .held_n = (uint32_t)spec->body.n,
+        .lines_n = (uint16_t)spec->lines.n,
+        .status = (uint16_t)spec->status,
+    };
+    if (spec->lines.n)
+        memcpy(a->text, spec->lines.p, spec->lines.n);
     if (spec->body.n)
-        memcpy(text + head_n, spec->body.p, spec->body.n);
-    a->spec.body = a->identity.body = (struct str){text + head_n, spec->body.n};
-    a->spec.lines.p = a->identity.head.p + a->identity.head.n - spec->lines.n; /* they end it */
+        memcpy(a->text + spec->lines.n, spec->body.p, spec->body.n);
+    hash_body(spec->body, a->hash);
     atomic_init(&a->refs, 1);
-    atomic_init(&a->bytes, heap_bytes(a));
     *ret = a;
     return ERR_OK;
 }
 
-struct answer *answer_pack(struct answer *a)
+/* Bytes written at `out`, less than `room`; 0: it is not worth it. */
+static size_t pack_body(struct str body, const struct sample *sample, char *out, size_t room)
 {
-    size_t n = a->spec.body.n;
+    return sample ? encode_difference(body, (struct str){sample->body, sample->n}, out, room)
+                  : encode_gzip(body, out, room);
+}
 
-    if (a->packed || n < ANSWER_PACK_MIN || n > ANSWER_ENCODE_MAX)
-        return NULL;
-    const struct form *gzip = form_of(a, FORM_GZIP);
-    struct answer *p =
-        gzip && gzip->body.n + n / 3 < n ? malloc(sizeof *p + a->identity.head.n) : NULL;
+struct answer *answer_pack(const struct answer *a, struct sample_set *samples)
+{
+    struct str body = answer_body(a);
+    struct answer *p = NULL;
 
-    if (!p)
+    if (a->holds != HOLDS_BODY || body.n < ANSWER_PACK_MIN || body.n > ANSWER_ENCODE_MAX)
         return NULL;
-    memcpy(p, a, sizeof *p);
-    move_head(&p->identity, a->identity.head.p, (char *)(p + 1));
-    p->spec.body.p = p->identity.body.p = NULL;
-    p->spec.lines.p = p->identity.head.p + p->identity.head.n - p->spec.lines.n;
-    p->packed = true;
-    for (int form = 0; form < FORM_COUNT; form++) {
-        if (form != FORM_GZIP) {
-            p->made[form] = NULL;
+    const struct sample *sample =
+        samples && body.n < ANSWER_GZIP_MIN ? sample_for(samples, body) : NULL;
+    size_t front = offsetof(struct answer, text) + a->lines_n, room = body.n - body.n / 3;
+    char *draft = malloc(front + room);
+    size_t n = draft ? pack_body(body, sample, draft + front, room) : 0;
+
+    if (n && (p = realloc(draft, front + n))) {
+        memcpy(p, a, front);
+        p->holds = sample ? HOLDS_DIFFERENCE : HOLDS_GZIP;
+        p->sample = sample;
+        p->held_n = (uint32_t)n;
+        atomic_init(&p->refs, 1);
+        atomic_init(&p->asked, 0);
+        atomic_init(&p->forms, NULL);
+        atomic_init(&p->forms_bytes, 0);
+        for (int form = 0; form < FORM_COUNT; form++)
             atomic_init(&p->states[form], FORM_NOT_MADE);
-        }
+        return p;
     }
-    a->made[FORM_GZIP] = NULL;
-    atomic_store(&a->states[FORM_GZIP], FORM_NOT_MADE);
-    atomic_init(&p->refs, 1);
-    atomic_init(&p->bytes, heap_bytes(p) + heap_bytes(p->made[FORM_GZIP]));
-    atomic_store(&a->bytes, answer_bytes(a) - heap_bytes(p->made[FORM_GZIP]));
-    return p;
+    free(draft);
+    return NULL;
 }
 
 struct answer *answer_ref(struct answer *a)
@@ -177,99 +198,190 @@ void answer_unref(void *p)
 
     if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (int form = 0; form < FORM_COUNT; form++)
-        free(a->made[form]);
+    for (struct form *f = atomic_load(&a->forms), *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
     free(a);
 }
 
-const struct answer_spec *answer_spec(const struct answer *a)
+/* ---- what it is ---- */
+
+const struct answer_times *answer_times(const struct answer *a)
 {
-    return &a->spec;
+    return &a->times;
+}
+
+bool answer_valid(const struct answer *a, const struct generations *g)
+{
+    return stamp_sum_valid(g, &a->stamp);
+}
+
+int32_t answer_status(const struct answer *a)
+{
+    return a->status;
+}
+
+const char *answer_media(const struct answer *a)
+{
+    return a->media;
+}
+
+struct str answer_lines(const struct answer *a)
+{
+    return (struct str){a->text, a->lines_n};
+}
+
+struct str answer_body(const struct answer *a)
+{
+    return (struct str){a->holds == HOLDS_BODY ? held(a).p : NULL, a->body_n};
+}
+
+bool answer_holds_gzip(const struct answer *a)
+{
+    return a->holds == HOLDS_GZIP;
 }
 
 size_t answer_bytes(const struct answer *a)
 {
-    return atomic_load(&a->bytes);
+    return heap_bytes((void *)a) + atomic_load_explicit(&a->forms_bytes, memory_order_relaxed);
 }
 
-void answer_settle(struct answer *a, struct answer_home *home, uint64_t hash)
+/* ---- heads ---- */
+
+static const struct {
+    struct str line, tag_end;
+} form_names[FORM_COUNT] = {[FORM_IDENTITY] = {{NULL, 0}, {"\"", 1}},
+                            [FORM_GZIP] = {{"Content-Encoding: gzip\r\n", 24}, {"-gz\"", 4}},
+                            [FORM_BROTLI] = {{"Content-Encoding: br\r\n", 22}, {"-br\"", 4}}};
+
+static char *put(char *to, const char *from, size_t n)
 {
-    atomic_store(&a->home_hash, hash);
-    atomic_store(&a->home, home);
+    memcpy(to, from, n);
+    return to + n;
+}
+
+struct str answer_etag(const struct answer *a, enum answer_form form, char out[ANSWER_ETAG_MAX])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *to = out;
+
+    if (a->status < 200 || a->status > 299)
+        return (struct str){NULL, 0};
+    *to++ = '"';
+    for (int i = 0; i < HASH_BYTES; i++) {
+        *to++ = digits[(uint8_t)a->hash[i] >> 4];
+        *to++ = digits[(uint8_t)a->hash[i] & 15];
+    }
+    to = put(to, form_names[form].tag_end.p, form_names[form].tag_end.n);
+    return (struct str){out, (size_t)(to - out)};
+}
+
+size_t answer_head_max(const struct answer *a)
+{
+    return HEAD_MAX + (size_t)a->lines_n;
+}
+
+char *answer_head(const struct answer *a, enum answer_form form, bool not_modified, char *to)
+{
+    static const char etag[] = "ETag: ", control[] = "Cache-Control: ",
+                      vary[] = "\r\nVary: Accept-Encoding\r\n";
+
+    if (form != FORM_IDENTITY && !not_modified)
+        to = put(to, form_names[form].line.p, form_names[form].line.n);
+    if (a->status >= 200 && a->status < 300) {
+        to = put(to, etag, sizeof etag - 1);
+        to += answer_etag(a, form, to).n;
+        to = put(to, "\r\n", 2);
+    }
+    to = put(to, control, sizeof control - 1);
+    to = put(to, a->cache_control, strlen(a->cache_control));
+    to = put(to, vary, sizeof vary - 1);
+    return put(to, a->text, a->lines_n);
 }
 
 /* ---- forms ---- */
 
 /* A packed answer's body. */
+static bool unpack(const struct answer *a, char *out)
+{
+    if (a->holds == HOLDS_GZIP)
+        return decode_gzip(held(a), out, a->body_n);
+    return decode_difference(held(a), (struct str){a->sample->body, a->sample->n}, out, a->body_n);
+}
+
+static struct str form_of(struct answer *a, enum answer_form form, uint32_t *made);
+
+/* {NULL,0}: no memory. */
+static struct str identity_of(struct answer *a, uint32_t *made)
+{
+    return a->holds == HOLDS_BODY ? held(a) : form_of(a, FORM_IDENTITY, made);
+}
+
 static struct form *unpacked_new(const struct answer *a)
 {
-    size_t n = a->spec.body.n;
-    struct form *f = malloc(sizeof *f + n);
+    struct form *f = malloc(sizeof *f + a->body_n);
 
     if (!f)
         return NULL;
-    *f = a->identity;
-    f->body = (struct str){(char *)(f + 1), n};
-    if (!decode_gzip(a->made[FORM_GZIP]->body, (char *)(f + 1), n)) {
+    if (!unpack(a, f->bytes)) {
         free(f);
         return NULL;
     }
+    *f = (struct form){.form = FORM_IDENTITY, .n = a->body_n};
     return f;
 }
 
-/* NULL: no memory. */
-static const struct form *identity_of(struct answer *a)
+static struct form *form_new(struct answer *a, enum answer_form form, uint32_t *made)
 {
-    return a->packed ? form_of(a, FORM_IDENTITY) : &a->identity;
-}
-
-static struct form *form_new(struct answer *a, enum answer_form form)
-{
-    char head[HEAD_MAX];
-    struct form draft = {.etag = {NULL, 0}};
     size_t n;
 
-    write_head(a, form, head, &draft);
-    size_t front = sizeof(struct form) + draft.head.n;
-    const struct form *plain = identity_of(a);
-    char *block = plain ? encode_body(form, plain->body, front, GAIN_MIN, &n) : NULL;
+    if (form == FORM_IDENTITY)
+        return unpacked_new(a);
+    struct str plain = identity_of(a, made);
+    struct form *f = plain.p ? encode_body(form, plain, sizeof *f, GAIN_MIN, &n) : NULL;
 
-    if (!block)
-        return NULL;
-    draft.body = (struct str){block + front, n};
-    move_head(&draft, head, block + sizeof(struct form));
-    return memcpy(block, &draft, sizeof draft);
+    if (f)
+        *f = (struct form){.form = form, .n = (uint32_t)n};
+    return f;
 }
 
-/* By the one thread that moved the state to FORM_MAKING. The size is told before the home is asked
- * for: a cache that takes the answer in at this moment sees one or is told of the other. */
-static void form_make(struct answer *a, enum answer_form form)
+/* By the one thread that moved the state to FORM_MAKING. */
+static void form_make(struct answer *a, enum answer_form form, uint32_t *made)
 {
-    struct form *f = form == FORM_IDENTITY ? unpacked_new(a) : form_new(a, form);
+    struct form *f = form_new(a, form, made);
 
     if (!f) {
         atomic_store(&a->states[form], FORM_NOT_WORTH);
         return;
     }
-    a->made[form] = f;
-    atomic_fetch_add(&a->bytes, heap_bytes(f));
-    struct answer_home *home = atomic_load(&a->home);
-
-    if (home)
-        home->grew(home, atomic_load(&a->home_hash), a, form, a->spec.body.n - f->body.n);
+    *made |= 1u << form;
+    atomic_fetch_add(&a->forms_bytes, (uint32_t)heap_bytes(f));
+    f->next = atomic_load(&a->forms);
+    while (!atomic_compare_exchange_weak(&a->forms, &f->next, f))
+        ;
     atomic_store_explicit(&a->states[form], FORM_MADE, memory_order_release);
 }
 
-static const struct form *form_of(struct answer *a, enum answer_form form)
+/* {NULL,0}: there is none now. */
+static struct str form_of(struct answer *a, enum answer_form form, uint32_t *made)
 {
+    if (form == FORM_GZIP && a->holds == HOLDS_GZIP)
+        return held(a);
     uint8_t state = atomic_load_explicit(&a->states[form], memory_order_acquire);
 
     if (state == FORM_NOT_MADE &&
         atomic_compare_exchange_strong(&a->states[form], &state, FORM_MAKING)) {
-        form_make(a, form);
+        form_make(a, form, made);
         state = atomic_load_explicit(&a->states[form], memory_order_relaxed);
     }
-    return state == FORM_MADE ? a->made[form] : NULL;
+    if (state != FORM_MADE)
+        return (struct str){NULL, 0};
+    const struct form *f = atomic_load_explicit(&a->forms, memory_order_acquire);
+
+    while (f->form != form)
+        f = f->next;
+    return (struct str){f->bytes, f->n};
 }
 
 /* Of a packed answer: have few asked for it yet? */
@@ -286,32 +398,35 @@ static bool is_rare(struct answer *a)
 struct answer_view answer_view(struct answer *a, uint32_t accept)
 {
     static const enum answer_form by_size[] = {FORM_BROTLI, FORM_GZIP};
-    const struct form *f = NULL;
-    enum answer_form form = FORM_IDENTITY;
-    bool rare = a->packed && is_rare(a);
+    struct answer_view v = {.form = FORM_IDENTITY};
+    bool rare = a->holds != HOLDS_BODY && is_rare(a);
 
-    if (a->spec.body.n >= ANSWER_ENCODE_MIN && a->spec.body.n <= ANSWER_ENCODE_MAX)
-        for (size_t i = 0; !f && i < COUNT(by_size); i++)
-            if ((accept & 1u << (form = by_size[i])) && (form == FORM_GZIP || !rare))
-                f = form_of(a, form);
-    if (!f) {
-        f = rare ? NULL : identity_of(a);
-        form = FORM_IDENTITY;
-    }
-    bool packed = !f;
-    if (packed)
-        f = &a->identity;
-    return (struct answer_view){f->head, f->body, f->head_304, f->etag, form, packed};
+    if (a->body_n >= ANSWER_ENCODE_MIN && a->body_n <= ANSWER_ENCODE_MAX)
+        for (size_t i = 0; !v.body.p && i < COUNT(by_size); i++) {
+            v.form = by_size[i];
+            if ((accept & 1u << v.form) &&
+                (!rare || (v.form == FORM_GZIP && a->holds == HOLDS_GZIP)))
+                v.body = form_of(a, v.form, &v.made);
+        }
+    if (v.body.p)
+        return v;
+    v.form = FORM_IDENTITY;
+    if (!rare)
+        v.body = identity_of(a, &v.made);
+    v.packed = !v.body.p;
+    if (v.packed)
+        v.body.n = a->body_n;
+    return v;
 }
 
 enum err answer_unpack(const struct answer *a, struct buf *out)
 {
-    size_t n = a->spec.body.n;
+    size_t n = a->body_n;
 
-    ASSERT(a->packed);
+    ASSERT(a->holds != HOLDS_BODY);
     buf_clear(out);
     char *to = buf_reserve(out, n);
-    if (!to || !decode_gzip(a->made[FORM_GZIP]->body, to, n))
+    if (!to || !unpack(a, to))
         return n > out->max ? ERR_TOO_LARGE : ERR_NOMEM;
     out->n = n;
     return ERR_OK;

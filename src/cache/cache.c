@@ -26,9 +26,6 @@ static uint32_t shards_for(size_t bytes_max)
     return n;
 }
 
-static void form_was_made(struct answer_home *home, uint64_t hash, struct answer *a,
-                          enum answer_form form, size_t saved);
-
 /* Waiting threads spin a little first: the lock is held for less than a switch costs. */
 static void lock_init(pthread_mutex_t *lock)
 {
@@ -55,7 +52,6 @@ enum err cache_new(const struct cache_options *options, struct cache **ret)
         return ERR_NOMEM;
     }
     memset(c->shards, 0, shards * sizeof(struct shard));
-    c->home.grew = form_was_made;
     c->bytes_max = options->bytes_max;
     c->generations = options->generations;
     c->waiters_max = options->waiters_max;
@@ -83,6 +79,8 @@ void cache_free(struct cache *c)
         shelf_fini(&s->shelf);
         pthread_mutex_destroy(&s->lock);
     }
+    for (int i = 0; i < CACHE_FAMILIES; i++)
+        sample_set_fini(&c->samples[i]);
     free(c->shards);
     free(c);
 }
@@ -102,11 +100,11 @@ static void let_go(struct shard *s, struct entry *e)
 
 static bool is_worth_keeping(const struct shard *s, const struct answer *a, const struct entry *old)
 {
-    if (!stamp_valid(s->shelf.generations, &answer_spec(a)->stamp))
+    if (!answer_valid(a, s->shelf.generations))
         return false;
     if (!old || shelf_fault(&s->shelf, old, s->shelf.now_us) != DROP_COUNT)
         return true;
-    return old->answer != a && answer_spec(old->answer)->made_us <= answer_spec(a)->made_us;
+    return old->answer != a && answer_times(old->answer)->made_us <= answer_times(a)->made_us;
 }
 
 /* In its place: what the key has earned stays. */
@@ -115,7 +113,6 @@ static void replace(struct shard *s, struct entry *old, struct entry *e)
     struct answer *a = e->answer;
 
     e->answer = old->answer;
-    answer_settle(e->answer, NULL, 0);
     let_go(s, e);
     old->answer = a;
     old->retry_us = 0;
@@ -124,7 +121,7 @@ static void replace(struct shard *s, struct entry *old, struct entry *e)
 }
 
 /* The lock is held. Takes the entry over, whatever becomes of it; returns whether it is kept. */
-static bool do_keep(struct cache *c, struct shard *s, struct entry *e)
+static bool do_keep(struct shard *s, struct entry *e)
 {
     struct cache_key key = {{e->key, e->key_n}, e->hash};
     struct entry *old = shelf_find(&s->shelf, &key);
@@ -133,9 +130,7 @@ static bool do_keep(struct cache *c, struct shard *s, struct entry *e)
         let_go(s, e);
         return false;
     }
-    answer_settle(e->answer, &c->home, e->hash); /* before its bytes are counted */
     if (entry_cost(e) > s->shelf.room) {
-        answer_settle(e->answer, NULL, 0);
         s->counts.refused_too_large++;
         let_go(s, e);
         return false;
@@ -166,7 +161,7 @@ void cache_put(struct cache *c, const struct cache_key *key, struct answer *a)
     if (!e)
         return;
     pthread_mutex_lock(&s->lock);
-    do_keep(c, s, e);
+    do_keep(s, e);
     shard_unlock(s);
 }
 
@@ -179,21 +174,24 @@ size_t cache_cost(const struct cache_key *key, const struct answer *a)
     return cost;
 }
 
-/* On the thread that made the form. The entry is looked for by the answer: it may have gone. */
-static void form_was_made(struct answer_home *home, uint64_t hash, struct answer *a,
-                          enum answer_form form, size_t saved)
+/* The entry is looked for by the answer: it may have gone. */
+void cache_grew(struct cache *c, const struct cache_key *key, struct answer *a, uint32_t made)
 {
-    struct cache *c = (struct cache *)home;
-    struct shard *s = shard_of(c, hash);
+    struct shard *s = shard_of(c, key->hash);
 
     pthread_mutex_lock(&s->lock);
-    struct entry *e = shelf_find_answer(&s->shelf, hash, a);
+    struct entry *e = shelf_find_answer(&s->shelf, key->hash, a);
 
     if (e)
         shelf_recharge(&s->shelf, e);
-    s->counts.encoded[form]++;
-    s->counts.encoded_bytes_saved += (int64_t)saved;
+    for (int form = 0; form < FORM_COUNT; form++)
+        s->counts.encoded[form] += made >> form & 1;
     shard_unlock(s);
+}
+
+struct answer *cache_pack(struct cache *c, uint32_t family, const struct answer *a)
+{
+    return cache_keeps(c) ? answer_pack(a, &c->samples[family % CACHE_FAMILIES]) : NULL;
 }
 
 /* ---- flights ---- */
@@ -340,7 +338,7 @@ bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, 
     flight_unlist(s, f);
     note_end(s, f, a);
     if (entry && !f->dropped)
-        kept = do_keep(c, s, entry);
+        kept = do_keep(s, entry);
     else if (entry)
         let_go(s, entry);
     while ((some = take_some(f))) {
@@ -384,22 +382,22 @@ static void begin(struct find *f)
 
 /* -ln of any `early` that a generator of 53 bits gives is below 37: mostly there is no need to
  * take it. */
-static bool is_early(const struct answer_spec *spec, const struct cache_lookup *how)
+static bool is_early(const struct answer_times *times, const struct cache_lookup *how)
 {
-    int64_t left = spec->fresh_until_us - how->now_us;
+    int64_t left = times->fresh_until_us - how->now_us;
 
-    if (spec->cost_us <= 0 || left / 37 >= spec->cost_us || !(how->early > 0 && how->early < 1))
+    if (times->cost_us <= 0 || left / 37 >= times->cost_us || !(how->early > 0 && how->early < 1))
         return false;
-    return (double)spec->cost_us * -log(how->early) >= (double)left;
+    return (double)times->cost_us * -log(how->early) >= (double)left;
 }
 
 static int found(struct find *f, struct entry *e)
 {
-    const struct answer_spec *spec = answer_spec(e->answer);
+    const struct answer_times *times = answer_times(e->answer);
     const struct cache_lookup *how = f->how;
-    bool stale = how->now_us >= spec->fresh_until_us;
+    bool stale = how->now_us >= times->fresh_until_us;
 
-    if (how->refresh && how->now_us >= e->retry_us && (stale || is_early(spec, how)) &&
+    if (how->refresh && how->now_us >= e->retry_us && (stale || is_early(times, how)) &&
         !flight_of(f->s, f->key)) {
         if (!f->spare && !f->no_memory)
             return NEEDS_FLIGHT;
@@ -461,9 +459,9 @@ static int do_find(struct find *f)
         shelf_remove(shelf, e, fault);
         return missed(f);
     }
-    const struct answer_spec *spec = answer_spec(e->answer);
+    const struct answer_times *times = answer_times(e->answer);
 
-    if (now_us >= spec->stale_until_us || now_us - spec->made_us > f->how->age_max_us)
+    if (now_us >= times->stale_until_us || now_us - times->made_us > f->how->age_max_us)
         return missed(f);
     return found(f, e);
 }
@@ -503,9 +501,9 @@ struct answer *cache_hit(struct cache *c, const struct cache_key *key,
     if (how->now_us > s->shelf.now_us)
         s->shelf.now_us = how->now_us;
     if (e && shelf_fault(&s->shelf, e, how->now_us) == DROP_COUNT) {
-        const struct answer_spec *spec = answer_spec(e->answer);
-        if (how->now_us < spec->fresh_until_us && !is_early(spec, how) &&
-            how->now_us - spec->made_us <= how->age_max_us) {
+        const struct answer_times *times = answer_times(e->answer);
+        if (how->now_us < times->fresh_until_us && !is_early(times, how) &&
+            how->now_us - times->made_us <= how->age_max_us) {
             a = answer_ref(e->answer);
             entry_touch(e);
             s->counts.hits++;

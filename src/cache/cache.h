@@ -25,6 +25,7 @@ enum cache_drop {
 
 enum {
     CACHE_KEY_MAX = 2048,
+    CACHE_FAMILIES = 256,
     CACHE_SHARDS = 16,           /* fewer when a shard would have less than CACHE_SHARD_MIN */
     CACHE_SHARD_MIN = 4 << 20,   /* an answer is at most a shard large */
     CACHE_RETRY_US = 1000 * 1000 /* no new refresh of a key this soon after one has failed */
@@ -104,6 +105,10 @@ bool flight_leave(struct cache *c, struct waiter *w);
 /* Keeps an answer without a flight (warming, a value that another tier gave), unless it is outdated
  * or a younger one lies there. An answer is kept under one key only. */
 void cache_put(struct cache *c, const struct cache_key *key, struct answer *a);
+/* The same answer as it should be kept (answer_pack()), by samples of that family; NULL: as it is. */
+struct answer *cache_pack(struct cache *c, uint32_t family, const struct answer *a);
+/* answer_view() has made forms of an answer that may be kept under that key. */
+void cache_grew(struct cache *c, const struct cache_key *key, struct answer *a, uint32_t made);
 /* For when the store is down: fresh or not, however old other nodes' silence lets an answer be, as
  * long as its generations are valid and `error_until_us` has not passed. NULL: nothing. */
 struct answer *cache_peek(struct cache *c, const struct cache_key *key, int64_t now_us);
@@ -127,6 +132,6 @@ struct cache_stats {
     int64_t hits, stale_hits, misses, waits, busy, fills, fill_failures, early_refreshes;
     int64_t inserted, refused_too_large;
     int64_t dropped[DROP_COUNT];
-    int64_t encoded[FORM_COUNT], encoded_bytes_saved;
+    int64_t encoded[FORM_COUNT];
 };
 void cache_stats(const struct cache *c, struct cache_stats *ret);

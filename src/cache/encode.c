@@ -6,56 +6,66 @@
 #include <libdeflate.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <zstd.h>
 
-enum { GZIP_LEVEL = 6, BROTLI_LEVEL = 5, BROTLI_WINDOW_MIN = 16, BROTLI_WINDOW_MAX = 18 };
+enum {
+    GZIP_LEVEL = 6,
+    ZSTD_LEVEL = 3,
+    BROTLI_LEVEL = 5,
+    BROTLI_WINDOW_MIN = 16,
+    BROTLI_WINDOW_MAX = 18
+};
 
 /* ---- coding ---- */
 
 /* libdeflate's state is 600 KiB and takes longer to set up than a small body to compress: one for
- * each thread that ever compresses, gone with the thread. */
-struct gzip_state {
-    struct libdeflate_compressor *pack; /* NULL: not needed yet */
+ * each thread that ever compresses, gone with the thread. zstd's likewise. */
+struct coder {
+    struct libdeflate_compressor *pack; /* NULL: not needed yet, like the others */
     struct libdeflate_decompressor *unpack;
+    ZSTD_CCtx *differ;
+    ZSTD_DCtx *join;
 };
-static pthread_key_t gzip_key;
-static pthread_once_t gzip_once = PTHREAD_ONCE_INIT;
-static bool gzip_key_made;
+static pthread_key_t coder_key;
+static pthread_once_t coder_once = PTHREAD_ONCE_INIT;
+static bool coder_key_made;
 
-static void gzip_state_free(void *p)
+static void coder_free(void *p)
 {
-    struct gzip_state *state = p;
+    struct coder *state = p;
 
     libdeflate_free_compressor(state->pack);
     libdeflate_free_decompressor(state->unpack);
+    ZSTD_freeCCtx(state->differ);
+    ZSTD_freeDCtx(state->join);
     free(state);
 }
 
-static void gzip_key_make(void)
+static void coder_key_make(void)
 {
-    gzip_key_made = pthread_key_create(&gzip_key, gzip_state_free) == 0;
+    coder_key_made = pthread_key_create(&coder_key, coder_free) == 0;
 }
 
-static struct gzip_state *gzip_state(void)
+static struct coder *coder_of_thread(void)
 {
-    pthread_once(&gzip_once, gzip_key_make);
-    if (!gzip_key_made)
+    pthread_once(&coder_once, coder_key_make);
+    if (!coder_key_made)
         return NULL;
-    struct gzip_state *state = pthread_getspecific(gzip_key);
+    struct coder *state = pthread_getspecific(coder_key);
 
     if (state)
         return state;
     state = calloc(1, sizeof *state);
-    if (state && pthread_setspecific(gzip_key, state) != 0) {
+    if (state && pthread_setspecific(coder_key, state) != 0) {
         free(state);
         return NULL;
     }
     return state;
 }
 
-/* Bytes written; 0: they do not fit. */
-static size_t gzip(struct str body, void *out, size_t room)
+size_t encode_gzip(struct str body, char *out, size_t room)
 {
-    struct gzip_state *state = gzip_state();
+    struct coder *state = coder_of_thread();
 
     if (state && !state->pack)
         state->pack = libdeflate_alloc_compressor(GZIP_LEVEL);
@@ -65,7 +75,7 @@ static size_t gzip(struct str body, void *out, size_t room)
 
 bool decode_gzip(struct str coded, char *out, size_t n)
 {
-    struct gzip_state *state = gzip_state();
+    struct coder *state = coder_of_thread();
 
     if (state && !state->unpack)
         state->unpack = libdeflate_alloc_decompressor();
@@ -74,6 +84,47 @@ bool decode_gzip(struct str coded, char *out, size_t n)
     enum libdeflate_result r =
         libdeflate_gzip_decompress(state->unpack, coded.p, coded.n, out, n, NULL);
     ASSERT(r == LIBDEFLATE_SUCCESS); /* we have made it */
+    return true;
+}
+
+/* A frame without what decoding here does not need: size, checksum. */
+static ZSTD_CCtx *differ_new(void)
+{
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+
+    if (!c)
+        return NULL;
+    ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0);
+    return c;
+}
+
+size_t encode_difference(struct str body, struct str sample, char *out, size_t room)
+{
+    struct coder *state = coder_of_thread();
+
+    if (state && !state->differ)
+        state->differ = differ_new();
+    if (!state || !state->differ ||
+        ZSTD_isError(ZSTD_CCtx_refPrefix(state->differ, sample.p, sample.n)))
+        return 0;
+    size_t n = ZSTD_compress2(state->differ, out, room, body.p, body.n);
+
+    return ZSTD_isError(n) ? 0 : n;
+}
+
+bool decode_difference(struct str coded, struct str sample, char *out, size_t n)
+{
+    struct coder *state = coder_of_thread();
+
+    if (state && !state->join)
+        state->join = ZSTD_createDCtx();
+    if (!state || !state->join ||
+        ZSTD_isError(ZSTD_DCtx_refPrefix(state->join, sample.p, sample.n)))
+        return false;
+    size_t got = ZSTD_decompressDCtx(state->join, out, n, coded.p, coded.n);
+
+    ASSERT(got == n); /* we have made it */
     return true;
 }
 
@@ -100,8 +151,8 @@ void *encode_body(enum answer_form form, struct str body, size_t front, size_t g
 
     if (!block)
         return NULL;
-    size_t n =
-        form == FORM_GZIP ? gzip(body, block + front, room) : brotli(body, block + front, room);
+    size_t n = form == FORM_GZIP ? encode_gzip(body, block + front, room)
+                                 : brotli(body, block + front, room);
     char *fitted = n ? realloc(block, front + n) : NULL;
 
     if (!fitted) {

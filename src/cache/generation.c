@@ -66,6 +66,26 @@ bool stamp_valid(const struct generations *g, const struct stamp *s)
     return true;
 }
 
+struct stamp_sum stamp_add_up(const struct stamp *s)
+{
+    struct stamp_sum ret = {.sum = s->all};
+
+    for (int32_t i = 0; i < STAMP_TAGS_MAX; i++) {
+        ret.slots[i] = i < s->n ? s->slots[i] : 0;
+        ret.sum += i < s->n ? s->numbers[i] : s->all;
+    }
+    return ret;
+}
+
+bool stamp_sum_valid(const struct generations *g, const struct stamp_sum *s)
+{
+    uint64_t sum = number(g, 0);
+
+    for (int32_t i = 0; i < STAMP_TAGS_MAX; i++)
+        sum += number(g, s->slots[i]);
+    return sum == s->sum;
+}
+
 /* Sequentially consistent: who was told that the write is done, by whatever way, sees the number.
  */
 void generation_raise(struct generations *g, struct tag tag)

@@ -42,4 +42,12 @@ void generations_free(struct generations *g);                  /* NULL is fine *
  * that is taken, or found valid, after generation_raise() has returned knows of it. */
 void stamp_take(const struct generations *g, const struct tag *tags, int32_t n, struct stamp *ret);
 bool stamp_valid(const struct generations *g, const struct stamp *s);
+
+/* A stamp as answers keep it. Numbers only grow: while their sum is the same, each is. */
+struct stamp_sum {
+    uint64_t sum;
+    uint32_t slots[STAMP_TAGS_MAX]; /* TAG_EVERYTHING's where there is no tag */
+};
+struct stamp_sum stamp_add_up(const struct stamp *s);
+bool stamp_sum_valid(const struct generations *g, const struct stamp_sum *s);
 void generation_raise(struct generations *g, struct tag tag);

@@ -610,29 +610,30 @@ static void on_put(void *arg, enum err e, const struct redis_reply *r)
     count(done ? &p->puts : &p->put_failures, 1);
 }
 
-static bool encode(struct l2_loop *p, const struct l2_get *g, const struct answer_spec *s)
+static bool encode(struct l2_loop *p, const struct l2_get *g, const struct answer *a)
 {
+    const struct answer_times *t = answer_times(a);
     int64_t now = clock_mono_us(), to_utc = clock_us() - now;
-    struct l2_value v = {.made_us = s->made_us + to_utc,
-                         .fresh_until_us = s->fresh_until_us + to_utc,
-                         .stale_until_us = s->stale_until_us + to_utc,
-                         .error_until_us = s->error_until_us + to_utc,
-                         .cost_us = s->cost_us,
+    struct l2_value v = {.made_us = t->made_us + to_utc,
+                         .fresh_until_us = t->fresh_until_us + to_utc,
+                         .stale_until_us = t->stale_until_us + to_utc,
+                         .error_until_us = t->error_until_us + to_utc,
+                         .cost_us = t->cost_us,
                          .everything = g->everything,
                          .token_count = g->tag_count,
                          .key = g->key.text,
-                         .lines = s->lines,
-                         .body = s->body};
+                         .lines = answer_lines(a),
+                         .body = answer_body(a)};
     memcpy(v.tokens, g->tokens, sizeof v.tokens);
     buf_clear(&p->value);
-    return s->stale_until_us > now && l2_value_encode(p->packer, &v, &p->value) == ERR_OK;
+    return t->stale_until_us > now && l2_value_encode(p->packer, &v, &p->value) == ERR_OK;
 }
 
-static bool send_value(struct l2_loop *p, const struct l2_get *g, const struct answer_spec *s)
+static bool send_value(struct l2_loop *p, const struct l2_get *g, const struct answer *a)
 {
     char holder[HOLDER_MAX], token[HEX_MAX], field[HEX_MAX], most[NUM_TEXT_MAX];
     if (!g->holder || redis_link_state(p->link) != REDIS_READY ||
-        p->breaker.state != BREAKER_CLOSED || !encode(p, g, s) || g->everything == 0)
+        p->breaker.state != BREAKER_CLOSED || !encode(p, g, a) || g->everything == 0)
         return false;
     const struct str words[] = {STR("EVAL"),
                                 script_put,
@@ -650,8 +651,7 @@ void l2_put(struct l2 *l, struct http_loop *loop, const struct l2_get *g, const 
     struct l2_loop *p = loop_of(l, loop);
     if (!p || g->at != p)
         return;
-    const struct answer_spec *s = a ? answer_spec(a) : NULL;
-    if (s && s->status == 200 && !send_value(p, g, s))
+    if (a && answer_status(a) == 200 && !send_value(p, g, a))
         count(&p->put_failures, 1);
     if (g->locked)
         unlock(p, g);

@@ -29,7 +29,7 @@ struct shard {
 };
 
 struct cache {
-    struct answer_home home; /* first: what answers know of the cache */
+    struct sample_set samples[CACHE_FAMILIES];
     struct shard *shards;
     uint32_t shard_count;
     size_t bytes_max;

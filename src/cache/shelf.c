@@ -5,9 +5,9 @@
 #include <malloc.h>
 
 enum {
-    BYTES_PER_BUCKET = 1024, /* of the budget: about an entry, small answers have a few */
+    BYTES_PER_BUCKET = 512, /* of the budget: about an entry */
     BUCKETS_MIN = 32,
-    GHOSTS_PER_BUCKET = 2,
+    GHOSTS_PER_BUCKET = 1,
     SMALL_SHARE = 10 /* a tenth */
 };
 
@@ -259,17 +259,15 @@ static void queue_remove(struct shelf *s, struct entry *e)
 
 enum cache_drop shelf_fault(const struct shelf *s, const struct entry *e, int64_t now_us)
 {
-    const struct answer_spec *spec = answer_spec(e->answer);
-
-    if (now_us >= spec->error_until_us)
+    if (now_us >= answer_times(e->answer)->error_until_us)
         return DROP_EXPIRED;
-    return stamp_valid(s->generations, &spec->stamp) ? DROP_COUNT : DROP_OUTDATED;
+    return answer_valid(e->answer, s->generations) ? DROP_COUNT : DROP_OUTDATED;
 }
 
 /* What is kept only in case the store goes down gives way to what is asked for. */
 static enum cache_drop fault_when_full(const struct shelf *s, const struct entry *e)
 {
-    if (s->now_us >= answer_spec(e->answer)->stale_until_us)
+    if (s->now_us >= answer_times(e->answer)->stale_until_us)
         return DROP_EXPIRED;
     return shelf_fault(s, e, s->now_us);
 }
@@ -286,7 +284,6 @@ void shelf_remove(struct shelf *s, struct entry *e, enum cache_drop why)
     if (why == DROP_EVICTED ? e->queue == QUEUE_SMALL
                             : (why == DROP_OUTDATED || why == DROP_EXPIRED) && has_earned_main(e))
         ghost_add(s, e->hash);
-    answer_settle(e->answer, NULL, 0);
     s->dropped[why]++;
     e->chain = s->gone;
     s->gone = e;

@@ -139,7 +139,7 @@ static enum l2_result serve(struct l2_node *n, const char *key, const char *lear
     question_init(&q, n, key, learner, NULL, false);
     enum l2_result r = question_ask_once(&q);
     if (r == L2_HIT)
-        assert_str(answer_spec(q.answer)->body, body);
+        assert_str(answer_body(q.answer), body);
     if (r == L2_FILL) {
         int64_t puts = puts_of(n);
         question_put(&q, str_from(body));
@@ -262,13 +262,13 @@ static void nodes_share_answers(void **state)
     for (int i = 0; i < 2; i++) {
         question_init(&q, &two[i], "k1", "ann", "c", true);
         assert_int_equal(question_ask(&q), L2_HIT);
-        const struct answer_spec *s = answer_spec(q.answer);
-        assert_str(s->body, "hello");
+        const struct answer_times *s = answer_times(q.answer);
+        assert_str(answer_body(q.answer), "hello");
         assert_int_equal(s->cost_us, 1234);
-        assert_string_equal(s->media, "application/json");
+        assert_string_equal(answer_media(q.answer), "application/json");
         assert_in_range(s->stale_until_us - clock_mono_us(), 1100000000, 1200000000);
         assert_in_range(s->error_until_us - clock_mono_us(), 3500000000, 3600000000);
-        assert_true(stamp_valid(two[i].generations, &s->stamp));
+        assert_true(answer_valid(q.answer, two[i].generations));
         question_end(&q);
     }
     /* Another key, another learner, other tags: other answers. */
