@@ -48,27 +48,21 @@ static void known_read(struct columns v, struct known_objective *k)
 }
 
 /* Where the learner's mind knows the order of the answers, older ones count for less. */
-static enum err fade(const struct rows *rows, struct study_map *m)
+static void fade(const struct rows *rows, struct study_map *m)
 {
-    struct struggle_question q;
-    struct mind *mind;
+    struct mind_skills skills;
 
     if (rows->count == 0)
-        return ERR_OK;
-    enum err e = mind_new(&mind);
-    if (e != ERR_OK)
-        return e;
+        return;
     struct str state = row_at(rows, 0)->s;
-    m->faded = mind_decode(mind, (const uint8_t *)state.p, state.n) == ERR_OK;
+    m->faded = mind_skills_find((const uint8_t *)state.p, state.n, &skills) == ERR_OK;
     for (int32_t i = 0; m->faded && i < m->count; i++) {
         struct known_objective *k = &m->known[i];
-        uint64_t id = struggle_objective_id(k->of.id);
-        mind_question(mind, id, &id, 1, 0, &q);
-        if (q.on_skill[0])
-            k->own = outlook_mastery_since(q.on_skill[0], k->of.attempts, k->right, k->own.last_s);
+        struct struggle_count count;
+
+        mind_skill(&skills, struggle_objective_id(k->of.id), &count);
+        k->own = outlook_mastery_since(&count, k->of.attempts, k->right, k->own.last_s);
     }
-    mind_free(mind);
-    return ERR_OK;
 }
 
 static void add_due(const struct rows *rows, int32_t day, const struct study_map *m)
@@ -142,7 +136,7 @@ static enum err estimate_all(struct api_call *c, const struct study_map *m,
                              const struct mastery_edge *edges)
 {
     struct mastery_node *nodes = arena_new(c->arena, struct mastery_node, (size_t)m->count + 1);
-    struct mastery_estimate *e = arena_new(c->arena, struct mastery_estimate, (size_t)m->count + 1);
+    struct mastery_now *e = arena_new(c->arena, struct mastery_now, (size_t)m->count + 1);
 
     if (!nodes || !e)
         return ERR_NOMEM;
@@ -171,13 +165,11 @@ enum err map_read(struct api_call *c, const struct query q[MAKE_QUERIES], int32_
         known_read(columns_of(i < known ? &q[0].rows : &q[1].rows, i < known ? i : i - known),
                    &m.known[i]);
     qsort(m.known, (size_t)m.count, sizeof *m.known, by_id);
-    enum err e = fade(&q[4].rows, &m);
-    if (e != ERR_OK)
-        return e;
+    fade(&q[4].rows, &m);
     add_due(&q[2].rows, day, &m);
     add_exams(&q[5].rows, day, &m);
     needs_read(&q[3].rows, &m, edges);
-    e = estimate_all(c, &m, edges);
+    enum err e = estimate_all(c, &m, edges);
     *ret = m;
     return e;
 }

@@ -47,8 +47,12 @@ const struct field objective_fields[] = {
 
 enum err objective_of(struct api_call *c, const struct known_objective *k, struct objective *ret)
 {
-    const struct mastery_estimate *m = &k->of.mastery;
+    const struct mastery_now *m = &k->of.mastery;
     bool asked = k->own.answers > 0;
+    struct mastery_estimate e = {.mastered = NAN};
+
+    if (asked)
+        e = mastery_estimate_of(m);
 
     *ret = (struct objective){
         .id = k->of.id,
@@ -58,7 +62,7 @@ enum err objective_of(struct api_call *c, const struct known_objective *k, struc
         .level = str_from(mastery_level_name(mastery_level_of(&k->own, m))),
         .high_yield = k->of.high_yield,
         .probability = asked ? round_to(m->probability, 3) : (double)NAN,
-        .mastered = asked ? round_to(m->mastered, 3) : (double)NAN,
+        .mastered = asked ? round_to(e.mastered, 3) : (double)NAN,
         .weakness = asked ? round_to(1 - m->probability, 3) : (double)NAN,
         .accuracy = k->of.attempts > 0 ? round_to((double)k->right / (double)k->of.attempts, 3)
                                        : (double)NAN,
@@ -72,7 +76,7 @@ enum err objective_of(struct api_call *c, const struct known_objective *k, struc
     if (!asked)
         return ERR_OK;
     ret->interval =
-        interval_new(c->arena, (struct interval){round_to(m->low, 3), round_to(m->high, 3)});
+        interval_new(c->arena, (struct interval){round_to(e.low, 3), round_to(e.high, 3)});
     return ret->interval ? ERR_OK : ERR_NOMEM;
 }
 

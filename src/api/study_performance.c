@@ -272,22 +272,27 @@ static const struct field weak_reply[] = {
     FIELD_END,
 };
 
+/* Does the 90 % interval lie below? */
 static bool sure_of(const struct known_objective *k)
 {
-    return k->of.mastery.high < MISSION_WEAK;
+    return mastery_chance(&k->of.mastery, MISSION_WEAK) < 0.05;
 }
+
+struct found {
+    const struct known_objective *of;
+    bool sure;
+};
 
 static int by_weakness(const void *pa, const void *pb)
 {
-    const struct known_objective *a = *(const struct known_objective *const *)pa;
-    const struct known_objective *b = *(const struct known_objective *const *)pb;
-    double pa_ = a->of.mastery.probability, pb_ = b->of.mastery.probability;
+    const struct found *a = pa, *b = pb;
+    double pa_ = a->of->of.mastery.probability, pb_ = b->of->of.mastery.probability;
 
-    if (sure_of(a) != sure_of(b))
-        return sure_of(b) - sure_of(a);
+    if (a->sure != b->sure)
+        return b->sure - a->sure;
     if (pa_ < pb_ || pa_ > pb_)
         return pa_ < pb_ ? -1 : 1;
-    return str_cmp(a->of.id, b->of.id);
+    return str_cmp(a->of->of.id, b->of->of.id);
 }
 
 static enum err get_weak_areas(struct api_call *c)
@@ -303,8 +308,7 @@ static enum err get_weak_areas(struct api_call *c)
 
     if (e != ERR_OK)
         return e;
-    const struct known_objective **weak =
-        arena_new(c->arena, const struct known_objective *, (size_t)map.count + 1);
+    struct found *weak = arena_new(c->arena, struct found, (size_t)map.count + 1);
     struct weak *shown = arena_new(c->arena, struct weak, (size_t)in->limit);
     if (!weak || !shown)
         return ERR_NOMEM;
@@ -315,13 +319,13 @@ static enum err get_weak_areas(struct api_call *c)
             continue;
         r->looked_at++;
         if (k->of.mastery.probability < MISSION_WEAK)
-            weak[r->total++] = k;
+            weak[r->total++] = (struct found){k, sure_of(k)};
     }
     qsort(weak, (size_t)r->total, sizeof *weak, by_weakness);
     r->areas.p = shown;
     for (; e == ERR_OK && r->areas.n < r->total && r->areas.n < in->limit; r->areas.n++) {
-        e = objective_of(c, weak[r->areas.n], &shown[r->areas.n].objective);
-        shown[r->areas.n].sure = sure_of(weak[r->areas.n]);
+        e = objective_of(c, weak[r->areas.n].of, &shown[r->areas.n].objective);
+        shown[r->areas.n].sure = weak[r->areas.n].sure;
     }
     if (!r->reason.p && r->looked_at == 0)
         r->reason = STR("Nothing was asked yet.");

@@ -24,7 +24,7 @@ struct looking {
     int32_t count;
     struct strmap index; /* objective -> 1 + number of its node; subjects come first */
     struct mastery_node *nodes;
-    struct mastery_estimate *estimates;
+    struct mastery_now *estimates;
     int32_t node_count;
     struct mastery_edge *edges;
     int32_t edge_count;
@@ -338,7 +338,7 @@ enum err struggle_look_ahead(struct struggle_run *run)
         *l = (struct looking){.run = run,
                               .subjects = arena_new(arena, struct subject, STRUGGLE_OBJECTIVES_MAX),
                               .nodes = arena_new(arena, struct mastery_node, NODES_MAX),
-                              .estimates = arena_new(arena, struct mastery_estimate, NODES_MAX)};
+                              .estimates = arena_new(arena, struct mastery_now, NODES_MAX)};
     if (!l || !l->subjects || !l->nodes || !l->estimates)
         return ERR_NOMEM;
     strmap_init(&l->index, arena);

@@ -106,19 +106,42 @@ static double log_rising(double a, double b)
     return (a - 0.5) * log1p(b / a) + b * log(a + b) - b + stirling_rest(a + b) - stirling_rest(a);
 }
 
+/* What does not depend on x. */
+struct beta {
+    double a, b;
+    double rising, small; /* one shape below 10: logs */
+    double scale, rest;   /* else */
+    bool large;
+};
+
+static struct beta beta_of(double a, double b)
+{
+    struct beta s = {.a = a, .b = b, .large = a >= 10 && b >= 10};
+    double n = a + b;
+
+    if (s.large) {
+        s.scale = sqrt(a * b / (2 * M_PI * n));
+        s.rest = stirling_rest(n) - stirling_rest(a) - stirling_rest(b);
+    } else {
+        s.small = log_gamma(fmin(a, b));
+        s.rising = log_rising(fmax(a, b), fmin(a, b));
+    }
+    return s;
+}
+
 /* x^a y^b / B(a, b), y = 1 - x. For large shapes the three factors nearly cancel: then their
  * quotient with the value at the mean is taken. */
-static double beta_front(double x, double y, double a, double b)
+static double beta_front(const struct beta *s, double x, double y)
 {
-    if (a < 10 || b < 10) {
-        double small = fmin(a, b), large = fmax(a, b);
+    double a = s->a, b = s->b;
+
+    if (!s->large) {
         double log_x = x < y ? log(x) : log1p(-y), log_y = x < y ? log1p(-x) : log(y);
-        return exp(a * log_x + b * log_y + log_rising(large, small) - log_gamma(small));
+        return exp(a * log_x + b * log_y + s->rising - s->small);
     }
     double n = a + b, e = x < y ? x * n - a : b - y * n; /* distance from the mean, times n */
     double off = -a * minus_log1p(e / a) - b * minus_log1p(-e / b);
-    return sqrt(a * b / (2 * M_PI * n)) *
-           exp(off + stirling_rest(n) - stirling_rest(a) - stirling_rest(b));
+    return s->scale * exp(off + s->rest);
 }
 
 static double beta_fraction(double x, double a, double b)
@@ -144,13 +167,19 @@ static double beta_fraction(double x, double a, double b)
 }
 
 /* I_x(a, b), with y = 1 - x given by itself: near 1 the difference would lose it. */
+static double beta_lower_of(const struct beta *s, double x, double y, double front)
+{
+    if (x * (s->a + s->b + 2) < s->a + 1)
+        return front * beta_fraction(x, s->a, s->b) / s->a;
+    return 1 - front * beta_fraction(y, s->b, s->a) / s->b;
+}
+
 static double beta_lower(double x, double y, double a, double b)
 {
     if (x <= 0 || y <= 0)
         return x <= 0 ? 0 : 1;
-    if (x * (a + b + 2) < a + 1)
-        return beta_front(x, y, a, b) * beta_fraction(x, a, b) / a;
-    return 1 - beta_front(x, y, a, b) * beta_fraction(y, b, a) / b;
+    const struct beta s = beta_of(a, b);
+    return beta_lower_of(&s, x, y, beta_front(&s, x, y));
 }
 
 static bool is_shape(double a)
@@ -165,22 +194,38 @@ double dist_beta_cdf(double x, double a, double b)
     return fmin(1, beta_lower(x, 1 - x, a, b));
 }
 
+/* Where to begin: the logit is about normal, its variance about 1/a + 1/b. */
+static double beta_guess(double p, double a, double b, bool mirrored)
+{
+    if (a <= 1 || b <= 1)
+        return 0.25;
+    double z = dist_normal_quantile(p),
+           logit = log((a - 1.0 / 3) / (b - 1.0 / 3)) + z * sqrt(1 / a + 1 / b);
+    double x = 1 / (1 + exp(mirrored ? logit : -logit));
+    return x > 0 && x < 0.5 ? x : 0.25;
+}
+
 /* The smaller of x and 1 - x is found, by Newton's steps kept within a bracket that shrinks.
  * *ret_mirrored: it is 1 - x. */
 static double beta_root(double p, double a, double b, bool *ret_mirrored)
 {
-    bool mirrored = beta_lower(0.5, 0.5, a, b) < p;
-    double low = 0, high = 0.5, x = 0.25;
+    const struct beta s = beta_of(a, b);
+    bool mirrored = beta_lower_of(&s, 0.5, 0.5, beta_front(&s, 0.5, 0.5)) < p;
+    double low = 0, high = 0.5, x = beta_guess(p, a, b, mirrored);
 
     for (int i = 0; i < ROOT_STEPS && high - low > 2 * DBL_EPSILON * high; i++) {
         /* I_{1-x}(a, b) as it is, not as 1 - I_x(b, a): a small p would be lost. */
-        double f = mirrored ? p - beta_lower(1 - x, x, a, b) : beta_lower(x, 1 - x, a, b) - p;
+        double at = mirrored ? 1 - x : x, rest = mirrored ? x : 1 - x;
+        double front = beta_front(&s, at, rest), f = beta_lower_of(&s, at, rest, front) - p;
+        if (mirrored)
+            f = -f;
         if (f > 0)
             high = x;
         else
             low = x;
-        double front = mirrored ? beta_front(1 - x, x, a, b) : beta_front(x, 1 - x, a, b);
         double next = x - f * x * (1 - x) / front;
+        if (fabs(next - x) <= 2 * DBL_EPSILON * x) /* from here on it would only go to and fro */
+            break;
         if (!(next > low && next < high)) /* far below: halve the exponent, not the value */
             next = low > 0 ? (low + high) / 2 : high / (i % 8 == 7 ? 1e6 : 4);
         if (next == x)

@@ -14,6 +14,7 @@ static const double answer_fades = 0.9;
 static const double half_life_days = 90;
 static const double prior_answers = 20;
 static const double tail = 0.05;
+#define SURE 0.8 /* that much of a chance is called mastered */
 
 struct mastery_prior mastery_prior_of(int64_t right, int64_t answers)
 {
@@ -51,39 +52,55 @@ static double mean_within(double mean)
     return fmin(fmax(mean, 0.02), 0.98);
 }
 
+static double probability_of(const struct mastery *m, const struct mastery_prior *prior,
+                             double left)
+{
+    return (m->right * left + prior->weight * mean_within(prior->mean)) /
+           ((m->right + m->wrong) * left + prior->weight);
+}
+
 double mastery_probability(const struct mastery *m, const struct mastery_prior *prior,
                            int64_t now_s)
 {
-    double left = fading(m, now_s), weight = prior->weight;
-
-    return (m->right * left + weight * mean_within(prior->mean)) /
-           ((m->right + m->wrong) * left + weight);
+    return probability_of(m, prior, fading(m, now_s));
 }
 
-void mastery_estimate_of(const struct mastery *m, const struct mastery_prior *prior, int64_t now_s,
-                         struct mastery_estimate *ret)
+void mastery_now_of(const struct mastery *m, const struct mastery_prior *prior, int64_t now_s,
+                    struct mastery_now *ret)
 {
     ASSERT(prior->mean >= 0 && prior->mean <= 1 && prior->weight > 0 && prior->weight <= 1000);
     double left = fading(m, now_s), mean = mean_within(prior->mean);
-    double a = m->right * left + prior->weight * mean,
-           b = m->wrong * left + prior->weight * (1 - mean);
 
-    ret->probability = mastery_probability(m, prior, now_s);
-    ret->low = dist_beta_quantile(tail, a, b);
-    ret->high = dist_beta_quantile(1 - tail, a, b);
-    ret->mastered = 1 - dist_beta_cdf(MASTERY_BAR, a, b);
+    ret->a = m->right * left + prior->weight * mean;
+    ret->b = m->wrong * left + prior->weight * (1 - mean);
+    ret->probability = ret->a / ((m->right + m->wrong) * left + prior->weight);
     ret->evidence = (m->right + m->wrong) * left;
 }
 
-enum mastery_level mastery_level_of(const struct mastery *m, const struct mastery_estimate *e)
+double mastery_chance(const struct mastery_now *now, double bar)
+{
+    return 1 - dist_beta_cdf(bar, now->a, now->b);
+}
+
+struct mastery_estimate mastery_estimate_of(const struct mastery_now *now)
+{
+    return (struct mastery_estimate){.probability = now->probability,
+                                     .evidence = now->evidence,
+                                     .low = dist_beta_quantile(tail, now->a, now->b),
+                                     .high = dist_beta_quantile(1 - tail, now->a, now->b),
+                                     .mastered = mastery_chance(now, MASTERY_BAR)};
+}
+
+enum mastery_level mastery_level_of(const struct mastery *m, const struct mastery_now *now)
 {
     if (m->answers == 0)
         return MASTERY_NOT_STARTED;
-    if (e->mastered >= 0.8)
+    /* By Markov's inequality the chance is at most the mean through the bar. */
+    if (now->probability >= 0.99 * SURE * MASTERY_BAR && mastery_chance(now, MASTERY_BAR) >= SURE)
         return MASTERY_MASTERED;
-    return e->probability >= 0.7   ? MASTERY_ADVANCED
-           : e->probability >= 0.5 ? MASTERY_INTERMEDIATE
-                                   : MASTERY_BEGINNER;
+    return now->probability >= 0.7   ? MASTERY_ADVANCED
+           : now->probability >= 0.5 ? MASTERY_INTERMEDIATE
+                                     : MASTERY_BEGINNER;
 }
 
 const char *mastery_level_name(enum mastery_level l)
@@ -104,42 +121,43 @@ static bool is_good(const struct mastery_edge *e, int32_t count)
 }
 
 /* By how much the learner falls short of people in general, as a share: 0 without evidence. */
-static double shortfall(const struct mastery_node *n, double prior_mean, int64_t now_s)
+static double shortfall(const struct mastery_node *n, double prior_mean, double left)
 {
     const struct mastery_prior prior = {prior_mean, n->prior.weight};
-    double p = mastery_probability(&n->own, &prior, now_s), usual = mean_within(n->prior.mean);
+    double p = probability_of(&n->own, &prior, left), usual = mean_within(n->prior.mean);
 
     return fmin(fmax(1 - p / usual, 0), 1);
 }
 
 enum err mastery_with_prerequisites(const struct mastery_node *nodes, int32_t count,
                                     const struct mastery_edge *edges, int32_t edge_count,
-                                    int64_t now_s, struct mastery_estimate *ret)
+                                    int64_t now_s, struct mastery_now *ret)
 {
     if (count < 0 || count > MASTERY_NODES_MAX || edge_count < 0)
         return ERR_RANGE;
     for (int32_t i = 0; i < edge_count; i++)
         if (!is_good(&edges[i], count))
             return ERR_RANGE;
-    double *prior = calloc((size_t)count + 1, sizeof *prior),
-           *gap = calloc((size_t)count + 1, sizeof *gap);
-    enum err e = prior && gap ? ERR_OK : ERR_NOMEM;
-
-    for (int32_t i = 0; i < count && e == ERR_OK; i++)
+    double *prior = calloc((size_t)count * 3 + 1, sizeof *prior);
+    if (!prior)
+        return ERR_NOMEM;
+    double *gap = prior + count, *left = gap + count;
+    for (int32_t i = 0; i < count; i++) {
         prior[i] = nodes[i].prior.mean;
-    for (int round = 0; round < MASTERY_ROUNDS && edge_count && e == ERR_OK; round++) {
+        left[i] = edge_count ? fading(&nodes[i].own, now_s) : 0;
+    }
+    for (int round = 0; round < MASTERY_ROUNDS && edge_count; round++) {
         for (int32_t i = 0; i < count; i++) {
-            gap[i] = shortfall(&nodes[i], prior[i], now_s);
+            gap[i] = shortfall(&nodes[i], prior[i], left[i]);
             prior[i] = nodes[i].prior.mean;
         }
         for (int32_t i = 0; i < edge_count; i++)
             if (edges[i].objective != edges[i].prerequisite)
                 prior[edges[i].objective] *= 1 - edges[i].strength * gap[edges[i].prerequisite];
     }
-    for (int32_t i = 0; i < count && e == ERR_OK; i++)
-        mastery_estimate_of(&nodes[i].own, &(struct mastery_prior){prior[i], nodes[i].prior.weight},
-                            now_s, &ret[i]);
+    for (int32_t i = 0; i < count; i++)
+        mastery_now_of(&nodes[i].own, &(struct mastery_prior){prior[i], nodes[i].prior.weight},
+                       now_s, &ret[i]);
     free(prior);
-    free(gap);
-    return e;
+    return ERR_OK;
 }

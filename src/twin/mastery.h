@@ -44,14 +44,24 @@ void mastery_answer(struct mastery *m, double score, int64_t now_s);
 double mastery_probability(const struct mastery *m, const struct mastery_prior *prior,
                            int64_t now_s);
 
-struct mastery_estimate {
+/* What it is now: all that choosing needs. The interval costs twenty times as much, the chance of
+ * a share five times: they are made of it where they are shown. */
+struct mastery_now {
     double probability; /* as above */
-    double low, high;   /* 90 % */
-    double mastered;    /* chance that the share is MASTERY_BAR or more */
     double evidence;    /* in answers, after fading */
+    double a, b;        /* the beta distribution's shapes */
 };
-void mastery_estimate_of(const struct mastery *m, const struct mastery_prior *prior, int64_t now_s,
-                         struct mastery_estimate *ret);
+void mastery_now_of(const struct mastery *m, const struct mastery_prior *prior, int64_t now_s,
+                    struct mastery_now *ret);
+/* The chance that the share of right answers is `bar` (0..1) or more. */
+double mastery_chance(const struct mastery_now *now, double bar);
+
+struct mastery_estimate {
+    double probability, evidence; /* as above */
+    double low, high;             /* 90 % */
+    double mastered;              /* chance that the share is MASTERY_BAR or more */
+};
+struct mastery_estimate mastery_estimate_of(const struct mastery_now *now);
 
 /* The older API's levels. */
 enum mastery_level {
@@ -61,7 +71,7 @@ enum mastery_level {
     MASTERY_ADVANCED,     /* >= 0.7 */
     MASTERY_MASTERED,     /* mastered >= 0.8 */
 };
-enum mastery_level mastery_level_of(const struct mastery *m, const struct mastery_estimate *e);
+enum mastery_level mastery_level_of(const struct mastery *m, const struct mastery_now *now);
 const char *mastery_level_name(enum mastery_level l); /* "NOT_STARTED" .. */
 
 /* ---- prerequisites ---- */
@@ -75,10 +85,10 @@ struct mastery_edge {
     double strength;                 /* 0..1 */
 };
 
-/* Estimates of all nodes with their prerequisites in mind; ret: `count` of them. Changes travel at
+/* All nodes now, with their prerequisites in mind; ret: `count` of them. Changes travel at
  * most MASTERY_ROUNDS edges, so that cycles, which there should not be, do no harm, and nothing
  * depends on the order of nodes or edges. ERR_RANGE: a count, number or strength outside its range.
  * ERR_NOMEM. */
 MUST_CHECK enum err mastery_with_prerequisites(const struct mastery_node *nodes, int32_t count,
                                                const struct mastery_edge *edges, int32_t edge_count,
-                                               int64_t now_s, struct mastery_estimate *ret);
+                                               int64_t now_s, struct mastery_now *ret);

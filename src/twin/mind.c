@@ -296,18 +296,23 @@ static bool get_things(struct source *s, uint32_t count, uint32_t index, struct 
     return true;
 }
 
+enum { HEAD = 16 + MIND_COUNT_BYTES + STRUGGLE_BEFORE * 17, THING = 8 + MIND_COUNT_BYTES };
+
+static bool get_sizes(struct source *s, size_t n, uint64_t *ret_items, uint64_t *ret_skills)
+{
+    if (n < HEAD || get(s, 4) != MIND_VERSION)
+        return false;
+    *ret_items = get(s, 4);
+    *ret_skills = get(s, 4);
+    return *ret_items <= MIND_ITEMS_MAX && *ret_skills <= MIND_SKILLS_MAX &&
+           n == HEAD + (*ret_items + *ret_skills) * THING;
+}
+
 static bool get_mind(struct mind *m, struct source *s, size_t n)
 {
-    enum { HEAD = 16 + MIND_COUNT_BYTES + STRUGGLE_BEFORE * 17 };
-    uint64_t version, items, skills;
+    uint64_t items, skills;
 
-    if (n < HEAD)
-        return false;
-    version = get(s, 4);
-    items = get(s, 4);
-    skills = get(s, 4);
-    if (version != MIND_VERSION || items > MIND_ITEMS_MAX || skills > MIND_SKILLS_MAX ||
-        n != HEAD + (items + skills) * (8 + MIND_COUNT_BYTES))
+    if (!get_sizes(s, n, &items, &skills))
         return false;
     m->index = (uint32_t)get(s, 4);
     if (!get_count(s, m->index, &m->all))
@@ -333,4 +338,38 @@ enum err mind_decode(struct mind *m, const uint8_t *bytes, size_t n)
         return ERR_OK;
     mind_clear(m);
     return ERR_RANGE;
+}
+
+enum err mind_skills_find(const uint8_t *bytes, size_t n, struct mind_skills *ret)
+{
+    struct source s = {bytes};
+    uint64_t items, skills;
+
+    if (!get_sizes(&s, n, &items, &skills))
+        return ERR_RANGE;
+    *ret =
+        (struct mind_skills){bytes + HEAD + items * THING, (uint32_t)skills, (uint32_t)get(&s, 4)};
+    return ERR_OK;
+}
+
+void mind_skill(const struct mind_skills *s, uint64_t id, struct struggle_count *ret)
+{
+    uint32_t low = 0, high = s->count;
+
+    *ret = (struct struggle_count){0};
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        struct source at = {s->p + (size_t)middle * THING};
+        uint64_t found = get(&at, 8);
+
+        if (found == id) {
+            if (!get_count(&at, s->index, ret))
+                *ret = (struct struggle_count){0};
+            return;
+        }
+        if (found < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
 }

@@ -38,5 +38,15 @@ uint32_t mind_answers(const struct mind *m); /* how many it was told */
 
 /* Returns the bytes used, at most MIND_BYTES_MAX, for which there must be room. */
 size_t mind_encode(const struct mind *m, uint8_t *out);
+/* What a mind's bytes say of single skills, without making it: they lie in the order of their ids.
+ */
+struct mind_skills {
+    const uint8_t *p; /* within the bytes */
+    uint32_t count, index;
+};
+/* ERR_RANGE: not such bytes, as far as their head tells. */
+MUST_CHECK enum err mind_skills_find(const uint8_t *bytes, size_t n, struct mind_skills *ret);
+/* Zeros when it was never met, or is none that a mind has. */
+void mind_skill(const struct mind_skills *s, uint64_t id, struct struggle_count *ret);
 /* ERR_RANGE: not such bytes, or numbers that no mind has; *m knows nothing then. */
 MUST_CHECK enum err mind_decode(struct mind *m, const uint8_t *bytes, size_t n);

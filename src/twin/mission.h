@@ -30,7 +30,7 @@ struct mission_candidate {
     struct str id, course; /* course may be {NULL,0} */
     int32_t complexity;    /* 0 basic, 1 intermediate, 2 advanced */
     bool high_yield;
-    struct mastery_estimate mastery; /* prerequisites in mind */
+    struct mastery_now mastery;      /* prerequisites in mind */
     int64_t attempts;                /* answers and reviews; 0: new to the learner */
     double own_minutes;              /* of the learner's sessions on it, in sum */
     int64_t own_sessions;

@@ -49,7 +49,7 @@ struct outlook_facts {
     double parts[PART_COUNT]; /* struggle_explain() of a new question on it */
     int64_t learnt;           /* answers that the struggle model has learnt from, of all learners */
     struct mastery own;       /* the learner's answers on it */
-    struct mastery_estimate built; /* with its prerequisites */
+    struct mastery_now built; /* with its prerequisites */
     int64_t now_s;
     double recall; /* mean of its cards, 0..1; NaN: none */
     double due;    /* share of them, 0..1; NaN: none */

@@ -128,9 +128,10 @@ static void masteries(void **state)
         for (int i = 0; i < 100; i++) {
             int64_t now = any(&rng);
             struct mastery_prior prior = {share_of(&rng), i % 2 ? 1000 : 1e-9};
-            struct mastery_estimate e;
+            struct mastery_now at;
 
-            mastery_estimate_of(&m, &prior, now, &e);
+            mastery_now_of(&m, &prior, now, &at);
+            struct mastery_estimate e = mastery_estimate_of(&at);
             assert_true(e.probability > 0 && e.probability < 1);
             assert_true(e.low >= 0 && e.low <= e.high && e.high <= 1);
             assert_true(e.mastered >= 0 && e.mastered <= 1 && e.evidence >= 0 && e.evidence <= 10);
@@ -203,7 +204,7 @@ static void outlooks(void **state)
             f.parts[part] = 20 * rng_normal(&rng);
         for (int k = (int)rng_below(&rng, 4); k > 0; k--)
             mastery_answer(&f.own, rng_below(&rng, 2) ? 1 : 0, any(&rng));
-        mastery_estimate_of(&f.own, &mastery_prior_default, f.now_s, &f.built);
+        mastery_now_of(&f.own, &mastery_prior_default, f.now_s, &f.built);
         outlook_of(&model, &f, &o);
         assert_true(o.probability >= 0 && o.probability <= 1 && o.right >= 0 && o.right <= 1);
         assert_true(o.low <= o.probability && o.probability <= o.high);

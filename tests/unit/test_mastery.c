@@ -14,6 +14,23 @@
 static const int64_t now = 1750000000;
 static const struct mastery_prior *const P = &mastery_prior_default;
 
+static void estimate(const struct mastery *m, const struct mastery_prior *prior, int64_t now_s,
+                     struct mastery_estimate *ret)
+{
+    struct mastery_now at;
+
+    mastery_now_of(m, prior, now_s, &at);
+    *ret = mastery_estimate_of(&at);
+}
+
+static enum mastery_level level(const struct mastery *m, int64_t now_s)
+{
+    struct mastery_now at;
+
+    mastery_now_of(m, P, now_s, &at);
+    return mastery_level_of(m, &at);
+}
+
 static void check_bounds(const struct mastery_estimate *e)
 {
     assert_true(e->probability > 0 && e->probability < 1);
@@ -21,6 +38,13 @@ static void check_bounds(const struct mastery_estimate *e)
                 e->high <= 1);
     assert_true(e->mastered >= 0 && e->mastered <= 1);
     assert_true(e->evidence >= 0 && e->evidence <= 10.0001);
+}
+
+static void check_now(const struct mastery_now *at)
+{
+    const struct mastery_estimate e = mastery_estimate_of(at);
+
+    check_bounds(&e);
 }
 
 /* No answer: the prior's own beta distribution. Values by an independent implementation. */
@@ -31,10 +55,10 @@ static void the_beta_distribution_is_right(void **state)
     const struct mastery_prior half = {0.5, 2}; /* uniform */
     struct mastery_estimate e;
 
-    mastery_estimate_of(&none, &half, now, &e);
+    estimate(&none, &half, now, &e);
     assert_true(fabs(e.low - 0.05) < 1e-9 && fabs(e.high - 0.95) < 1e-9);
     assert_true(fabs(e.mastered - 0.2) < 1e-9);
-    mastery_estimate_of(&some, &half, now, &e); /* beta (10, 2): 1 - I = 1 - x^10 (11 - 10 x) */
+    estimate(&some, &half, now, &e); /* beta (10, 2): 1 - I = 1 - x^10 (11 - 10 x) */
     assert_true(fabs(e.mastered - (1 - pow(0.8, 10) * (11 - 8))) < 1e-9);
     assert_true(fabs(pow(e.low, 10) * (11 - 10 * e.low) - 0.05) < 1e-9);
     assert_true(fabs(pow(e.high, 10) * (11 - 10 * e.high) - 0.95) < 1e-9);
@@ -47,11 +71,11 @@ static void nothing_known_is_the_prior(void **state)
     struct mastery m = {0};
     struct mastery_estimate e;
 
-    mastery_estimate_of(&m, P, now, &e);
+    estimate(&m, P, now, &e);
     check_bounds(&e);
     assert_true(fabs(e.probability - P->mean) < 1e-12);
     assert_true(e.evidence == 0 && e.high - e.low > 0.5);
-    assert_int_equal(mastery_level_of(&m, &e), MASTERY_NOT_STARTED);
+    assert_int_equal(level(&m, now), MASTERY_NOT_STARTED);
     assert_string_equal(mastery_level_name(MASTERY_NOT_STARTED), "NOT_STARTED");
 }
 
@@ -74,8 +98,8 @@ static void right_answers_never_lower(void **state)
             mastery_answer(&a, i == flip ? 0 : score, t);
             mastery_answer(&b, i == flip ? 1 : score, t);
         }
-        mastery_estimate_of(&a, P, t, &ea);
-        mastery_estimate_of(&b, P, t, &eb);
+        estimate(&a, P, t, &ea);
+        estimate(&b, P, t, &eb);
         check_bounds(&ea);
         check_bounds(&eb);
         assert_true(eb.probability > ea.probability);
@@ -93,12 +117,12 @@ static void all_right_and_all_wrong_end_apart(void **state)
         mastery_answer(&right, 1, now); /* all at one instant */
         mastery_answer(&wrong, 0, now);
     }
-    mastery_estimate_of(&right, P, now, &e);
+    estimate(&right, P, now, &e);
     check_bounds(&e);
-    assert_int_equal(mastery_level_of(&right, &e), MASTERY_MASTERED);
-    mastery_estimate_of(&wrong, P, now, &e);
+    assert_int_equal(level(&right, now), MASTERY_MASTERED);
+    estimate(&wrong, P, now, &e);
     check_bounds(&e);
-    assert_int_equal(mastery_level_of(&wrong, &e), MASTERY_BEGINNER);
+    assert_int_equal(level(&wrong, now), MASTERY_BEGINNER);
     assert_true(e.mastered < 1e-3);
 }
 
@@ -111,16 +135,16 @@ static void absence_fades_what_was_known(void **state)
 
     for (int i = 0; i < 12; i++)
         mastery_answer(&m, 1, now + i);
-    mastery_estimate_of(&m, P, now + 12, &last);
+    estimate(&m, P, now + 12, &last);
     for (int64_t days = 1; days < 40000; days *= 2) {
-        mastery_estimate_of(&m, P, now + 12 + days * 86400, &e);
+        estimate(&m, P, now + 12 + days * 86400, &e);
         check_bounds(&e);
         assert_true(e.probability <= last.probability && e.evidence < last.evidence);
         assert_true(e.low <= last.low);
         last = e;
     }
     assert_true(fabs(e.probability - P->mean) < 1e-3);
-    mastery_estimate_of(&m, P, now - 1000000, &e); /* a clock that goes back */
+    estimate(&m, P, now - 1000000, &e); /* a clock that goes back */
     check_bounds(&e);
     mastery_answer(&m, 0, 5);
     mastery_answer(&m, 0, 0);
@@ -136,9 +160,9 @@ static void the_prior_follows_people(void **state)
     struct mastery m = {0};
     struct mastery_estimate e;
     struct mastery_prior never = {0, 4}, always = {1, 4};
-    mastery_estimate_of(&m, &never, now, &e);
+    estimate(&m, &never, now, &e);
     check_bounds(&e);
-    mastery_estimate_of(&m, &always, now, &e);
+    estimate(&m, &always, now, &e);
     check_bounds(&e);
 }
 
@@ -153,27 +177,47 @@ static struct mastery_node node(int right, int wrong)
     return n;
 }
 
+/* The shortcut of the level leaves nothing out. */
+static void levels_follow_the_chance(void **state)
+{
+    (void)state;
+
+    for (int right = 0; right < 60; right++)
+        for (int wrong = 0; wrong < 60; wrong++) {
+            const struct mastery m = {right / 3.0, wrong / 3.0, 0, 1};
+            struct mastery_now at;
+
+            mastery_now_of(&m, P, now, &at);
+            assert_int_equal(mastery_level_of(&m, &at) == MASTERY_MASTERED,
+                             mastery_chance(&at, MASTERY_BAR) >= 0.8);
+            struct mastery_estimate e = mastery_estimate_of(&at);
+            assert_int_equal(e.high < 0.7, mastery_chance(&at, 0.7) < 0.05);
+        }
+}
+
 static void unmet_prerequisites_lower(void **state)
 {
     (void)state;
     struct mastery_node nodes[] = {node(0, 8), node(0, 0), node(0, 0), node(0, 0), node(30, 0)};
     /* 0 <- 1 <- 2, 3 stands alone, 4 knows although 0 is not met */
     struct mastery_edge edges[] = {{1, 0, 1}, {2, 1, 0.5}, {4, 0, 1}};
-    struct mastery_estimate with[5], without[5];
+    struct mastery_now with[5], without[5];
 
     assert_int_equal(mastery_with_prerequisites(nodes, 5, edges, 3, now, with), ERR_OK);
     assert_int_equal(mastery_with_prerequisites(nodes, 5, NULL, 0, now, without), ERR_OK);
     assert_true(memcmp(&with[0], &without[0], sizeof with[0]) == 0);
     assert_true(memcmp(&with[3], &without[3], sizeof with[3]) == 0);
     assert_true(with[1].probability < without[1].probability - 0.1);
-    assert_true(with[1].mastered < without[1].mastered && with[1].high < without[1].high);
+    struct mastery_estimate lower = mastery_estimate_of(&with[1]),
+                            higher = mastery_estimate_of(&without[1]);
+    assert_true(lower.mastered < higher.mastered && lower.high < higher.high);
     assert_true(with[2].probability < without[2].probability); /* by way of 1 */
     assert_true(with[2].probability > with[1].probability);
     /* own answers outweigh it */
     assert_true(without[4].probability - with[4].probability <
                 without[1].probability - with[1].probability);
     for (int i = 0; i < 5; i++)
-        check_bounds(&with[i]);
+        check_now(&with[i]);
 }
 
 static void what_was_never_asked_holds_nobody_down(void **state)
@@ -181,7 +225,7 @@ static void what_was_never_asked_holds_nobody_down(void **state)
     (void)state;
     struct mastery_node nodes[] = {node(0, 0), node(3, 1)};
     struct mastery_edge edge = {1, 0, 1};
-    struct mastery_estimate with[2], without[2];
+    struct mastery_now with[2], without[2];
 
     assert_int_equal(mastery_with_prerequisites(nodes, 2, &edge, 1, now, with), ERR_OK);
     assert_int_equal(mastery_with_prerequisites(nodes, 2, NULL, 0, now, without), ERR_OK);
@@ -195,7 +239,7 @@ static void graphs_of_any_form(void **state)
     enum { N = 30, E = 80 };
     static struct mastery_node nodes[N];
     static struct mastery_edge edges[E], shuffled[E];
-    static struct mastery_estimate a[N], b[N];
+    static struct mastery_now a[N], b[N];
     struct rng rng;
 
     rng_seed(&rng, 7);
@@ -207,7 +251,7 @@ static void graphs_of_any_form(void **state)
                                              (int32_t)rng_below(&rng, N), rng_unit(&rng)};
         assert_int_equal(mastery_with_prerequisites(nodes, N, edges, E, now, a), ERR_OK);
         for (int i = 0; i < N; i++)
-            check_bounds(&a[i]);
+            check_now(&a[i]);
         for (int i = 0; i < E; i++)
             shuffled[i] = edges[(i * 37) % E];
         assert_int_equal(mastery_with_prerequisites(nodes, N, shuffled, E, now, b), ERR_OK);
@@ -225,7 +269,7 @@ static void bad_graphs_are_refused(void **state)
 {
     (void)state;
     struct mastery_node nodes[] = {node(1, 0), node(0, 1)};
-    struct mastery_estimate e[2];
+    struct mastery_now e[2];
     const struct mastery_edge bad[] = {{2, 0, 1},   {0, 2, 1},    {-1, 0, 1}, {1, -1, 1},
                                        {1, 0, 1.1}, {1, 0, -0.1}, {1, 0, NAN}};
 
@@ -246,6 +290,7 @@ int main(void)
         cmocka_unit_test(all_right_and_all_wrong_end_apart),
         cmocka_unit_test(absence_fades_what_was_known),
         cmocka_unit_test(the_prior_follows_people),
+        cmocka_unit_test(levels_follow_the_chance),
         cmocka_unit_test(unmet_prerequisites_lower),
         cmocka_unit_test(what_was_never_asked_holds_nobody_down),
         cmocka_unit_test(graphs_of_any_form),

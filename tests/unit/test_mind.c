@@ -112,6 +112,32 @@ static void bytes_hold_the_whole_mind(void **state)
     }
 }
 
+/* Each skill is found in the bytes as the whole mind has it; so is that one was never met. */
+static void skills_are_found_in_the_bytes(void **state)
+{
+    (void)state;
+    struct mind_skills skills;
+    struct mind *m = fresh();
+    struct rng r;
+
+    rng_seed(&r, 9);
+    answer_some(m, &r, 3000, 500, 900, NULL);
+    size_t n = mind_encode(m, bytes);
+    assert_int_equal(mind_skills_find(bytes, n, &skills), ERR_OK);
+    assert_true(skills.count > 0 && skills.count <= MIND_SKILLS_MAX);
+    for (uint64_t id = 1; id <= 1000; id++) {
+        struct struggle_question q;
+        struct struggle_count found;
+
+        mind_question(m, id, &id, 1, 0, &q);
+        mind_skill(&skills, id, &found);
+        assert_memory_equal(&found, q.on_skill[0], sizeof found);
+    }
+    for (size_t cut = 0; cut < n; cut += cut < 300 ? 1 : 97)
+        assert_int_equal(mind_skills_find(bytes, cut, &skills), ERR_RANGE);
+    mind_free(m);
+}
+
 static void an_empty_mind_has_bytes_too(void **state)
 {
     (void)state;
@@ -164,6 +190,7 @@ int main(void)
         cmocka_unit_test(counts_are_those_of_the_answers),
         cmocka_unit_test(full_tables_forget_the_least_recent),
         cmocka_unit_test(bytes_hold_the_whole_mind),
+        cmocka_unit_test(skills_are_found_in_the_bytes),
         cmocka_unit_test(an_empty_mind_has_bytes_too),
         cmocka_unit_test(bytes_that_are_no_mind),
     };

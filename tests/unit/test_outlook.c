@@ -25,7 +25,7 @@ static struct outlook_facts facts_of(double right, double wrong)
                               .due = NAN,
                               .load = NAN};
 
-    mastery_estimate_of(&f.own, &mastery_prior_default, f.now_s, &f.built);
+    mastery_now_of(&f.own, &mastery_prior_default, f.now_s, &f.built);
     return f;
 }
 
