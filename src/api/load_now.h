@@ -2,7 +2,7 @@
 #pragma once
 #include "api/learner.h"
 
-enum { LOAD_NOW_QUERIES = 2 };
+enum { LOAD_NOW_QUERIES = 2, LOAD_HOLDS_S = 24 * 3600 /* an older one says nothing of now */ };
 struct load_now_args {
     struct value latest[3], sessions[8];
 };

@@ -131,7 +131,7 @@ enum err mission_material(struct api_call *c, const struct query q[MAKE_QUERIES]
 }
 
 enum err mission_make(struct api_call *c, const struct query q[MAKE_QUERIES], int32_t day,
-                      int32_t minutes, bool only_weak, struct made_mission *ret)
+                      const struct plan_day *within, bool only_weak, struct made_mission *ret)
 {
     struct mission_plan plan;
     struct study_map map;
@@ -143,8 +143,21 @@ enum err mission_make(struct api_call *c, const struct query q[MAKE_QUERIES], in
         arena_new(c->arena, struct mission_candidate, (size_t)map.count + 1);
     if (!of)
         return ERR_NOMEM;
-    for (int32_t i = 0; i < map.count; i++)
+    for (int32_t i = 0; i < map.count; i++) {
         of[i] = map.known[i].of;
-    e = mission_plan_make(of, map.count, map.needs, map.needs_count, minutes, only_weak, &plan);
-    return e == ERR_OK ? show_plan(c, map.known, &plan, ret) : e;
+        of[i].barred = plan_day_bars(within, &of[i]);
+    }
+    e = mission_plan_make(of, map.count, map.needs, map.needs_count, within->minutes, only_weak,
+                          &plan);
+    if (e == ERR_OK && plan.count == 0 && !within->recovery) { /* better a little than nothing */
+        for (int32_t i = 0; i < map.count; i++)
+            of[i].barred = false;
+        e = mission_plan_make(of, map.count, map.needs, map.needs_count, within->minutes, only_weak,
+                              &plan);
+    }
+    if (e == ERR_OK)
+        e = show_plan(c, map.known, &plan, ret);
+    if (e == ERR_OK && plan.count == 0 && within->recovery)
+        ret->reason = STR("It is time to rest, and nothing is due for review.");
+    return e;
 }

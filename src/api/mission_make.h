@@ -3,6 +3,7 @@
 #pragma once
 #include "api/learner.h"
 #include "twin/mission.h"
+#include "twin/plan.h"
 
 enum { MAKE_QUERIES = 6 };
 struct make_args {
@@ -41,5 +42,5 @@ struct made_mission {
 };
 /* From the queries, after they were read. ERR_NOMEM. */
 MUST_CHECK enum err mission_make(struct api_call *c, const struct query q[MAKE_QUERIES],
-                                 int32_t day, int32_t minutes, bool only_weak,
+                                 int32_t day, const struct plan_day *within, bool only_weak,
                                  struct made_mission *ret);

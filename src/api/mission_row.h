@@ -45,10 +45,10 @@ extern const struct field mission_progress_fields[];
 
 struct mission_shown {
     const struct mission *mission;
-    struct list objectives, sessions, made;
+    struct list objectives, sessions, made, limits;
     struct mission_progress progress;
     int64_t minutes;
-    bool created;
+    bool created, recovery;
     struct str message, reason;
 };
 #define SHOWN_MISSION                                                                        \

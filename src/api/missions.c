@@ -3,10 +3,11 @@
  * A mission is its events (docs/events.md): making one sends mission_created, dropping one
  * mission_skipped, so that a replaced mission keeps its sessions. Names are made of the day and a
  * number, and event ids of the mission's name: who asks twice, or at the same time from two places,
- * gets one mission. */
+ * gets one mission. A new one heeds strain (mission_strain.h): whoever must rest gets reviews. */
 #include "api/call.h"
 #include "api/mission_make.h"
 #include "api/mission_row.h"
+#include "api/mission_strain.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@ static const struct field generated_reply[] = {
     FIELD(F_LIST, struct mission_shown, made, "choice", .sub = made_fields,
           .flags = FIELD_NULLABLE | FIELD_OMIT, .size = sizeof(struct made_objective),
           .doc = "why these objectives; only where the mission is new"),
+    FIELD(F_BOOL, struct mission_shown, recovery, "recovery",
+          .doc = "was it made as a light review, because rest is needed?"),
+    FIELD(F_LIST, struct mission_shown, limits, "limits", .item = F_STR, .size = sizeof(struct str),
+          .max = MISSION_LIMITS_MAX,
+          .doc = "what of strain made it shorter or lighter than asked, where it is new"),
     FIELD(F_STR, struct mission_shown, message, "message", .flags = FIELD_NULLABLE, .doc = "what was done"),
     FIELD(F_STR, struct mission_shown, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why it is shorter than asked"),
@@ -154,9 +160,9 @@ static const struct field breakdown_fields[] = {
     FIELD_END,
 };
 struct preview {
-    bool preview;
+    bool preview, recovery;
     int32_t day;
-    struct list objectives;
+    struct list objectives, limits;
     int64_t minutes, target;
     struct breakdown breakdown;
     struct str reason;
@@ -170,23 +176,36 @@ static const struct field preview_reply[] = {
     FIELD(F_I64, struct preview, target, "targetMinutes", .doc = "the learner's setting"),
     FIELD(F_OBJECT, struct preview, breakdown, "priorityBreakdown", .sub = breakdown_fields,
           .size = sizeof(struct breakdown), .doc = "what it is made of"),
+    FIELD(F_BOOL, struct preview, recovery, "recovery",
+          .doc = "a light review, because rest is needed"),
+    FIELD(F_LIST, struct preview, limits, "limits", .item = F_STR, .size = sizeof(struct str),
+          .max = MISSION_LIMITS_MAX, .doc = "what of strain makes it shorter or lighter"),
     FIELD(F_STR, struct preview, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why it is shorter than the setting, or empty"),
     FIELD_END,
 };
 
-/* The learner, and how many minutes of mission he or she likes. */
-static enum err settings_read(struct api_call *c, struct learner *l, int32_t *ret_minutes)
+/* The learner, how many minutes of mission he or she likes, and how strained he or she is; `more`
+ * may be NULL. */
+static enum err settings_read(struct api_call *c, struct query *more, struct learner *l,
+                              int32_t *ret_minutes, struct mission_strain *ret_strain)
 {
+    enum { STRAIN = 2, MORE = STRAIN + MISSION_STRAIN_QUERIES };
     const struct value args[] = {V_S(c->learner)};
-    struct query q[2] = {[1] = {.stmt = STMT_MISSION_SETTINGS, .args = args, .arg_count = 1}};
-    enum err e = learner_read(c, q, 2, l);
+    struct query q[MORE + 1] = {[1] = {.stmt = STMT_MISSION_SETTINGS, .args = args, .arg_count = 1}};
+    struct mission_strain_args strain;
 
+    mission_strain_queries(c, &strain, q + STRAIN);
+    if (more)
+        q[MORE] = *more;
+    enum err e = learner_read(c, q, more ? MORE + 1 : MORE, l);
     if (e != ERR_OK)
         return e;
+    if (more)
+        *more = q[MORE];
     struct columns v = columns_of(&q[1].rows, 0);
     *ret_minutes = (int32_t)column_i64(&v, MISSION_DEFAULT_MINUTES);
-    return ERR_OK;
+    return mission_strain_read(c, q + STRAIN, l, ret_strain);
 }
 
 static enum err get_preview(struct api_call *c)
@@ -195,10 +214,13 @@ static enum err get_preview(struct api_call *c)
     struct preview *r = arena_new(c->arena, struct preview, 1);
     struct made_mission made = {.reason = reason_disabled};
     struct query q[MAKE_QUERIES];
+    struct mission_strain strain;
     struct make_args args;
+    struct plan_day within = {.recovery = false};
+    struct list limits = {NULL, 0};
     struct learner l;
     int32_t minutes, day;
-    enum err e = r ? settings_read(c, &l, &minutes) : ERR_NOMEM;
+    enum err e = r ? settings_read(c, NULL, &l, &minutes, &strain) : ERR_NOMEM;
 
     if (e == ERR_OK)
         e = day_read(c, &l, in->date, l.today + 1, &day);
@@ -208,12 +230,21 @@ static enum err get_preview(struct api_call *c)
         mission_make_queries(c, day, &args, q);
         e = store_read(c->conn, c->arena, q, MAKE_QUERIES, c->deadline_us);
         if (e == ERR_OK)
-            e = mission_make(c, q, day, minutes, false, &made);
+            e = mission_strain_limits(c, &strain, day, minutes, &within, &limits);
+        if (e == ERR_OK)
+            e = mission_make(c, q, day, &within, false, &made);
     }
     *r = (struct preview){
-        true,         day,     made.objectives,
-        made.minutes, minutes, {made.high_yield, made.objectives.n, made.due, made.fresh},
-        made.reason};
+        .preview = true,
+        .recovery = within.recovery,
+        .day = day,
+        .objectives = made.objectives,
+        .limits = limits,
+        .minutes = made.minutes,
+        .target = minutes,
+        .breakdown = {made.high_yield, made.objectives.n, made.due, made.fresh},
+        .reason = made.reason,
+    };
     c->reply = r;
     return e;
 }
@@ -229,6 +260,8 @@ struct generate {
     /* kept until the events are stored */
     char id[40];
     struct made_mission made;
+    struct plan_day within;
+    struct list limits;
     struct event events[2];
 };
 static const struct field regenerate_path[] = {
@@ -271,6 +304,8 @@ static enum err generated(struct api_call *c, const struct ingest_result *result
     if (ours) {
         r->made = in->made.objectives;
         r->reason = in->made.reason;
+        r->recovery = in->within.recovery;
+        r->limits = in->limits;
     }
     r->created = ours;
     return ERR_OK;
@@ -342,7 +377,8 @@ static enum err refuse_disabled(struct api_call *c)
 }
 
 /* Reads the day's missions and what one is made of, and makes it. */
-static enum err make(struct api_call *c, int32_t day, int32_t minutes, struct rows *ret_day)
+static enum err make(struct api_call *c, const struct mission_strain *strain, int32_t day,
+                     int32_t minutes, struct rows *ret_day)
 {
     struct generate *in = c->in;
     struct query q[1 + MAKE_QUERIES];
@@ -351,8 +387,10 @@ static enum err make(struct api_call *c, int32_t day, int32_t minutes, struct ro
     mission_make_queries(c, day, &args, q + 1);
     enum err e = day_missions(c, day, q, 1 + MAKE_QUERIES);
     if (e == ERR_OK)
-        e = mission_make(c, q + 1, day, in->minutes > 0 ? in->minutes : minutes, in->only_weak,
-                         &in->made);
+        e = mission_strain_limits(c, strain, day, in->minutes > 0 ? in->minutes : minutes,
+                                  &in->within, &in->limits);
+    if (e == ERR_OK)
+        e = mission_make(c, q + 1, day, &in->within, in->only_weak, &in->made);
     *ret_day = q[0].rows;
     return e;
 }
@@ -370,15 +408,16 @@ static enum err post_generate(struct api_call *c)
     struct rows rows;
     struct learner l;
     struct mission_shown *r;
+    struct mission_strain strain;
     int32_t minutes, day;
-    enum err e = settings_read(c, &l, &minutes);
+    enum err e = settings_read(c, NULL, &l, &minutes, &strain);
 
     if (e == ERR_OK)
         e = day_read(c, &l, in->date, l.today, &day);
     if (e == ERR_OK && !l.analysis)
         e = refuse_disabled(c);
     if (e == ERR_OK)
-        e = make(c, day, minutes, &rows);
+        e = make(c, &strain, day, minutes, &rows);
     if (e != ERR_OK)
         return e;
     if (rows.count > 0) {
@@ -404,28 +443,25 @@ static enum err post_regenerate(struct api_call *c)
 {
     struct generate *in = c->in;
     const struct value args[] = {V_S(c->learner), V_S(in->path)};
-    struct query q[3] = {
-        [1] = {.stmt = STMT_MISSION_FULL, .args = args, .arg_count = 2},
-        [2] = {.stmt = STMT_MISSION_SETTINGS, .args = args, .arg_count = 1},
-    };
+    struct query q = {.stmt = STMT_MISSION_FULL, .args = args, .arg_count = 2};
+    struct mission_strain strain;
     struct mission old;
     struct rows rows;
     struct learner l;
-    enum err e = learner_read(c, q, 3, &l);
+    int32_t minutes;
+    enum err e = settings_read(c, &q, &l, &minutes, &strain);
 
-    if (e == ERR_OK && q[1].rows.count == 0)
+    if (e == ERR_OK && q.rows.count == 0)
         e = api_refuse(c, ERR_NOT_FOUND, "MISSION_NOT_FOUND", "There is no such mission.");
     if (e == ERR_OK && !l.analysis)
         e = refuse_disabled(c);
     if (e != ERR_OK)
         return e;
-    struct columns v = columns_of(&q[2].rows, 0);
-    int32_t minutes = (int32_t)column_i64(&v, MISSION_DEFAULT_MINUTES);
-    old = mission_read(columns_of(&q[1].rows, 0));
+    old = mission_read(columns_of(&q.rows, 0));
     if (mission_is(&old, "COMPLETED") || mission_is(&old, "SKIPPED"))
         return api_refuse(c, ERR_CONFLICT, "MISSION_CLOSED",
                           "The mission is " STR_FMT " and is not replaced.", STR_ARG(old.status));
-    e = make(c, old.day, minutes, &rows);
+    e = make(c, &strain, old.day, minutes, &rows);
     if (e != ERR_OK)
         return e;
     return in->made.objectives.n == 0 ? nothing_to_do(c)

@@ -8,7 +8,6 @@
 
 enum { RECENT_DAYS = 7, SESSIONS_MAX = 500 };
 /* A load says something of a session to come for a day; burnout looks at the fortnight. */
-#define LOAD_HOLDS_S (24 * 3600)
 
 const char *const adaptation_names[] = {"TIME_SHIFT", "DURATION_CHANGE", "INTENSITY_ADJUSTMENT",
                                         "FREQUENCY_CHANGE", NULL};

@@ -65,6 +65,35 @@ int32_t plan_minutes_of(const struct plan_limits *l, int32_t asked)
     return minutes < asked ? minutes : asked;
 }
 
+void plan_day_of(double load, enum burnout_level burnout, bool rest, int32_t asked,
+                 struct plan_day *ret)
+{
+    struct plan_limits l;
+    struct plan_day d = {.recovery = rest || burnout >= BURNOUT_HIGH,
+                         .nothing_new = plan_load_level(load) == PLAN_HIGH};
+
+    plan_limits_of(load, burnout, &l);
+    d.nothing_advanced = d.nothing_new || burnout > BURNOUT_LOW;
+    d.minutes = plan_minutes_of(&l, asked);
+    if (d.recovery && d.minutes > PLAN_RECOVERY_MINUTES)
+        d.minutes = PLAN_RECOVERY_MINUTES;
+    *ret = d;
+}
+
+/* What is due stays: forgetting does not wait. */
+bool plan_day_bars(const struct plan_day *d, const struct mission_candidate *c)
+{
+    return c->due == 0 && (d->recovery || (d->nothing_new && c->attempts == 0) ||
+                           (d->nothing_advanced && c->complexity == 2));
+}
+
+int32_t plan_recovery_days(enum burnout_level level)
+{
+    static const int32_t days[] = {0, 3, 4, 5};
+
+    return days[level];
+}
+
 /* ---- length and breaks ---- */
 
 static double half_up(double v)

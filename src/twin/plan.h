@@ -52,6 +52,21 @@ void plan_limits_of(double load, enum burnout_level burnout, struct plan_limits 
 /* asked > 0. Never more than asked; the higher load or burnout, the less. At least 5. */
 int32_t plan_minutes_of(const struct plan_limits *l, int32_t asked);
 
+/* What strain leaves of a day's mission. From a high risk of burnout on, and in days of rest, it is
+ * a recovery: due cards alone. Otherwise a load above 70 leaves nothing new and nothing advanced, a
+ * medium risk nothing advanced. Minutes as of a session. */
+enum { PLAN_RECOVERY_MINUTES = 15 };
+struct plan_day {
+    int32_t minutes; /* never more than asked */
+    bool recovery, nothing_new, nothing_advanced;
+};
+/* load: NaN unknown. asked > 0. */
+void plan_day_of(double load, enum burnout_level burnout, bool rest, int32_t asked,
+                 struct plan_day *ret);
+bool plan_day_bars(const struct plan_day *d, const struct mission_candidate *c);
+/* Days that a risk is heeded for, from the one it was found on. */
+int32_t plan_recovery_days(enum burnout_level level);
+
 /* ---- length and breaks ---- */
 
 struct plan_length {

@@ -1,9 +1,10 @@
 """Missions: made, read, replaced, and done."""
+import json
 import threading
 import unittest
 
-from tests.api.harness import both_engines, event
-from tests.api.test_answers import at, date, session, text
+from tests.api.harness import Server, both_engines, event, run
+from tests.api.test_answers import NOW, at, date, session, text
 
 BASE = "/api/learning/mission"
 
@@ -157,6 +158,68 @@ class Missions:
             t.join()
         self.assertEqual(sorted(replies), [200, 409, 409, 409])
         self.assertEqual(self.get("/" + mission["mission"]["id"])["mission"]["completedObjectivesCount"], 1)
+
+    def due(self, *objectives):
+        items = [{"type": "item", "item": "card-" + o, "course": "c", "objective": o} for o in objectives]
+        catalog = [{"type": "course", "course": "c", "name": "C"}] + [
+            {"type": "objective", "objective": o, "course": "c", "name": o} for o in objectives] + items
+        self.server.stop()
+        done = run("import", "catalog", "-", "--database", self.store.url, stdin="\n".join(map(json.dumps, catalog)))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        type(self).server = Server(self.store.url).start()
+        self.server.events([event(self.learner, "review", at=text(at(60, 9)), item=c["item"], rating=3, objective=c["objective"])
+                            for c in items])
+
+    def rest(self, days):
+        reply = self.server.post("/api/analytics/interventions/apply", {
+            "userId": self.learner, "interventionType": "MANDATORY_REST", "accepted": True, "metadata": {"restDays": days}})
+        self.assertEqual(reply.status, 200, reply)
+
+    def test_days_of_rest(self):
+        self.rest(3)
+        reply = self.server.post(BASE + "/generate", {"userId": self.learner})
+        self.assertProblem(reply, 422, "NOTHING_TO_STUDY")
+        self.assertIn("rest", reply.json["detail"])
+        self.due("o1")
+        data = self.generate(targetMinutes=60)
+        self.assertTrue(data["recovery"])
+        self.assertEqual([o["objectiveId"] for o in data["objectives"]], ["o1"])
+        self.assertLessEqual(data["estimatedMinutes"], 15)
+        self.assertIn("agreed", data["limits"][0])
+        within, after = (self.get("/preview", date=date(-d)) for d in (2, 3))
+        self.assertEqual((within["recovery"], after["recovery"], after["limits"]), (True, False, []))
+        self.assertLessEqual(within["estimatedMinutes"], 15)
+        self.assertGreater(after["estimatedMinutes"], 15)
+
+    def test_a_high_risk_of_burnout(self):
+        for day in range(1, 14):
+            events = []
+            for part in range(2):
+                events += session(self.learner, "b%d-%d" % (day, part), at(day, 8 + 6 * part), 300, 10, 10 if day > 7 else 2)
+            events += [event(self.learner, "load", at=text(at(day, 9 + k)), session="b%d-0" % day,
+                             data={"loadScore": 90, "confidenceLevel": 1}) for k in range(3)]
+            self.server.events(events)
+        risk = self.server.get("/api/analytics/burnout-risk", query={"userId": self.learner}).json["data"]
+        self.assertIn(risk["riskLevel"], ("HIGH", "CRITICAL"))
+        self.assertTrue(risk["missionOverride"]["skipGeneration"])
+        self.due("o1", "o2")
+        data = self.generate(targetMinutes=60)
+        self.assertTrue(data["recovery"])
+        self.assertLessEqual(set(o["objectiveId"] for o in data["objectives"]), {"o1", "o2"})
+        self.assertLessEqual(data["estimatedMinutes"], 15)
+        self.assertIn(risk["riskLevel"], data["limits"][0])
+        later = self.get("/preview", date=date(-6))
+        self.assertFalse(later["recovery"])
+
+    def test_a_high_load_holds_for_the_day(self):
+        plain = self.get("/preview", date=date(0))
+        self.assertEqual((plain["limits"], plain["recovery"]), ([], False))
+        self.server.events([event(self.learner, "load", at=text(NOW), data={"loadScore": 85, "confidenceLevel": 1})])
+        today, tomorrow = (self.get("/preview", date=date(-d)) for d in (0, 1))
+        self.assertIn("85", today["limits"][0])
+        self.assertEqual((today["targetMinutes"], tomorrow["limits"]), (50, []))
+        self.assertLessEqual(today["estimatedMinutes"], 32)
+        self.assertFalse(any("It is new." in o["reasons"] for o in today["objectives"]))
 
     def test_refuses(self):
         mission = self.generate()["mission"]["id"]

@@ -38,6 +38,42 @@ static void test_strain_never_lengthens(void **state)
     }
 }
 
+static void test_a_strained_day(void **state)
+{
+    const struct mission_candidate due = {.due = 1, .complexity = 2}, fresh = {.complexity = 0},
+                                   advanced = {.attempts = 3, .complexity = 2},
+                                   known = {.attempts = 3};
+    struct plan_day d;
+
+    (void)state;
+    for (int b = BURNOUT_LOW; b <= BURNOUT_CRITICAL; b++)
+        for (double load = 0; load <= 100; load += 5)
+            for (int rest = 0; rest < 2; rest++)
+                for (int32_t asked = 15; asked <= 120; asked++) {
+                    plan_day_of(load, (enum burnout_level)b, rest, asked, &d);
+                    assert_true(d.minutes >= 5 && d.minutes <= asked);
+                    assert_int_equal(d.recovery, rest || b >= BURNOUT_HIGH);
+                    assert_true(!d.recovery || d.minutes <= PLAN_RECOVERY_MINUTES);
+                    assert_false(plan_day_bars(&d, &due));
+                }
+    plan_day_of(NAN, BURNOUT_LOW, false, 50, &d);
+    assert_int_equal(d.minutes, 50);
+    assert_false(plan_day_bars(&d, &fresh) || plan_day_bars(&d, &advanced));
+    plan_day_of(NAN, BURNOUT_MEDIUM, false, 50, &d);
+    assert_int_equal(d.minutes, 35);
+    assert_true(plan_day_bars(&d, &advanced) && !plan_day_bars(&d, &fresh));
+    plan_day_of(75, BURNOUT_LOW, false, 50, &d);
+    assert_int_equal(d.minutes, 30);
+    assert_true(plan_day_bars(&d, &advanced) && plan_day_bars(&d, &fresh));
+    assert_false(plan_day_bars(&d, &known));
+    plan_day_of(NAN, BURNOUT_HIGH, false, 50, &d);
+    assert_int_equal(d.minutes, 15);
+    assert_true(plan_day_bars(&d, &known));
+    for (int b = BURNOUT_LOW; b < BURNOUT_CRITICAL; b++)
+        assert_true(plan_recovery_days((enum burnout_level)b) <
+                    plan_recovery_days((enum burnout_level)(b + 1)));
+}
+
 static void test_strain_of_known_cases(void **state)
 {
     struct plan_limits l;
@@ -385,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strain_never_lengthens),
+        cmocka_unit_test(test_a_strained_day),
         cmocka_unit_test(test_strain_of_known_cases),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_breaks),

@@ -173,3 +173,10 @@ SELECT d.day FROM days d
  WHERE d.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND d.day >= coalesce(CAST($2 AS BIGINT), -1000000000)
  ORDER BY d.day LIMIT $3;
+
+-- The end of the rest that the learner agreed to last.
+-- name: relief_rest
+-- args: text
+SELECT max(until_at) FROM interventions
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND intervention >= 'relief-rest-' AND intervention < 'relief-rest.' AND status = 'IN_PROGRESS';
