@@ -11,6 +11,7 @@
 #pragma once
 #include "base/err.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 struct courses_options {
