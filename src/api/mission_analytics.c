@@ -57,12 +57,8 @@ static struct done_mission mission_read(struct columns v, int32_t today)
 
     m.day = (int32_t)column_i64(&v, 0);
     struct str status = column_str(&v);
-    for (int i = 0; i < 4; i++)
-        column_time(&v); /* created, started, completed, skipped */
     m.estimated = column_i64(&v, 0);
     m.actual = column_i64(&v, INT64_MIN);
-    for (int i = 0; i < 3; i++)
-        column_i64(&v, 0); /* due, fresh, difficulty */
     m.total = column_i64(&v, 0);
     m.done = column_i64(&v, 0);
     m.opinion = (double)NAN;
@@ -86,32 +82,39 @@ static void leave_out_replaced(struct done_mission *m, int32_t n)
     }
 }
 
-static void add_work(struct window *w)
+static enum err add_work(struct api_call *c, struct window *w)
 {
     int64_t graded = 0, succeeded = 0;
+    struct strmap by_id;
 
+    strmap_init(&by_id, c->arena);
+    for (int32_t k = 0; k < w->mission_count; k++) {
+        void **place = strmap_slot(&by_id, w->missions[k].id);
+        if (!place)
+            return ERR_NOMEM;
+        *place = &w->missions[k];
+    }
     for (int32_t i = 0; i < w->work_count; i++) {
         struct work *s = &w->work[i];
+        struct done_mission *m = s->mission.p ? strmap_get(&by_id, s->mission) : NULL;
+
         s->gain = (double)NAN;
         if (s->graded > 0 && graded >= LEVEL_MIN)
             s->gain = (double)s->succeeded / (double)s->graded - (double)succeeded / (double)graded;
         graded += s->graded;
         succeeded += s->succeeded;
-        for (int32_t k = 0; s->mission.p && k < w->mission_count; k++) {
-            struct done_mission *m = &w->missions[k];
-            if (!str_eq(m->id, s->mission))
-                continue;
-            m->graded += s->graded;
-            m->succeeded += s->succeeded;
-            m->study_ms += s->study_ms;
-            m->gain_sum += isnan(s->gain) ? 0 : s->gain;
-            m->gains += !isnan(s->gain);
-            break;
-        }
+        if (!m)
+            continue;
+        m->graded += s->graded;
+        m->succeeded += s->succeeded;
+        m->study_ms += s->study_ms;
+        m->gain_sum += isnan(s->gain) ? 0 : s->gain;
+        m->gains += !isnan(s->gain);
     }
     for (int32_t k = 0; k < w->mission_count; k++)
         if (w->missions[k].actual == INT64_MIN && w->missions[k].study_ms > 0)
             w->missions[k].actual = (w->missions[k].study_ms + 30000) / 60000;
+    return ERR_OK;
 }
 
 static void add_opinions(struct api_call *c, struct window *w, const struct rows *rows)
@@ -182,7 +185,9 @@ static enum err window_read(struct api_call *c, struct window *w)
         s->succeeded = column_i64(&v, 0);
     }
     leave_out_replaced(w->missions, w->mission_count);
-    add_work(w);
+    e = add_work(c, w);
+    if (e != ERR_OK)
+        return e;
     add_opinions(c, w, &q[3].rows);
     for (int32_t i = 0; i < w->mission_count; i++)
         w->missions[i].success = success_of(w, &w->missions[i]);
@@ -286,9 +291,10 @@ static const struct field summary_reply[] = {
           .size = sizeof(struct streak), .doc = "days in a row"),
     FIELD(F_F64, struct mission_summary, success, "successScore", .flags = FIELD_NULLABLE, .min = 0,
           .max = 1,
-          .doc = "mean over the completed missions of objectives done (.3), right answers (.25), time "
-                 "kept (.2), the learner's opinion (.15) and the streak (.1), weighted anew where one "
-                 "is not known"),
+          .doc =
+              "mean over the completed missions of objectives done (.3), right answers (.25), time "
+              "kept (.2), the learner's opinion (.15) and the streak (.1), weighted anew where one "
+              "is not known"),
     FIELD(F_I64, struct mission_summary, success_n, "successScoreN", .doc = "missions behind it"),
     FIELD(F_OBJECT, struct mission_summary, counts, "missions", .sub = counts_fields,
           .size = sizeof(struct counts), .doc = "how many"),

@@ -3,18 +3,13 @@
 -- Missions from local day $2 on, newest first.
 -- name: mission_window
 -- args: text, int, int
-SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
-       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating, count(mo.position),
-       coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0)
-  FROM (SELECT * FROM missions
-         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND day >= $2
-         ORDER BY day DESC, mission DESC LIMIT $3) AS m
+SELECT m.mission, m.day, m.status, m.estimated_minutes, m.actual_minutes, count(mo.position),
+       count(CASE WHEN mo.position IS NOT NULL THEN mo.completed_at END)
+  FROM missions m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
- GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
-       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating
- ORDER BY m.day DESC, m.mission DESC;
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.day >= $2
+ GROUP BY m.learner_id, m.day, m.mission
+ ORDER BY m.learner_id DESC, m.day DESC, m.mission DESC LIMIT $3;
 
 -- Sessions with a clock from $2 on, newest first: for missions or not.
 -- name: mission_window_work

@@ -43,22 +43,19 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
        m.difficulty_rating, count(mo.position),
        coalesce(sum(CASE WHEN mo.position IS NOT NULL AND mo.completed_at IS NOT NULL THEN 1 ELSE 0 END), 0),
        m.version + coalesce(sum(mo.completions), 0)
-  FROM (SELECT * FROM missions
-         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-           AND (CAST($2 AS TEXT) IS NULL OR status = $2)
-           AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
-         ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
+  FROM missions m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
- GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
-       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating, m.version
- ORDER BY m.day DESC, m.mission DESC;
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND (CAST($2 AS TEXT) IS NULL OR m.status = $2) AND m.day <= coalesce(CAST($3 AS BIGINT), 1000000000)
+   AND (CAST($3 AS BIGINT) IS NULL OR m.day < $3 OR m.mission < $4)
+ GROUP BY m.learner_id, m.day, m.mission
+ ORDER BY m.learner_id DESC, m.day DESC, m.mission DESC LIMIT $5 OFFSET $6;
 
 -- Of the missions of mission_history: the plans,
 -- name: mission_history_objectives
 -- args: text, text, int, text, int, int
 SELECT mo.mission, mo.objective, o.name, o.complexity, mo.position, mo.estimated_minutes, mo.completed_at
-  FROM (SELECT * FROM missions
+  FROM (SELECT learner_id, mission, day FROM missions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
            AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
@@ -71,7 +68,7 @@ SELECT mo.mission, mo.objective, o.name, o.complexity, mo.position, mo.estimated
 -- name: mission_history_opinions
 -- args: text, text, int, text, int, int
 SELECT f.mission, count(*), sum(f.helpfulness)
-  FROM (SELECT * FROM missions
+  FROM (SELECT learner_id, mission, day FROM missions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
            AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
@@ -84,7 +81,7 @@ SELECT f.mission, count(*), sum(f.helpfulness)
 -- args: text, text, int, text, int, int
 SELECT DISTINCT d.day
   FROM (SELECT min(m.learner_id) AS learner_id, min(m.day) AS first_day, max(m.day) AS last_day
-          FROM (SELECT * FROM missions
+          FROM (SELECT learner_id, mission, day FROM missions
                  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
                    AND (CAST($2 AS TEXT) IS NULL OR status = $2)
                    AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
@@ -98,22 +95,41 @@ SELECT count(*) FROM missions
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND (CAST($2 AS TEXT) IS NULL OR status = $2);
 
--- The sessions of the missions of mission_history.
+-- The sessions of the missions of mission_history, in any order. Here and below SQLite, which knows
+-- nothing of how many there are, would look through all of the learner's.
 -- name: mission_history_sessions
 -- args: text, text, int, text, int, int
+-- engine: sqlite
 SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
        s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
        s.untimed, s.reviews, s.notes, s.answers + s.reviews, s.correct + s.recalled
-  FROM (SELECT * FROM missions
+  FROM (SELECT learner_id, mission, day FROM missions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
            AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
          ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
-  JOIN sessions s ON s.learner_id = m.learner_id AND s.mission = m.mission
- ORDER BY s.first_at, s.session;
+  JOIN sessions s INDEXED BY sessions_by_mission ON s.learner_id = m.learner_id AND s.mission = m.mission;
+-- engine: postgres
+SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
+       s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
+       s.untimed, s.reviews, s.notes, s.answers + s.reviews, s.correct + s.recalled
+  FROM (SELECT learner_id, mission, day FROM missions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+           AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
+         ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
+  JOIN sessions s ON s.learner_id = m.learner_id AND s.mission = m.mission;
 
 -- name: mission_sessions
 -- args: text, text, int
+-- engine: sqlite
+SELECT mission, session, first_at, last_at, started_at, completed_at, declared_ms,
+       declared_pause_ms, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms,
+       untimed, reviews, notes, answers + reviews, correct + recalled
+  FROM sessions INDEXED BY sessions_by_mission
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mission = $2
+ ORDER BY first_at, session LIMIT $3;
+-- engine: postgres
 SELECT mission, session, first_at, last_at, started_at, completed_at, declared_ms,
        declared_pause_ms, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms,
        untimed, reviews, notes, answers + reviews, correct + recalled
@@ -139,6 +155,14 @@ SELECT DISTINCT d.day
 -- Of the session's mission.
 -- name: session_mission_sessions
 -- args: text, text
+-- engine: sqlite
+SELECT b.mission, b.session, b.first_at, b.last_at, b.started_at, b.completed_at, b.declared_ms,
+       b.declared_pause_ms, b.pauses, b.pause_ms_sum, b.resumes, b.resume_ms_sum, b.active_ms,
+       b.untimed, b.reviews, b.notes, b.answers + b.reviews, b.correct + b.recalled
+  FROM sessions a JOIN sessions b INDEXED BY sessions_by_mission ON b.learner_id = a.learner_id AND b.mission = a.mission
+ WHERE a.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND a.session = $2
+ ORDER BY b.first_at, b.session LIMIT 200;
+-- engine: postgres
 SELECT b.mission, b.session, b.first_at, b.last_at, b.started_at, b.completed_at, b.declared_ms,
        b.declared_pause_ms, b.pauses, b.pause_ms_sum, b.resumes, b.resume_ms_sum, b.active_ms,
        b.untimed, b.reviews, b.notes, b.answers + b.reviews, b.correct + b.recalled

@@ -40,10 +40,7 @@ INSERT INTO minds (learner_id, version, at, id, taken, known_at, known_id, updat
 
 -- name: mind_touch
 -- args: int, int
--- bulk
-WITH k (learner_id, version) AS (VALUES ($1, $2))
-UPDATE minds SET version = k.version + 1 FROM k
- WHERE minds.learner_id = k.learner_id AND minds.version = k.version;
+UPDATE minds SET version = version + 1 WHERE learner_id = $1 AND version = $2;
 
 -- name: struggle_shared_read
 -- args: int

@@ -22,14 +22,13 @@ SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declare
        s.new_cards, s.latency_n, s.latency_log_micro, s.objectives_total, s.objectives_done,
        s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
        m.actual_minutes, m.completed_at
-  FROM (SELECT * FROM sessions
-         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-           AND first_at BETWEEN $2 AND $3
-           AND (CAST($4 AS TEXT) IS NULL OR mission = $4)
-           AND (CAST($5 AS BIGINT) IS NULL OR first_at < $5 OR (first_at = $5 AND session < $6))
-         ORDER BY first_at DESC, session DESC LIMIT $7 OFFSET $8) AS s
+  FROM sessions s
   LEFT JOIN missions m ON m.learner_id = s.learner_id AND m.mission = s.mission
- ORDER BY s.first_at DESC, s.session DESC;
+ WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND s.first_at BETWEEN $2 AND $3
+   AND (CAST($4 AS TEXT) IS NULL OR s.mission = $4)
+   AND (CAST($5 AS BIGINT) IS NULL OR s.first_at < $5 OR (s.first_at = $5 AND s.session < $6))
+ ORDER BY s.first_at DESC, s.session DESC LIMIT $7 OFFSET $8;
 
 -- name: session_sums
 -- args: text, int, int, text
@@ -127,7 +126,7 @@ SELECT mo.objective, o.name, o.complexity, mo.position, mo.estimated_minutes, mo
 SELECT s.session, s.latency_n, s.latency_ms_sum, count(so.time_spent_ms),
        coalesce(sum(so.time_spent_ms), 0), count(so.confidence_rating),
        coalesce(sum(so.confidence_rating), 0)
-  FROM (SELECT * FROM sessions
+  FROM (SELECT learner_id, session, latency_n, latency_ms_sum FROM sessions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
            AND (CAST($2 AS TEXT) IS NULL OR mission = $2)
          ORDER BY first_at DESC, session DESC LIMIT $3) AS s
