@@ -332,7 +332,9 @@ static enum err fill_curve(struct api_call *c, const struct rows *rows, int64_t 
 
     p->estimates.curve = (struct estimate){
         .value = NAN,
-        .method = STR("FSRS-6 fitted to the learner; least squares through its cards' mean recall"),
+        .method =
+            STR("FSRS-6 fitted to the learner at each decay that it may have, averaged; least "
+                "squares through its cards' mean recall"),
     };
     if (rows->count == 0) {
         needed.graded = MEMORY_FIT_JUDGED_MIN - reviews;
@@ -358,11 +360,9 @@ static enum err fill_curve(struct api_call *c, const struct rows *rows, int64_t 
     curve->decay = round_to(decay, 6);
     curve->half_life = round_to(log(2) / decay, 2);
     column_i64(&v, 0); /* cards */
-    double sd = column_f64(&v);
-    if (!isnan(sd))
-        p->estimates.curve.interval =
-            interval_new(c->arena, (struct interval){log(2) / decay * exp(-STATS_Z95 * sd),
-                                                     log(2) / decay * exp(STATS_Z95 * sd)});
+    double low = column_f64(&v), high = column_f64(&v);
+    p->estimates.curve.interval =
+        interval_new(c->arena, (struct interval){log(2) / high, log(2) / low});
     p->estimates.curve.value = curve->half_life;
     p->curve = curve;
     return ERR_OK;

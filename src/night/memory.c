@@ -2,8 +2,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "twin/card.h"
-#include "twin/memory_fit.h"
+#include "twin/forgetting.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -65,57 +64,6 @@ static enum err take_review(void *user, const struct value *row, int32_t cols)
     return ERR_OK;
 }
 
-/* The cards as they stand under the fitted weights, for the curve. NULL: out of memory. */
-static struct card_memory *walk(const struct past *p, const struct memory_weights *w,
-                                int32_t *ret_count)
-{
-    struct card_memory *cards = calloc((size_t)p->count + 1, sizeof *cards);
-    int32_t day = 0, n = 0;
-
-    if (!cards)
-        return NULL;
-    for (int32_t i = 0; i < p->count; i++) {
-        bool first = p->steps[i].days < 0;
-
-        n += first;
-        day = first ? 0 : day + p->steps[i].days;
-        card_review(w, &cards[n - 1], (enum memory_grade)p->steps[i].grade, day);
-    }
-    *ret_count = n;
-    return cards;
-}
-
-static double log_decay(const struct past *p, const struct memory_weights *w)
-{
-    struct card_curve curve;
-    int32_t count;
-    struct card_memory *cards = walk(p, w, &count);
-    bool some = cards && card_curve_of(w, cards, count, &curve);
-
-    free(cards);
-    return some ? log(curve.decay) : (double)NAN;
-}
-
-/* Of the decay's logarithm, the weights being as uncertain as the fit says. The slopes are secants
- * over one deviation of each weight, since the curve bends. */
-static double decay_sd(const struct past *p, const struct memory_fit *fit)
-{
-    double slopes[MEMORY_WEIGHTS];
-
-    for (int i = 0; i < MEMORY_WEIGHTS; i++) {
-        struct memory_weights low = fit->weights, high = fit->weights;
-        bool by_log = MEMORY_LOGS >> i & 1;
-        double least, most, at = fit->weights.w[i], half = fit->sd[i] / 2;
-
-        memory_weight_range(i, &least, &most);
-        low.w[i] = fmax(least, by_log ? at * exp(-half) : at - half);
-        high.w[i] = fmin(most, by_log ? at * exp(half) : at + half);
-        double wide = by_log ? log(high.w[i] / low.w[i]) : high.w[i] - low.w[i];
-        slopes[i] = wide > 0 ? (log_decay(p, &high) - log_decay(p, &low)) / wide : 0;
-    }
-    return memory_fit_sd(p->steps, p->count, &memory_prior_default, fit, slopes);
-}
-
 static enum err weights_text(struct arena *arena, const struct memory_weights *w, struct str *ret)
 {
     struct buf text;
@@ -130,18 +78,18 @@ static enum err weights_text(struct arena *arena, const struct memory_weights *w
 }
 
 static enum err put(struct night_work *w, int64_t reviews, const struct memory_fit *fit,
-                    const struct card_curve *curve, double sd, int32_t cards)
+                    const struct forgetting *curve)
 {
-    struct value *v = arena_new(w->arena, struct value, 11);
+    struct value *v = arena_new(w->arena, struct value, 12);
     struct str weights;
     enum err e = v ? weights_text(w->arena, &fit->weights, &weights) : ERR_NOMEM;
 
     if (e != ERR_OK)
         return e;
-    const struct value values[] = {V_I(w->learner_id), V_I(w->now_us),           V_I(reviews),
-                                   V_I(fit->judged),   V_D(fit->loss_before),    V_D(fit->loss),
-                                   V_S(weights),       V_D(curve->initial),      V_D(curve->decay),
-                                   V_I(cards),         isnan(sd) ? V_N : V_D(sd)};
+    const struct value values[] = {
+        V_I(w->learner_id),    V_I(w->now_us),    V_I(reviews),           V_I(fit->judged),
+        V_D(fit->loss_before), V_D(fit->loss),    V_S(weights),           V_D(curve->initial),
+        V_D(curve->decay),     V_I(curve->cards), V_D(curve->decays.low), V_D(curve->decays.high)};
     memcpy(v, values, sizeof values);
     return night_put(w, STMT_MEMORY_FIT_PUT, v, 1, COUNT(values));
 }
@@ -149,19 +97,13 @@ static enum err put(struct night_work *w, int64_t reviews, const struct memory_f
 static enum err fit_and_put(struct night_work *w, const struct past *p, int64_t reviews)
 {
     struct memory_fit fit;
-    struct card_curve curve;
-    int32_t count = 0;
+    struct forgetting curve;
+    bool some;
     enum err e = memory_fit(p->steps, p->count, &memory_prior_default, &fit);
 
-    if (e != ERR_OK || fit.outcome == MEMORY_FIT_TOO_FEW)
-        return e;
-    struct card_memory *cards = walk(p, &fit.weights, &count);
-    if (!cards)
-        return ERR_NOMEM;
-    if (card_curve_of(&fit.weights, cards, count, &curve))
-        e = put(w, reviews, &fit, &curve, decay_sd(p, &fit), count);
-    free(cards);
-    return e;
+    if (e == ERR_OK)
+        e = forgetting_of(p->steps, p->count, &memory_prior_default, &some, &curve);
+    return e == ERR_OK && some ? put(w, reviews, &fit, &curve) : e;
 }
 
 enum err night_memory(struct night_work *w)

@@ -568,7 +568,8 @@ static enum err load_weights(struct catching *c, struct value **ret_slots, int32
 static enum err take_strain(struct catching *c, bool anew)
 {
     struct strain_look *look;
-    enum err e = strain_begin(c->run->w, anew, &look);
+    int64_t until = c->count > 0 ? c->answers[c->count - 1].at : c->run->at;
+    enum err e = strain_begin(c->run->w, anew, c->run->at, until, &look);
 
     for (int32_t i = 0; e == ERR_OK && i < c->count; i++) {
         const struct answer *a = &c->answers[i];

@@ -11,6 +11,7 @@ enum {
     EPISODES_MAX = 400,
     DEADLINES_MAX = 100,
     RELIEFS_MAX = 200,
+    TRACES_MAX = 20000, /* in a run; where there are more, the others are silences */
     CANDIDATES_MAX = 48,
     SIDE_MIN = 3,  /* sittings with the circumstance */
     OTHER_MIN = 5, /* and without */
@@ -56,7 +57,8 @@ struct strain_look {
     struct sittings state;
     int64_t at;
     struct str id;
-    struct rows kept, episodes, deadlines, reliefs, patterns;
+    struct rows kept, episodes, deadlines, reliefs, patterns, traces;
+    int32_t next_trace;
     struct sitting *closed; /* in this run */
     int32_t closed_count, closed_room;
     struct strain_episode *ended;
@@ -72,13 +74,15 @@ struct strain_look {
 
 /* ---- taking answers ---- */
 
-enum err strain_begin(struct night_work *w, bool anew, struct strain_look **ret)
+enum err strain_begin(struct night_work *w, bool anew, int64_t after, int64_t until,
+                      struct strain_look **ret)
 {
     struct strain_look *k = arena_new(w->arena, struct strain_look, 1);
     const struct value id[] = {V_I(w->learner_id), V_I(STRESS_SITTINGS_MAX)},
                        episodes[] = {V_I(w->learner_id), V_I(EPISODES_MAX)},
                        deadlines[] = {V_I(w->learner_id), V_I(DEADLINES_MAX)},
-                       reliefs[] = {V_I(w->learner_id), V_I(RELIEFS_MAX)};
+                       reliefs[] = {V_I(w->learner_id), V_I(RELIEFS_MAX)},
+                       traces[] = {V_I(w->learner_id), V_I(after), V_I(until), V_I(TRACES_MAX)};
     struct query q[] = {
         {.stmt = STMT_STRAIN_STATE, .args = id, .arg_count = 1, .rows_max = 1},
         {.stmt = STMT_STRAIN_SITTINGS, .args = id, .arg_count = 2},
@@ -86,6 +90,7 @@ enum err strain_begin(struct night_work *w, bool anew, struct strain_look **ret)
         {.stmt = STMT_STRESS_DEADLINES, .args = deadlines, .arg_count = 2},
         {.stmt = STMT_STRESS_RELIEFS, .args = reliefs, .arg_count = 2},
         {.stmt = STMT_STRESS_PATTERNS_OF, .args = id, .arg_count = 1},
+        {.stmt = STMT_STRAIN_TRACES, .args = traces, .arg_count = 4},
     };
 
     if (!k)
@@ -100,7 +105,8 @@ enum err strain_begin(struct night_work *w, bool anew, struct strain_look **ret)
                               .episodes = q[2].rows,
                               .deadlines = q[3].rows,
                               .reliefs = q[4].rows,
-                              .patterns = q[5].rows};
+                              .patterns = q[5].rows,
+                              .traces = q[6].rows};
     sittings_init(&k->state);
     *ret = k;
     if (anew) {
@@ -155,11 +161,38 @@ static enum err add_ended(struct strain_look *k, const struct strain_episode *e,
     return ERR_OK;
 }
 
+/* What the learner did beside answering, up to `at`. */
+static enum err take_traces(struct strain_look *k, int64_t at)
+{
+    enum err e = ERR_OK;
+
+    for (; e == ERR_OK && k->next_trace < k->traces.count; k->next_trace++) {
+        const struct value *v = row_at(&k->traces, k->next_trace);
+        int64_t kind = value_i64(&v[1], 0), ms = value_i64(&v[2], 0);
+        struct sitting closed;
+
+        if (value_i64(&v[0], 0) > at)
+            break;
+        /* what pauses and sessions say of their length is of what lies beside this */
+        bool work = kind < EVENT_SESSION_STARTED || kind > EVENT_SESSION_RESUMED;
+        bool tells = work && ms > 0 && ms < SITTING_SPENT_US / US_PER_MS;
+        if (sittings_trace(&k->state,
+                           kind == EVENT_SESSION_PAUSED    ? SITTING_PAUSE
+                           : kind == EVENT_SESSION_RESUMED ? SITTING_RESUME
+                                                           : SITTING_WORK,
+                           value_i64(&v[0], 0), tells ? ms * US_PER_MS : 0, &closed))
+            e = add_closed(k, &closed);
+    }
+    return e;
+}
+
 enum err strain_take(struct strain_look *k, const struct sitting_answer *a, struct str id)
 {
     struct sitting_event event;
-    enum err e = ERR_OK;
+    enum err e = take_traces(k, a->answer.at);
 
+    if (e != ERR_OK)
+        return e;
     sittings_answer(&k->state, a, &event);
     k->at = a->answer.at;
     k->id = id;

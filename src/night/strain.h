@@ -1,9 +1,10 @@
 /* strain - how hard the answers were, and what makes them hard. Inside of night: part of the run of
  * struggle.h, whose forecasts say how many misses were to be expected.
  *
- * The run hands over each answer once, in order of time. What is kept: the learner's strain
- * (twin/sitting.h), a row for each sitting and each episode of overload, and, over the latest
- * STRESS_SITTINGS_MAX sittings of five answers and more, what they say together:
+ * The run hands over each answer once, in order of time; what else the learner did (sessions begun,
+ * paused and resumed, reading, searches) is read here, for the clock of the sittings. What is kept:
+ * the learner's strain (twin/sitting.h), a row for each sitting and each episode of overload, and,
+ * over the latest STRESS_SITTINGS_MAX sittings of five answers and more, what they say together:
  *   tolerance   the load from which success falls, by later outcomes (strain_tolerance)
  *   recovery    minutes from overload back to normal (Kaplan & Meier)
  *   fatigue     minutes into a sitting from which results fall (rhythm_fatigue)
@@ -19,8 +20,10 @@ enum { STRESS_SITTINGS_MAX = 400, STRESS_ANSWERS_MIN = 5, STRESS_TOPICS_MAX = 12
 #define STRESS_FALSE 0.05
 
 struct strain_look;
-/* anew: nothing that was kept counts. One round trip. */
-MUST_CHECK enum err strain_begin(struct night_work *w, bool anew, struct strain_look **ret);
+/* anew: nothing that was kept counts. The answers to come lie behind `after` and not behind
+ * `until`. One round trip. */
+MUST_CHECK enum err strain_begin(struct night_work *w, bool anew, int64_t after, int64_t until,
+                                 struct strain_look **ret);
 /* Its answer may not be timed: then it is passed over. id: of the event. */
 MUST_CHECK enum err strain_take(struct strain_look *k, const struct sitting_answer *a,
                                 struct str id);

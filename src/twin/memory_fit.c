@@ -410,6 +410,7 @@ static void descend(const struct memory_step *steps, int32_t count,
         if (gain < good_enough)
             break;
     }
+    fit->total = total;
     fit->outcome = total < first ? MEMORY_FIT_DONE : MEMORY_FIT_NO_GAIN;
     deviations(at, fit->sd);
 }
@@ -421,7 +422,7 @@ enum err memory_fit(const struct memory_step *steps, int32_t count,
 
     if (count < 0 || count > MEMORY_FIT_REVIEWS_MAX || !is_good_prior(prior))
         return ERR_RANGE;
-    *ret = (struct memory_fit){.weights = prior->mean, .outcome = MEMORY_FIT_TOO_FEW};
+    *ret = (struct memory_fit){.weights = prior->mean, .outcome = MEMORY_FIT_TOO_FEW, .total = NAN};
     memcpy(ret->sd, prior->sd, sizeof ret->sd);
     pass(&prior->mean, steps, count, &at);
     ret->judged = at.judged;

@@ -48,6 +48,7 @@ struct memory_fit {
     enum memory_fit_outcome outcome;
     int32_t judged, recalled; /* reviews a day or more after the one before */
     int32_t steps;
+    double total; /* what was made small: loss summed, and the prior's part; NaN: TOO_FEW */
     double loss_before, loss; /* mean log loss over the judged, by the prior's mean and by the
                                  weights; NaN when none is judged */
 };

@@ -627,31 +627,38 @@ enum {
     STARTS_MIN = 5, /* minutes: the onset lies in STARTS_MIN .. STARTS_MAX */
     STARTS_MAX = 90,
     STARTS = STARTS_MAX - STARTS_MIN + 1,
-    TEST_STEP = 5, /* of the onsets that the test looks at */
+    SHAPES = 3,
+    PLACES = SHAPES * STARTS, /* of the posterior: shape by shape, an onset a minute */
+    TEST_STEP = 5,            /* of the onsets that the test looks at */
     CELLS = RHYTHM_STRATA * RHYTHM_BUCKETS,
     MINUTE_BUCKETS_NEEDED = 4,
 };
 #define SLOPE_SD 0.04 /* prior, log odds a minute */
+/* How the fall goes on: straight, or ever slower, with these time constants in minutes. Forecasts
+ * follow the learner and right answers can be guessed, so that no fall is quite straight; taken for
+ * straight, one that slows down seems to begin early. */
+static const double shape_minutes[SHAPES] = {INFINITY, 40, 15};
 
 struct fatigue_model {
     struct cell cells[CELLS]; /* stratum by stratum */
     double z[CELLS], precision[CELLS];
     double phi, df;
-    double past[STARTS][RHYTHM_BUCKETS]; /* minutes past the onset, mean over the bucket */
-    /* For each onset: the evidence on the slope, and what follows. */
-    double sxx[STARTS], sxz[STARTS];
-    double mean[STARTS], sd[STARTS]; /* of the slope, before it is cut off at 0 */
-    double weight[STARTS];
-    int32_t last; /* bucket with data */
+    double past[PLACES][RHYTHM_BUCKETS]; /* fall at a slope of 1, mean over the bucket */
+    double mean[PLACES], sd[PLACES];     /* of the slope, before it is cut off at 0 */
+    double weight[PLACES];               /* probability of the place */
+    int32_t last;                        /* bucket with data */
 };
 
-/* Mean of max(0, m - T) over a bucket's minutes. */
-static double past_onset(double from, double to, double onset)
+/* Mean over a bucket's minutes of m - onset, or of tau (1 - exp(-(m - onset) / tau)); 0 before. */
+static double past_onset(double from, double to, double onset, double tau)
 {
-    double a = fmax(from, onset);
+    double a = fmax(from, onset) - onset, b = to - onset;
 
-    return a >= to ? 0
-                   : ((to - onset) * (to - onset) - (a - onset) * (a - onset)) / 2 / (to - from);
+    if (a >= b)
+        return 0;
+    if (isinf(tau))
+        return (b * b - a * a) / 2 / (to - from);
+    return tau * (b - a - tau * (exp(-a / tau) - exp(-b / tau))) / (to - from);
 }
 
 /* Sums about each stratum's mean: the strata's levels drop out. */
@@ -731,18 +738,19 @@ static double fatigue_posterior(struct fatigue_model *m)
 {
     double sum = 0;
 
-    for (int32_t t = 0; t < STARTS; t++) {
-        regress(m, m->past[t], m->z, &m->sxx[t], &m->sxz[t]);
-        double v = 1 / (m->sxx[t] / m->phi + 1 / (SLOPE_SD * SLOPE_SD));
-        m->mean[t] = v * m->sxz[t] / m->phi;
+    for (int32_t t = 0; t < PLACES; t++) {
+        double sxx, sxz;
+        regress(m, m->past[t], m->z, &sxx, &sxz);
+        double v = 1 / (sxx / m->phi + 1 / (SLOPE_SD * SLOPE_SD));
+        m->mean[t] = v * sxz / m->phi;
         m->sd[t] = sqrt(v);
         double z = m->mean[t] / m->sd[t];
         m->weight[t] = 2 * m->sd[t] / SLOPE_SD * exp(fmin(600, z * z / 2)) * dist_normal_cdf(z);
         sum += m->weight[t];
     }
-    for (int32_t t = 0; t < STARTS; t++)
+    for (int32_t t = 0; t < PLACES; t++)
         m->weight[t] /= sum;
-    return sum / STARTS;
+    return sum / PLACES;
 }
 
 /* Mean of a normal law cut off below 0. */
@@ -756,37 +764,37 @@ static double cut_mean(double mean, double sd)
 static void expected_fall(const struct fatigue_model *m, double fall[RHYTHM_BUCKETS])
 {
     memset(fall, 0, RHYTHM_BUCKETS * sizeof *fall);
-    for (int32_t t = 0; t < STARTS; t++) {
+    for (int32_t t = 0; t < PLACES; t++) {
         double slope = cut_mean(m->mean[t], m->sd[t]);
         for (int32_t b = 0; b < RHYTHM_BUCKETS; b++)
             fall[b] += m->weight[t] * slope * m->past[t][b];
     }
 }
 
-static double largest_t(const struct fatigue_model *m, const double *z)
+/* Evidence for a straight fall against none, averaged over onsets as the posterior does.
+ * Against the largest t over the onsets it loses less for the search. */
+static double evidence(const struct fatigue_model *m, const double *z, double phi)
 {
-    double best = 0, sxx, sxz;
+    double sum = 0, sxx, sxz;
 
     for (int32_t t = 0; t < STARTS; t += TEST_STEP) {
         regress(m, m->past[t], z, &sxx, &sxz);
-        if (sxx > 1e-9)
-            best = fmax(best, sxz / sqrt(sxx));
+        double v = 1 / (sxx + 1 / (SLOPE_SD * SLOPE_SD)), at = sxz * sqrt(v / phi);
+        sum += sqrt(v) * exp(fmin(600, at * at / 2)) * dist_normal_cdf(at);
     }
-    return best;
+    return sum;
 }
 
 static double test_fatigue(const struct fatigue_model *m, struct rng *rng)
 {
-    double seen = largest_t(m, m->z) / sqrt(m->phi), z[CELLS] = {0};
+    double seen = evidence(m, m->z, m->phi), z[CELLS] = {0};
     int32_t as_large = 0, rounds = RHYTHM_ROUNDS;
 
-    if (seen <= 0)
-        return 1;
     for (int32_t round = 0; round < rounds; round++) {
         for (int32_t c = 0; c < CELLS; c++)
             if (m->precision[c] > 0)
                 z[c] = rng_normal(rng) / sqrt(m->precision[c]);
-        as_large += largest_t(m, z) / sqrt(phi_draw(rng, m->phi, m->df)) >= seen;
+        as_large += evidence(m, z, phi_draw(rng, m->phi, m->df)) >= seen;
     }
     return (as_large + 1) / (rounds + 1.0);
 }
@@ -796,9 +804,12 @@ static double onset_quantile(const struct fatigue_model *m, double p)
     double sum = 0;
 
     for (int32_t t = 0; t < STARTS; t++) {
-        if (sum + m->weight[t] >= p)
-            return STARTS_MIN + t - 0.5 + (p - sum) / m->weight[t];
-        sum += m->weight[t];
+        double here = 0;
+        for (int32_t shape = 0; shape < SHAPES; shape++)
+            here += m->weight[shape * STARTS + t];
+        if (sum + here >= p)
+            return STARTS_MIN + t - 0.5 + (p - sum) / here;
+        sum += here;
     }
     return STARTS_MAX;
 }
@@ -809,7 +820,7 @@ static double slope_quantile(const struct fatigue_model *m, double p)
 
     for (int i = 0; i < 40; i++) {
         double mid = (low + high) / 2, below = 0;
-        for (int32_t t = 0; t < STARTS; t++) {
+        for (int32_t t = 0; t < PLACES; t++) {
             double start = dist_normal_cdf(-m->mean[t] / m->sd[t]);
             if (m->weight[t] > 1e-6 && start < 1 - 1e-12)
                 below += m->weight[t] * (dist_normal_cdf((mid - m->mean[t]) / m->sd[t]) - start) /
@@ -832,7 +843,7 @@ static void fatigue_conclude(const struct fatigue_model *m, struct rhythm_fatigu
 
     r->onset = mid <= end ? mid : NAN;
     r->onset_interval = (struct interval){fmin(low, end), high <= end ? high : INFINITY};
-    for (int32_t t = 0; t < STARTS; t++)
+    for (int32_t t = 0; t < PLACES; t++)
         r->slope += m->weight[t] * cut_mean(m->mean[t], m->sd[t]) * 10;
     r->slope_interval =
         (struct interval){slope_quantile(m, 0.025) * 10, slope_quantile(m, 0.975) * 10};
@@ -868,10 +879,10 @@ static void fatigue_gather(const struct rhythm_minutes *cells, int32_t count,
     r->needed = r->reason == RHYTHM_FEW_OUTCOMES ? RHYTHM_OUTCOMES_NEEDED
                 : r->reason == RHYTHM_FEW_SLOTS  ? MINUTE_BUCKETS_NEEDED
                                                  : 0;
-    for (int32_t t = 0; t < STARTS; t++)
+    for (int32_t t = 0; t < PLACES; t++)
         for (int32_t b = 0; b < RHYTHM_BUCKETS; b++)
             m->past[t][b] = past_onset(b * RHYTHM_BUCKET_MINUTES, (b + 1) * RHYTHM_BUCKET_MINUTES,
-                                       STARTS_MIN + t);
+                                       STARTS_MIN + t % STARTS, shape_minutes[t / STARTS]);
 }
 
 void rhythm_fatigue(const struct rhythm_minutes *cells, int32_t count, uint64_t seed,

@@ -48,7 +48,7 @@ static void part_add(struct rhythm_part *to, const struct rhythm_part *part)
     to->information += part->information;
 }
 
-static void close_sitting(struct sittings *s, struct sitting *ret)
+static bool close_sitting(struct sittings *s, struct sitting *ret)
 {
     struct rhythm_part *cells = s->cells[stratum_of(s->open.active_us)];
 
@@ -57,6 +57,22 @@ static void close_sitting(struct sittings *s, struct sitting *ret)
     memset(s->minutes, 0, sizeof s->minutes);
     *ret = s->open;
     s->open = (struct sitting){0};
+    return ret->answers > 0;
+}
+
+/* The clock goes on to `at`; the last spent_us were spent on what is heard of now. */
+static void advance(struct sitting *o, int64_t at, int64_t spent_us)
+{
+    if (!o->begun) {
+        o->begun = true;
+        o->start = o->end = at - spent_us;
+    }
+    int64_t passed = at > o->end ? at - o->end : 0;
+    int64_t worked = spent_us < passed ? spent_us : passed;
+    if (!o->paused)
+        o->active_us += passed - worked <= SITTING_BREAK_US ? passed : worked;
+    o->paused = false;
+    o->end += passed;
 }
 
 static void vote(struct sitting *o, struct str topic)
@@ -102,12 +118,7 @@ void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct 
     ret->closed = sittings_rest(s, one->at, &ret->sitting);
     ret->change = strain_update(&s->strain, one, &ret->episode);
     strain_view(&s->strain, one->at, &view);
-    if (o->answers == 0)
-        o->start = o->end = one->at;
-    int64_t silent = one->at > o->end ? one->at - o->end : 0;
-    if (silent <= SITTING_BREAK_US)
-        o->active_us += silent;
-    o->end += silent;
+    advance(o, one->at, 0);
     o->answers++;
     if (view.sufficient) {
         o->loaded++;
@@ -123,12 +134,23 @@ void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct 
                  one->right > 0, 1);
 }
 
+bool sittings_trace(struct sittings *s, enum sitting_trace what, int64_t at, int64_t spent_us,
+                    struct sitting *ret)
+{
+    int64_t spent = spent_us < 0 ? 0 : spent_us > SITTING_SPENT_US ? SITTING_SPENT_US : spent_us;
+    bool closed = sittings_rest(s, at - spent, ret);
+
+    if (what == SITTING_WORK || s->open.begun)
+        advance(&s->open, at, spent);
+    s->open.paused = s->open.begun && what == SITTING_PAUSE;
+    return closed;
+}
+
 bool sittings_rest(struct sittings *s, int64_t now_us, struct sitting *ret)
 {
-    if (s->open.answers == 0 || now_us <= s->open.end || now_us - s->open.end <= SITTING_GAP_US)
+    if (!s->open.begun || now_us <= s->open.end || now_us - s->open.end <= SITTING_GAP_US)
         return false;
-    close_sitting(s, ret);
-    return true;
+    return close_sitting(s, ret);
 }
 
 int32_t sittings_minutes(const struct sittings *s, struct rhythm_minutes ret[SITTING_CELLS_MAX])
@@ -194,7 +216,7 @@ static double get_real(struct source *s)
 }
 
 /* The numbers of the state, once for both ways. */
-enum { STRAIN_REALS = 14, STRAIN_INTEGERS = 5, OPEN_REALS = 6, OPEN_INTEGERS = 10 };
+enum { STRAIN_REALS = 14, STRAIN_INTEGERS = 5, OPEN_REALS = 6, OPEN_INTEGERS = 12 };
 
 static void strain_parts(struct strain *s, double *reals[STRAIN_REALS],
                          int64_t *integers[STRAIN_INTEGERS])
@@ -269,9 +291,9 @@ size_t sittings_encode(const struct sittings *state, uint8_t out[SITTING_BYTES_M
 {
     struct sittings s = *state;
     const struct sitting *o = &s.open;
-    const int64_t open[OPEN_INTEGERS] = {o->start,  o->end,   o->active_us, o->answers,
-                                         o->graded, o->right, o->after_n,   o->after_right,
-                                         o->vote,   o->loaded};
+    const int64_t open[OPEN_INTEGERS] = {o->start,  o->end,    o->active_us, o->answers,
+                                         o->graded, o->right,  o->after_n,   o->after_right,
+                                         o->vote,   o->loaded, o->begun,     o->paused};
     const double more[OPEN_REALS] = {o->expected,       o->load_sum,    o->load_max,
                                      o->after_expected, o->before_load, o->block_load};
     double *reals[STRAIN_REALS];
@@ -300,8 +322,9 @@ static bool open_valid(const struct sitting *o)
 {
     return o->start <= o->end && o->start >= -instant_max && o->end <= instant_max &&
            o->active_us >= 0 && o->active_us <= instant_max && o->answers >= 0 && o->graded >= 0 &&
-           o->graded <= o->answers && o->right >= 0 && o->right <= o->graded && o->after_n >= 0 &&
-           o->after_right >= 0 && o->after_right <= o->after_n && o->vote >= 0 && o->loaded >= 0 &&
+           o->graded <= o->answers && (o->begun || o->answers == 0) && o->right >= 0 &&
+           o->right <= o->graded && o->after_n >= 0 && o->after_right >= 0 &&
+           o->after_right <= o->after_n && o->vote >= 0 && o->loaded >= 0 &&
            o->loaded <= o->answers && isfinite(o->expected) && isfinite(o->load_sum) &&
            isfinite(o->load_max) && isfinite(o->after_expected) && isfinite(o->before_load) &&
            isfinite(o->block_load);
@@ -325,7 +348,9 @@ static bool get_open(struct source *from, struct sitting *o)
                           .after_n = (int32_t)open[6],
                           .after_right = (int32_t)open[7],
                           .vote = (int32_t)open[8],
-                          .loaded = (int32_t)open[9]};
+                          .loaded = (int32_t)open[9],
+                          .begun = open[10] != 0,
+                          .paused = open[11] != 0};
     o->expected = get_real(from);
     o->load_sum = get_real(from);
     o->load_max = get_real(from);

@@ -1,6 +1,9 @@
 /* sitting - answers one after the other, cut into sittings, with the strain of each.
  *
- * A sitting ends with a silence of SITTING_GAP_US. What is kept of it: the mean and highest load
+ * A sitting begins with its first answer, or with what the learner did before that: a session
+ * opened, a page read (sittings_trace). It ends with a silence of SITTING_GAP_US. Its minutes are
+ * those at work: pauses that were told are left out, and silences above SITTING_BREAK_US, of which
+ * nobody knows what they were. What is kept of it: the mean and highest load
  * (strain.h), the outcomes with what was forecast of them, and the topic that most of it was about
  * (a majority vote after Boyer & Moore 1981: right whenever there is a majority).
  *
@@ -11,7 +14,7 @@
  * outcomes of the next, which the load does not know yet; then the next pair.
  *
  * For fatigue (rhythm.h) outcomes are counted against their forecasts by five-minute buckets of the
- * sitting's minutes, silences above SITTING_BREAK_US left out, in the stratum of its length.
+ * sitting's minutes, in the stratum of its length.
  *
  * State is flat memory of fixed size; as bytes it takes what is not zero. Pure. */
 #pragma once
@@ -19,7 +22,7 @@
 #include "twin/strain.h"
 
 enum {
-    SITTING_VERSION = 2,
+    SITTING_VERSION = 3,
     SITTING_BLOCK = 5,
     SITTING_TOPIC_MAX = 128,
     SITTING_BYTES_MAX = 8192,
@@ -27,11 +30,13 @@ enum {
 #define SITTING_GAP_US (30 * US_PER_MINUTE)
 /* Shorter silences are work, such as reading, which tires as answers do. */
 #define SITTING_BREAK_US (10 * US_PER_MINUTE)
+#define SITTING_SPENT_US (4 * US_PER_HOUR) /* what took longer than that counts as so long */
 
 struct sitting {
     int64_t start, end;
     int64_t active_us;     /* without breaks */
-    int32_t answers;       /* 0: there is no sitting */
+    bool begun, paused;    /* begun: there is one; paused: until the next that is heard */
+    int32_t answers;       /* one without any is not kept when it ends */
     int32_t graded, right; /* of these */
     double expected; /* sum of the forecasts; the learner's usual share where there was none */
     int32_t loaded;  /* answers at which the normal was known */
@@ -70,7 +75,12 @@ struct sitting_event {
 };
 /* Answers in order of time. */
 void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct sitting_event *ret);
-/* Nothing more came until now_us: true where that ends the open sitting. */
+/* What else the learner did, in order of time with the answers. spent_us: how long that took, up to
+ * `at`; 0: not known. True where a sitting has ended before it. */
+enum sitting_trace { SITTING_WORK /* or a session begins */, SITTING_PAUSE, SITTING_RESUME };
+bool sittings_trace(struct sittings *s, enum sitting_trace what, int64_t at, int64_t spent_us,
+                    struct sitting *ret);
+/* Nothing more came until now_us: true where that ends the open sitting, if it had answers. */
 bool sittings_rest(struct sittings *s, int64_t now_us, struct sitting *ret);
 
 /* The cells that are not empty; returns how many. */

@@ -139,6 +139,40 @@ static void what_goes_with_load_and_what_helps(enum store_engine engine)
     fixture_close(&f);
 }
 
+static void tell(struct fixture *f, enum event_kind kind, const char *id, int64_t at)
+{
+    struct ingest_result result;
+    struct event e = an_event(kind, id, start);
+
+    e.at = at;
+    e.session = STR("s");
+    OK(applier_apply(f->applier, &e, 1, at + US_PER_DAY, &f->arena, &result));
+}
+
+static void a_sitting_begins_with_its_session_and_leaves_pauses_out(enum store_engine engine)
+{
+    struct fixture f;
+    struct rng rng;
+    int64_t t0 = at_text(start), t1 = t0 + US_PER_DAY;
+
+    fixture_open(&f, engine);
+    rng_seed(&rng, 7);
+    sit(&f, &rng, t0, 5000, 80); /* so that the normal is known */
+    night(&f, t0 + US_PER_HOUR * 20);
+    tell(&f, EVENT_SESSION_STARTED, "begin", t1);
+    tell(&f, EVENT_SESSION_PAUSED, "pause", t1 + 3 * US_PER_MINUTE);
+    tell(&f, EVENT_SESSION_RESUMED, "on", t1 + 7 * US_PER_MINUTE);
+    sit(&f, &rng, t1 + 8 * US_PER_MINUTE, 5000, 80); /* nineteen minutes */
+    night(&f, t1 + US_PER_DAY);
+    const struct value args[] = {V_I(learner_id(&f)), V_I(1)};
+    struct query q = {.stmt = STMT_STRAIN_SITTINGS, .args = args, .arg_count = 2};
+    OK(store_read(f.conn, &f.arena, &q, 1, INT64_MAX));
+    assert_int_equal(q.rows.count, 1);
+    assert_int_equal(value_i64(row_at(&q.rows, 0), 0), t1);
+    assert_true(value_f64(row_at(&q.rows, 0) + 1, 0) == 23); /* 3 + 1 + 19 */
+    fixture_close(&f);
+}
+
 static void a_pattern_goes_when_it_does_not_hold_any_more(enum store_engine engine)
 {
     struct fixture f;
@@ -165,6 +199,7 @@ static void a_pattern_goes_when_it_does_not_hold_any_more(enum store_engine engi
 
 BOTH(what_goes_with_load_and_what_helps)
 BOTH(a_pattern_goes_when_it_does_not_hold_any_more)
+BOTH(a_sitting_begins_with_its_session_and_leaves_pauses_out)
 
 int main(void)
 {
@@ -173,6 +208,8 @@ int main(void)
         cmocka_unit_test(what_goes_with_load_and_what_helps_postgres),
         cmocka_unit_test(a_pattern_goes_when_it_does_not_hold_any_more_sqlite),
         cmocka_unit_test(a_pattern_goes_when_it_does_not_hold_any_more_postgres),
+        cmocka_unit_test(a_sitting_begins_with_its_session_and_leaves_pauses_out_sqlite),
+        cmocka_unit_test(a_sitting_begins_with_its_session_and_leaves_pauses_out_postgres),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@
 
 static struct sitting_answer answer(int64_t at, double seconds, int right, const char *topic)
 {
-    return (struct sitting_answer){{at, seconds, (int8_t)right, 0.8, STRAIN_QUESTION}, str_from(topic)};
+    return (struct sitting_answer){{at, seconds, (int8_t)right, 0.8, STRAIN_QUESTION},
+                                   str_from(topic)};
 }
 
 static int take(struct sittings *s, const struct sitting_answer *a, struct sitting *ret)
@@ -53,6 +54,50 @@ static void silence_ends_a_sitting(void **state)
     assert_true(sittings_rest(&s, later.answer.at + SITTING_GAP_US + 1, &closed));
     assert_int_equal(closed.answers, 1);
     assert_true(isnan(sitting_after(&closed)));
+}
+
+/* The clock of a sitting: what is not answering is work, pauses are not, silences only up to a
+ * bound. */
+static void what_else_was_done_counts(void **state)
+{
+    (void)state;
+    struct sittings s;
+    struct sitting closed;
+    struct sitting_answer a;
+    int64_t t = 1000 * US_PER_DAY, min = US_PER_MINUTE;
+
+    sittings_init(&s);
+    assert_false(sittings_trace(&s, SITTING_PAUSE, t - 2 * min, 0, &closed)); /* of nothing */
+    assert_false(sittings_trace(&s, SITTING_WORK, t, 0, &closed));
+    assert_false(
+        sittings_trace(&s, SITTING_WORK, t + 25 * min, 24 * min, &closed)); /* a long text */
+    a = answer(t + 30 * min, 5, 1, "x");
+    assert_int_equal(take(&s, &a, &closed), 0);
+    assert_int_equal(s.open.active_us, 30 * min);
+    assert_int_equal(s.minutes[6].n, 1);
+    assert_false(sittings_trace(&s, SITTING_PAUSE, t + 32 * min, 0, &closed));
+    assert_false(sittings_trace(&s, SITTING_RESUME, t + 37 * min, 0, &closed));
+    assert_int_equal(s.open.active_us, 32 * min);
+    assert_false(sittings_trace(&s, SITTING_PAUSE, t + 38 * min, 0, &closed));
+    a.answer.at = t + 40 * min; /* nobody said that it went on: from here */
+    assert_int_equal(take(&s, &a, &closed), 0);
+    assert_int_equal(s.open.active_us, 33 * min);
+    a.answer.at = t + 52 * min; /* twelve minutes of silence: nobody knows */
+    assert_int_equal(take(&s, &a, &closed), 0);
+    a.answer.at = t + 54 * min;
+    assert_int_equal(take(&s, &a, &closed), 0);
+    assert_int_equal(s.open.active_us, 35 * min);
+    assert_true(sittings_trace(&s, SITTING_WORK, t + US_PER_DAY, min, &closed));
+    assert_int_equal(closed.start, t);
+    assert_int_equal(closed.end, t + 54 * min);
+    assert_int_equal(closed.answers, 4);
+    assert_int_equal(s.open.start, t + US_PER_DAY - min);
+    /* one without an answer leaves nothing behind */
+    assert_false(sittings_rest(&s, t + 2 * US_PER_DAY, &closed));
+    a.answer.at = t + 2 * US_PER_DAY;
+    assert_int_equal(take(&s, &a, &closed), 0);
+    assert_int_equal(s.open.start, a.answer.at);
+    assert_int_equal(s.open.active_us, 0);
 }
 
 /* The outcomes that stand against a load are none of those that made it. */
@@ -154,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_ends_a_sitting),
+        cmocka_unit_test(what_else_was_done_counts),
         cmocka_unit_test(load_is_held_against_what_follows),
         cmocka_unit_test(bytes_come_back),
         cmocka_unit_test(fatigue_is_found_where_there_is_some),

@@ -46,8 +46,9 @@ static const struct {
     {"audit_totals", "slot, n", "i, 1"},
     {"audit_counted", "learner_id, slot, n", "i, i % 512, 1"},
     {"memory_fits",
-     "learner_id, fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards",
-     "i, i, 40, 40, 0.5, 0.4, '[]', 1, 0.1, 3"},
+     "learner_id, fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards, "
+     "decay_low, decay_high",
+     "i, i, 40, 40, 0.5, 0.4, '[]', 1, 0.1, 3, 0.05, 0.2"},
     {"analyses", "learner_id, at, version", "i, i, 1"},
     {"patterns",
      "learner_id, pattern, kind, slot, slot_last, present, vanished_before, in_n, in_expected, "

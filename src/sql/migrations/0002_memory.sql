@@ -37,5 +37,6 @@ CREATE TABLE memory_fits (
     initial {real} NOT NULL,         -- recall = initial * e^(-decay * days), in the place of FSRS's curve
     decay {real} NOT NULL,
     cards {int} NOT NULL,            -- that the curve is the mean of
-    decay_sd {real}                  -- of the decay's logarithm
+    decay_low {real} NOT NULL,       -- 95 %
+    decay_high {real} NOT NULL
 ) {clustered};

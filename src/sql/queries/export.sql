@@ -80,7 +80,8 @@ SELECT slot, n, yes, p_micro, square_micro, brier_micro, loss_micro
 
 -- name: export_memory_fits
 -- args: text
-SELECT fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards, decay_sd
+SELECT fitted_at, reviews, judged, loss_before, loss, weights, initial, decay, cards, decay_low,
+       decay_high
   FROM memory_fits WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
 
 -- name: export_analyses

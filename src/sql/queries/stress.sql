@@ -33,6 +33,15 @@ INSERT INTO strains (learner_id, at, id, answers, updated_at, state)
         at = excluded.at, id = excluded.id, answers = excluded.answers,
         updated_at = excluded.updated_at, state = excluded.state;
 
+-- What tells how long a sitting has lasted, beside answers: kinds 3 to 6 and 40, 41 are work, 10 to 12
+-- begin a session, pause it, and go on.
+-- name: strain_traces
+-- args: int, int, int, int
+SELECT at, kind, duration_ms FROM events
+ WHERE learner_id = $1 AND at > $2 AND at <= $3 AND kind IN (3, 4, 5, 6, 10, 11, 12, 40, 41)
+   AND untimed = 0
+ ORDER BY at, id LIMIT $4;
+
 -- The latest sittings that say something.
 -- name: strain_sittings
 -- args: int, int
