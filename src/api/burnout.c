@@ -41,8 +41,8 @@ static const struct field factor_fields[] = {
           .doc = "what the score was made from; null: no data for it"),
     FIELD(F_STR, struct factor, description, "description", .doc = "the same in words"),
     FIELD(F_OBJECT, struct factor, metadata, "metadata",
-          .flags = FIELD_NULLABLE | FIELD_OMIT | FIELD_POINTER, .sub = factor_metadata_fields,
-          .size = sizeof(struct factor_metadata), .doc = "of Recovery Deficit only"),
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = factor_metadata_fields,
+          .size = sizeof(struct factor_metadata), .doc = "of Recovery Deficit; null: of others"),
     FIELD_END,
 };
 

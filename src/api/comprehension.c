@@ -3,9 +3,11 @@
  * the sums by objective (night/summaries.h); the routes speak snake case. */
 #include "api/summaries.h"
 #include "base/assert.h"
+#include "twin/card.h"
 #include "twin/dist.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { SHOWN_MAX = 10, ESTIMATES_MAX = 20, INSIGHTS_MAX = 6, HELP_MAX = 4, HOURS_MAX = 200 };
 
@@ -766,6 +768,209 @@ static enum err get_success(struct api_call *c)
     return ERR_OK;
 }
 
+/* ---- POST analytics/interventions, POST analytics/predictions ---- */
+
+struct helps {
+    struct list help;
+};
+static const struct field helps_reply[] = {
+    FIELD(F_LIST, struct helps, help, "interventions", .sub = help_fields,
+          .size = sizeof(struct help), .max = HELP_MAX, .doc = "what would help"),
+    FIELD_END,
+};
+
+static enum err post_helps(struct api_call *c)
+{
+    const struct advice_in *in = c->in;
+    struct helps *r = arena_new(c->arena, struct helps, 1);
+    struct standing_view v = {.week_hours = 0};
+    enum err e = r ? standing_view_read(c, &v, INT64_MIN, 0) : ERR_NOMEM;
+
+    c->reply = r;
+    return e == ERR_OK ? help_list(c, &v, since_of(c, in->period), &r->help) : e;
+}
+
+struct fading {
+    struct str objective, name;
+    double risk;
+    int64_t cards;
+};
+static const struct field fading_fields[] = {
+    FIELD(F_STR, struct fading, objective, "objective_id", .doc = "objective"),
+    FIELD(F_STR, struct fading, name, "objective_name", .doc = "its name, else its id"),
+    FIELD(F_F64, struct fading, risk, "risk", .min = 0, .max = 1,
+          .doc = "share of its due cards that is forgotten by now, as far as FSRS tells"),
+    FIELD(F_I64, struct fading, cards, "n", .doc = "cards that are due"),
+    FIELD_END,
+};
+struct mastery_date {
+    struct str objective, name, reason;
+    int32_t day;
+    double hours;
+};
+static const struct field mastery_date_fields[] = {
+    FIELD(F_STR, struct mastery_date, objective, "objective_id", .doc = "objective"),
+    FIELD(F_STR, struct mastery_date, name, "objective_name", .doc = "its name, else its id"),
+    FIELD(F_DATE, struct mastery_date, day, "date", .flags = FIELD_NULLABLE,
+          .doc = "at the learner's pace of the last weeks"),
+    FIELD(F_F64, struct mastery_date, hours, "hours_to_mastery", .flags = FIELD_NULLABLE,
+          .doc = "as in time-to-mastery"),
+    FIELD(F_STR, struct mastery_date, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is no date"),
+    FIELD_END,
+};
+struct exam_success {
+    double probability;
+    const struct interval *interval;
+    struct list factors;
+    struct str recommendation;
+};
+static const struct field exam_success_fields[] = {
+    FIELD(F_F64, struct exam_success, probability, "probability", .flags = FIELD_NULLABLE, .min = 0,
+          .max = 1, .doc = "as exam_success_probability of recommendations"),
+    FIELD(F_OBJECT, struct exam_success, interval, "confidence_interval",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
+          .size = sizeof(struct interval), .doc = "95 %"),
+    FIELD(F_LIST, struct exam_success, factors, "contributing_factors", .sub = ranked_fields,
+          .size = sizeof(struct ranked), .doc = "the weakest objectives first"),
+    FIELD(F_STR, struct exam_success, recommendation, "recommendation", .flags = FIELD_NULLABLE,
+          .doc = "today's, as daily-insight has it"),
+    FIELD_END,
+};
+struct foresight {
+    struct exam_success exam;
+    struct list fading, dates;
+    double accuracy;
+    struct str accuracy_reason, reason;
+    int64_t generated_at;
+};
+static const struct field foresight_reply[] = {
+    FIELD(F_OBJECT, struct foresight, exam, "exam_success", .sub = exam_success_fields,
+          .size = sizeof(struct exam_success), .doc = "the chance in a test"),
+    FIELD(F_LIST, struct foresight, fading, "forgetting_risks", .sub = fading_fields,
+          .size = sizeof(struct fading), .max = ESTIMATES_MAX,
+          .doc = "where most is being forgotten"),
+    FIELD(F_LIST, struct foresight, dates, "mastery_dates", .sub = mastery_date_fields,
+          .size = sizeof(struct mastery_date), .max = ESTIMATES_MAX,
+          .doc = "of objectives below 80 points"),
+    FIELD(F_F64, struct foresight, accuracy, "model_accuracy", .flags = FIELD_NULLABLE,
+          .doc = "null: see model_accuracy_reason"),
+    FIELD(F_STR, struct foresight, accuracy_reason, "model_accuracy_reason",
+          .doc = "why it is not known"),
+    FIELD(F_TIME, struct foresight, generated_at, "generated_at", .doc = "now"),
+    FIELD(F_STR, struct foresight, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is no chance in a test"),
+    FIELD_END,
+};
+
+static int by_forgotten(const void *pa, const void *pb)
+{
+    const struct fading *a = pa, *b = pb;
+    double x = a->risk * (double)a->cards, y = b->risk * (double)b->cards;
+
+    return x < y ? 1 : x > y ? -1 : str_cmp(a->objective, b->objective);
+}
+
+static struct str name_of(const struct standings *s, struct str id)
+{
+    for (int32_t i = 0; i < s->count; i++)
+        if (str_eq(s->objectives[i], id))
+            return objective_name(s->names[i], id);
+    return id;
+}
+
+/* rows: cards that are due, by objective. */
+static enum err fading_list(struct api_call *c, const struct standing_view *v,
+                            const struct rows *rows, struct list *ret)
+{
+    struct fading *f = arena_new(c->arena, struct fading, (size_t)rows->count + 1);
+    int32_t n = 0;
+
+    if (!f)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns at = columns_of(rows, i);
+        struct str id = column_str(&at);
+        double stability = (double)column_i64(&at, 0) / 1e6;
+        double gap = (double)(v->base.l.today - column_i64(&at, 0));
+        if (gap < stability)
+            continue; /* not yet, where the learner is */
+        if (n == 0 || !str_eq(f[n - 1].objective, id))
+            f[n++] = (struct fading){.objective = id};
+        f[n - 1].risk += 1 - memory_recall(&memory_default, stability, gap);
+        f[n - 1].cards++;
+    }
+    for (int32_t i = 0; i < n; i++)
+        f[i].risk = round_to(f[i].risk / (double)f[i].cards, 4);
+    qsort(f, (size_t)n, sizeof *f, by_forgotten);
+    n = n < ESTIMATES_MAX ? n : ESTIMATES_MAX;
+    for (int32_t i = 0; i < n; i++)
+        f[i].name = name_of(&v->s, f[i].objective);
+    *ret = (struct list){f, n};
+    return ERR_OK;
+}
+
+static enum err date_list(struct api_call *c, const struct standing_view *v, struct list *ret)
+{
+    struct list times;
+    enum err e = time_list(c, v, INT64_MIN, &times);
+    struct mastery_date *d = arena_new(c->arena, struct mastery_date, ESTIMATES_MAX);
+    const struct time_estimate *t = times.p;
+
+    if (e != ERR_OK || !d)
+        return e != ERR_OK ? e : ERR_NOMEM;
+    for (int32_t i = 0; i < times.n; i++) {
+        bool soon = t[i].weeks >= 0 && t[i].weeks < 520;
+        d[i] = (struct mastery_date){
+            .objective = t[i].objective,
+            .name = t[i].name,
+            .reason = t[i].reason.p || soon ? t[i].reason : STR("At this pace not in ten years."),
+            .day = soon ? v->base.l.today + (int32_t)ceil(7 * t[i].weeks) : INT32_MIN,
+            .hours = t[i].hours};
+    }
+    *ret = (struct list){d, times.n};
+    return ERR_OK;
+}
+
+static enum err post_foresight(struct api_call *c)
+{
+    enum { CARDS_MAX = 20000 };
+    const struct value due[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY + 1), V_I(CARDS_MAX)};
+    struct foresight *r = arena_new(c->arena, struct foresight, 1);
+    struct day_insight day;
+    struct standing_view v = {.week_hours = 0};
+    struct summary_queries args;
+
+    if (!r)
+        return ERR_NOMEM;
+    summary_queries(c, &args, &v.base.q[5]);
+    v.base.q[5 + SUMMARY_QUERIES] =
+        (struct query){.stmt = STMT_MISSION_DUE, .args = due, .arg_count = 3};
+    enum err e = standing_view_read(c, &v, INT64_MIN, SUMMARY_QUERIES + 1);
+    if (e == ERR_OK)
+        e = day_insight_of(c, &v, &day);
+    if (e == ERR_OK)
+        e = fading_list(c, &v, &v.base.q[5 + SUMMARY_QUERIES].rows, &r->fading);
+    if (e == ERR_OK)
+        e = date_list(c, &v, &r->dates);
+    if (e == ERR_OK)
+        e = rank_list(c, &v.s, weakness_key, &r->exam.factors);
+    if (e != ERR_OK)
+        return e;
+    struct standing_exam exam = standing_exam_of(v.s.list, v.s.count);
+    r->exam.probability = round_to(exam.probability, 4);
+    r->exam.interval = interval_new(c->arena, exam.interval);
+    r->exam.recommendation = day.title;
+    r->accuracy = (double)NAN;
+    r->accuracy_reason = STR("How exams went is not told to the server; how good its other "
+                             "forecasts were, analytics/model-performance says.");
+    if (isnan(exam.probability))
+        r->reason = day.reason.p ? day.reason : STR("Too few answers for that yet.");
+    r->generated_at = c->now_us;
+    c->reply = r;
+    return ERR_OK;
+}
+
 #define ONE(e) (UINT64_C(1) << (e))
 #define COMMON                                                                             \
     .tag = "summaries", .scopes = SCOPE_READ, .envelope = ENVELOPE_BARE, .run = RUN_SMALL, \
@@ -787,6 +992,28 @@ const struct endpoint endpoints_comprehension[] = {
     {COMMON, ADVICE, .method = HTTP_POST, .id = "ask_learning_recommendations",
      .summary = "The same, for older clients; nothing is kept", .learner = LEARNER_BODY,
      .body = advice_body, .body_optional = true},
+    {COMMON, .method = HTTP_POST, .path = "/api/analytics/predictions",
+     .id = "ask_learning_predictions",
+     .summary = "The chance in a test, what is being forgotten, when what is mastered; nothing is "
+                "kept",
+     .learner = LEARNER_BODY, .body = advice_body, .body_optional = true,
+     .in_size = sizeof(struct advice_in), .reply = foresight_reply, .handler = post_foresight},
+    {.tag = "summaries",
+     .scopes = SCOPE_READ,
+     .envelope = ENVELOPE_LIST,
+     .run = RUN_SMALL,
+     .round_trips = 1,
+     .errors = ONE(ERR_NOT_FOUND),
+     .method = HTTP_POST,
+     .path = "/api/analytics/interventions",
+     .id = "ask_learning_interventions",
+     .summary = "What would help, as in recommendations; nothing is kept",
+     .learner = LEARNER_BODY,
+     .body = advice_body,
+     .body_optional = true,
+     .in_size = sizeof(struct advice_in),
+     .reply = helps_reply,
+     .handler = post_helps},
     {COMMON, .method = HTTP_GET, .path = "/api/analytics/time-to-mastery/{objectiveId}",
      .id = "get_time_to_mastery", .summary = "Hours of study until 80 points on an objective",
      .learner = LEARNER_QUERY, .params = mastery_path, .in_size = sizeof(struct mastery_in),

@@ -513,10 +513,15 @@ static const struct field reduction_query[] = {
 struct point {
     int32_t start;
     double rate;
-    int64_t struggles, n;
+    int64_t struggles, n, answers;
+    struct str period;
 };
 static const struct field point_fields[] = {
     FIELD(F_DATE, struct point, start, "date", .doc = "seven days from this one, UTC"),
+    FIELD(F_DATE, struct point, start, "week", .doc = "the same"),
+    FIELD(F_STR, struct point, period, "period", .doc = "week"),
+    FIELD(F_I64, struct point, answers, "reviewCount",
+          .doc = "answers and reviews that judged them"),
     FIELD(F_F64, struct point, rate, "struggleRate", .min = 0, .max = 1,
           .doc = "of the forecasts whose time ended then, the share with a struggle"),
     FIELD(F_I64, struct point, struggles, "strugglesCount", .doc = "struggles"),
@@ -529,6 +534,7 @@ struct type_effect {
 };
 static const struct field type_effect_fields[] = {
     FIELD(F_STR, struct type_effect, type, "interventionType", .doc = "kind"),
+    FIELD(F_STR, struct type_effect, type, "type", .doc = "the same"),
     FIELD(F_I64, struct type_effect, effect.total, "applicationsCount", .doc = "times applied"),
     FIELD(F_I64, struct type_effect, effect.n, "count", .doc = "of these, with an outcome"),
     FIELD(F_F64, struct type_effect, effect.average, "successRate", .flags = FIELD_NULLABLE,
@@ -539,7 +545,21 @@ static const struct field type_effect_fields[] = {
     FIELD_END,
 };
 
+struct verdict {
+    struct str status, message, baseline, current;
+};
+static const struct field verdict_fields[] = {
+    FIELD(F_STR, struct verdict, status, "improvementStatus", .flags = FIELD_NULLABLE,
+          .doc = "as beside it"),
+    FIELD(F_STR, struct verdict, message, "message", .doc = "for the learner"),
+    FIELD(F_STR, struct verdict, baseline, "baselineContext", .doc = "what the baseline rests on"),
+    FIELD(F_STR, struct verdict, current, "currentContext", .doc = "what the present rests on"),
+    FIELD_END,
+};
+
 struct reduction {
+    struct verdict summary;
+    int64_t baseline_start, baseline_end, current_end, predictions, opinions;
     struct str user_id, period, verdict, reason, method;
     double baseline, current, percent;
     const struct interval *difference;
@@ -566,10 +586,24 @@ static const struct field reduction_fields[] = {
     FIELD(F_I64, struct reduction, current_n, "currentCount", .doc = "forecasts behind it"),
     FIELD(F_TIME, struct reduction, since, "currentPeriodStart", .flags = FIELD_NULLABLE,
           .doc = "first intervention"),
+    FIELD(F_TIME, struct reduction, baseline_start, "baselinePeriodStart", .flags = FIELD_NULLABLE,
+          .doc = "six weeks before that"),
+    FIELD(F_TIME, struct reduction, baseline_end, "baselinePeriodEnd", .flags = FIELD_NULLABLE,
+          .doc = "first intervention"),
+    FIELD(F_TIME, struct reduction, current_end, "currentPeriodEnd", .flags = FIELD_NULLABLE,
+          .doc = "end of the last forecast that was judged"),
+    FIELD(F_I64, struct reduction, predictions, "totalPredictions", .doc = "forecasts ever"),
+    FIELD(F_I64, struct reduction, opinions, "userFeedbackCount",
+          .doc = "of these, with an opinion of the learner"),
     FIELD(F_I64, struct reduction, interventions, "totalInterventionsApplied", .doc = "applied"),
+    FIELD(F_I64, struct reduction, interventions, "interventionCount", .doc = "the same"),
     FIELD(F_I64, struct reduction, weeks, "weeksTracked", .doc = "weeks with an outcome"),
     FIELD(F_LIST, struct reduction, timeline, "timeline", .sub = point_fields,
           .size = sizeof(struct point), .doc = "by week, the latest first"),
+    FIELD(F_LIST, struct reduction, timeline, "weeklyTimeline", .sub = point_fields,
+          .size = sizeof(struct point), .doc = "the same"),
+    FIELD(F_OBJECT, struct reduction, summary, "summary", .sub = verdict_fields,
+          .size = sizeof(struct verdict), .doc = "in words"),
     FIELD(F_LIST, struct reduction, effects, "interventionEffectiveness", .sub = type_effect_fields,
           .size = sizeof(struct type_effect), .doc = "by kind"),
     FIELD(F_STR, struct reduction, reason, "reason", .flags = FIELD_NULLABLE,
@@ -579,7 +613,7 @@ static const struct field reduction_fields[] = {
     FIELD_END,
 };
 
-/* Rows: made_at, until_at, struggled; the latest first. */
+/* Rows: made_at, until_at, struggled, answers; the latest first. */
 static enum err timeline_of(struct api_call *c, const struct rows *rows, struct reduction *r,
                             int64_t from, struct share *before, struct share *after)
 {
@@ -603,11 +637,12 @@ static enum err timeline_of(struct api_call *c, const struct rows *rows, struct 
         if (r->timeline.n == 0 || p[r->timeline.n - 1].start != week) {
             if (r->timeline.n == WEEKS_MAX)
                 continue;
-            p[r->timeline.n++] = (struct point){.start = week};
+            p[r->timeline.n++] = (struct point){.start = week, .period = STR("week")};
         }
         struct point *last = &p[r->timeline.n - 1];
         last->struggles += struggled;
         last->n++;
+        last->answers += value_i64(&v[3], 0);
         last->rate = round_to((double)last->struggles / (double)last->n, 4);
     }
     r->weeks = r->timeline.n;
@@ -648,6 +683,23 @@ static void compare(struct api_call *c, struct reduction *r, const struct learne
     }
 }
 
+static enum err put_verdict(struct api_call *c, struct reduction *r)
+{
+    struct verdict *v = &r->summary;
+
+    v->status = r->verdict;
+    v->message = str_eq(r->verdict, STR("improved"))
+                     ? STR("There are fewer struggles since you took something on.")
+                 : str_eq(r->verdict, STR("worsened"))
+                     ? STR("There are more struggles since you took something on.")
+                 : r->verdict.p ? STR("It cannot be told yet whether there are fewer struggles.")
+                                : r->reason;
+    v->baseline = arena_printf(c->arena, "%lld judged forecasts of the six weeks before.",
+                               (long long)r->baseline_n);
+    v->current = arena_printf(c->arena, "%lld judged forecasts since.", (long long)r->current_n);
+    return v->baseline.p && v->current.p ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err reduction_effects(struct api_call *c, const struct rows *rows, struct reduction *r)
 {
     struct type_effect *t = arena_new(c->arena, struct type_effect, (size_t)rows->count + 1);
@@ -673,6 +725,7 @@ static enum err get_reduction(struct api_call *c)
         [1] = {.stmt = STMT_PREDICTIONS_OUTCOMES, .args = args, .arg_count = 2},
         [2] = {.stmt = STMT_INTERVENTIONS_EFFECT, .args = args, .arg_count = 1},
         [3] = {.stmt = STMT_INTERVENTIONS_SINCE, .args = args, .arg_count = 1},
+        [4] = {.stmt = STMT_PREDICTIONS_COUNTS, .args = args, .arg_count = 1},
     };
     struct reduction *r = arena_new(c->arena, struct reduction, 1);
     struct share before = {0, 0}, after = {0, 0};
@@ -693,8 +746,15 @@ static enum err get_reduction(struct api_call *c)
     if (e == ERR_OK)
         e = reduction_effects(c, &q[2].rows, r);
     compare(c, r, &l, before, after);
+    r->baseline_start = r->since == TIME_NONE ? TIME_NONE : r->since - BASELINE_DAYS * US_PER_DAY;
+    r->baseline_end = r->since;
+    r->current_end =
+        q[1].rows.count > 0 ? value_i64(row_at(&q[1].rows, 0) + 1, TIME_NONE) : TIME_NONE;
+    struct columns v = columns_of(&q[4].rows, 0);
+    r->predictions = column_i64(&v, 0);
+    r->opinions = column_i64(&v, 0);
     c->reply = r;
-    return e;
+    return e == ERR_OK ? put_verdict(c, r) : e;
 }
 
 #define INTERVENTIONS .tag = "predictions", .envelope = ENVELOPE_DATA
@@ -708,7 +768,7 @@ const struct endpoint endpoints_interventions[] = {
     {INTERVENTIONS, READS, .path = "/api/analytics/interventions", .id = "get_interventions",
      .summary = "What could be done where a struggle is likely, and how it went where it was done",
      .reply = interventions_fields, .handler = get_interventions},
-    {INTERVENTIONS, READS, .path = "/api/analytics/struggle-reduction",
+    {INTERVENTIONS, READS, .names = NAMES_BOTH, .path = "/api/analytics/struggle-reduction",
      .id = "get_struggle_reduction",
      .summary = "Are there fewer struggles since interventions were applied?",
      .query = reduction_query, .in_size = sizeof(struct reduction_query), .reply = reduction_fields,
@@ -728,6 +788,11 @@ const struct endpoint endpoints_interventions[] = {
      .summary = "As /api/analytics/struggle-reduction, flat", .query = reduction_query,
      .in_size = sizeof(struct reduction_query), .reply = reduction_fields,
      .handler = get_reduction},
+    {READS, .tag = "predictions", .path = "/analytics/interventions",
+     .id = "service_get_analytics_interventions",
+     .summary = "The list of /api/analytics/interventions, bare and in snake case",
+     .envelope = ENVELOPE_LIST, .names = NAMES_SNAKE, .reply = interventions_fields,
+     .handler = get_interventions},
     {READS, .tag = "predictions", .path = "/analytics/struggle-reduction",
      .id = "service_get_analytics_struggle_reduction",
      .summary = "As /api/analytics/struggle-reduction, bare and in snake case",

@@ -237,6 +237,17 @@ static const struct field insights_reply[] = {
     FIELD_REASON(struct insights_reply),
     FIELD_END,
 };
+/* At the root, too, where older clients look. */
+struct insights_twice {
+    struct insights_reply reply;
+};
+static const struct field insights_twice[] = {
+    FIELD(F_OBJECT, struct insights_twice, reply, "data", .sub = insights_reply,
+          .size = sizeof(struct insights_reply), .doc = "the answer"),
+    FIELD(F_OBJECT, struct insights_twice, reply, "root", .flags = FIELD_FLAT,
+          .sub = insights_reply, .size = sizeof(struct insights_reply), .doc = "once more"),
+    FIELD_END,
+};
 
 static enum err get_insights(struct api_call *c)
 {
@@ -512,9 +523,12 @@ const struct endpoint endpoints_patterns[] = {
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_FORBIDDEN),
      .repeats = true,
      .handler = post_analyze},
-    {PATTERNS, .path = "/api/analytics/insights", .id = "get_insights",
-     .summary = "What follows from the patterns, not yet acknowledged", .reply = insights_reply,
-     .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true}, .handler = get_insights},
+    {.method = HTTP_GET, .tag = "patterns", .scopes = SCOPE_READ, .learner = LEARNER_QUERY,
+     .envelope = ENVELOPE_FLAT, .run = RUN_SMALL, .round_trips = 1,
+     .errors = UINT64_C(1) << ERR_NOT_FOUND, .path = "/api/analytics/insights",
+     .id = "get_insights", .summary = "What follows from the patterns, not yet acknowledged",
+     .reply = insights_twice, .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true},
+     .handler = get_insights},
     {.method = HTTP_PATCH,
      .path = "/api/analytics/insights/{id}/acknowledge",
      .id = "acknowledge_insight",

@@ -74,7 +74,22 @@ static const struct field parts_fields[] = {
     FIELD_END,
 };
 
+/* The diagram's columns one by one, as older clients read them. */
+struct calibration {
+    struct list forecast, observed, n;
+};
+static const struct field calibration_fields[] = {
+    FIELD(F_LIST, struct calibration, forecast, "predicted", .item = F_F64, .size = sizeof(double),
+          .max = AUDIT_RELIABILITY, .doc = "mean forecast of each bin of reliabilityBins"),
+    FIELD(F_LIST, struct calibration, observed, "actual", .item = F_F64, .size = sizeof(double),
+          .max = AUDIT_RELIABILITY, .doc = "share that came about"),
+    FIELD(F_LIST, struct calibration, n, "counts", .item = F_I64, .size = sizeof(int64_t),
+          .max = AUDIT_RELIABILITY, .doc = "forecasts"),
+    FIELD_END,
+};
+
 struct figures {
+    const struct calibration *calibration;
     struct str model, version, task, method, reason;
     int64_t data_points;
     double accuracy, precision, recall, f1, auc, brier, log_loss, ece, bias, bias_p;
@@ -113,6 +128,9 @@ static const struct field figures_fields[] = {
     FIGURE(bias_p, "biasPValue", "how often a calibrated forecaster would be as far off"),
     FIELD(F_LIST, struct figures, bins, "reliabilityBins", .sub = diagram_fields,
           .size = sizeof(struct diagram_bin), .doc = "by rising forecast, at most ten"),
+    FIELD(F_OBJECT, struct figures, calibration, "calibration",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = calibration_fields,
+          .size = sizeof(struct calibration), .doc = "the same bins, column by column"),
     FIELD(F_OBJECT, struct figures, baseline, "baseline", .sub = baseline_fields,
           .size = sizeof(struct baseline), .doc = "the forecaster to beat"),
     FIELD(F_OBJECT, struct figures, confusion, "confusionMatrix",
@@ -128,13 +146,15 @@ static const struct field figures_fields[] = {
 };
 
 struct week {
-    int32_t start;
+    int32_t start, end;
     int64_t n;
     double accuracy;
 };
 static const struct field week_fields[] = {
     FIELD(F_DATE, struct week, start, "weekStart", .doc = "seven days from this one, UTC"),
     FIELD(F_DATE, struct week, start, "date", .doc = "the same"),
+    FIELD(F_DATE, struct week, start, "week", .doc = "the same"),
+    FIELD(F_DATE, struct week, end, "weekEnd", .doc = "its last day"),
     FIELD(F_F64, struct week, accuracy, "accuracy", .doc = "share of forecasts that were right"),
     FIELD(F_I64, struct week, n, "dataPoints", .doc = "forecasts whose time ended then"),
     FIELD_END,
@@ -155,7 +175,18 @@ static const struct field importance_fields[] = {
     FIELD_END,
 };
 
+struct health {
+    struct str health, advice;
+};
+static const struct field health_fields[] = {
+    FIELD(F_STR, struct health, health, "overallHealth", .flags = FIELD_NULLABLE,
+          .doc = "as beside it"),
+    FIELD(F_STR, struct health, advice, "recommendation", .doc = "what to make of the forecasts"),
+    FIELD_END,
+};
+
 struct performance {
+    struct health summary;
     struct str user_id, health;
     int64_t updated_at;
     struct figures recall, answers, struggle;
@@ -175,12 +206,28 @@ const struct field performance_fields[] = {
           .size = sizeof(struct week), .doc = "forecasts of struggle by week, the latest first"),
     FIELD(F_LIST, struct performance, weeks, "accuracyTrend", .sub = week_fields,
           .size = sizeof(struct week), .doc = "the same"),
+    FIELD(F_LIST, struct performance, weeks, "trend", .sub = week_fields,
+          .size = sizeof(struct week), .doc = "the same"),
+    FIELD(F_OBJECT, struct performance, summary, "summary", .sub = health_fields,
+          .size = sizeof(struct health), .doc = "in words"),
     FIELD(F_LIST, struct performance, importance, "featureImportance", .sub = importance_fields,
           .size = sizeof(struct importance), .doc = "of forecasts of struggle"),
     FIELD(F_STR, struct performance, health, "overallHealth", .flags = FIELD_NULLABLE,
           .doc =
               "by the accuracy of forecasts of struggle: Excellent from 0.8, Good from 0.7, Fair "
               "from 0.6, else Needs Improvement"),
+    FIELD_END,
+};
+
+/* Older clients look for the three at the root. */
+struct performance_twice {
+    struct performance performance;
+};
+const struct field performance_twice_fields[] = {
+    FIELD(F_OBJECT, struct performance_twice, performance, "data", .sub = performance_fields,
+          .size = sizeof(struct performance), .doc = "the answer"),
+    FIELD(F_OBJECT, struct performance_twice, performance.recall.metrics, "metrics",
+          .sub = metrics_fields, .size = sizeof(struct metrics), .doc = "as data has them"),
     FIELD_END,
 };
 
@@ -211,6 +258,26 @@ static void no_figures(struct api_call *c, struct figures *p, const struct learn
     needed.graded = AUDIT_MIN - p->data_points;
     if (l->analysis)
         p->needed = needed_new(c->arena, needed);
+}
+
+static enum err calibration_of(struct arena *arena, const struct audit_report *r,
+                               const struct calibration **ret)
+{
+    struct calibration *k = arena_new(arena, struct calibration, 1);
+    double *forecast = arena_new(arena, double, AUDIT_RELIABILITY);
+    double *observed = arena_new(arena, double, AUDIT_RELIABILITY);
+    int64_t *n = arena_new(arena, int64_t, AUDIT_RELIABILITY);
+
+    if (!k || !forecast || !observed || !n)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < r->bins; i++) {
+        forecast[i] = round_to(r->bin[i].forecast, 4);
+        observed[i] = round_to(r->bin[i].observed, 4);
+        n[i] = r->bin[i].n;
+    }
+    *k = (struct calibration){{forecast, r->bins}, {observed, r->bins}, {n, r->bins}};
+    *ret = k;
+    return ERR_OK;
 }
 
 static enum err fill_figures(struct api_call *c, struct figures *p, const struct audit_report *r)
@@ -247,7 +314,7 @@ static enum err fill_figures(struct api_call *c, struct figures *p, const struct
     p->bins = (struct list){bins, r->bins};
     *confusion = (struct confusion){r->true_yes, r->false_yes, r->true_no, r->false_no};
     p->confusion = confusion;
-    return ERR_OK;
+    return calibration_of(c->arena, r, &p->calibration);
 }
 
 static enum err figures_of(struct api_call *c, const struct rows *rows, enum audit_model model,
@@ -276,7 +343,8 @@ static enum err weeks_of(struct api_call *c, const struct rows *rows, struct per
         struct columns v = columns_of(rows, i);
         int64_t week = column_i64(&v, 0), n = column_i64(&v, 0), right = column_i64(&v, 0);
 
-        w[i] = (struct week){(int32_t)(week * 7), n, round_to((double)right / (double)n, 4)};
+        w[i] = (struct week){(int32_t)(week * 7), (int32_t)(week * 7 + 6), n,
+                             round_to((double)right / (double)n, 4)};
     }
     return ERR_OK;
 }
@@ -316,6 +384,16 @@ static struct str health_of(double accuracy)
            : accuracy >= 0.7 ? STR("Good")
            : accuracy >= 0.6 ? STR("Fair")
                              : STR("Needs Improvement");
+}
+
+static struct str advice_of(double accuracy)
+{
+    if (isnan(accuracy))
+        return STR("It is not known yet how good they are: take them as a first guess.");
+    return accuracy >= 0.8   ? STR("They can be planned with.")
+           : accuracy >= 0.7 ? STR("They can be planned with, if not to the letter.")
+           : accuracy >= 0.6 ? STR("They show where to look; look before acting.")
+                             : STR("Do not act on them alone.");
 }
 
 static void name_figures(struct figures *recall, struct figures *answers, struct figures *struggle)
@@ -365,6 +443,7 @@ enum err get_model_performance(struct api_call *c)
                        STR("Too few forecasts have come to their end with enough asked to tell."),
                        &p->struggle);
     p->health = health_of(p->struggle.accuracy);
+    p->summary = (struct health){p->health, advice_of(p->struggle.accuracy)};
     if (e == ERR_OK)
         e = weeks_of(c, &q[2].rows, p);
     return e == ERR_OK ? importance_of(c, &q[3].rows, p) : e;

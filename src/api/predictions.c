@@ -118,7 +118,40 @@ static const struct field objective_fields[] = {
     FIELD_END,
 };
 
+/* What was proposed for a forecast, and what the learner said of it. */
+struct help {
+    struct str prediction, id, type, status;
+    int64_t priority, created_at, applied_at;
+};
+static const struct field help_fields[] = {
+    FIELD(F_STR, struct help, id, "id", .doc = "as in interventions"),
+    FIELD(F_STR, struct help, type, "interventionType", .doc = "kind"),
+    FIELD(F_I64, struct help, priority, "priority", .min = 1, .max = 10, .doc = "1 to 10"),
+    FIELD(F_STR, struct help, status, "status",
+          .doc = "PENDING, IN_PROGRESS, COMPLETED, SKIPPED or FAILED"),
+    FIELD(F_TIME, struct help, created_at, "createdAt", .doc = "when it was proposed"),
+    FIELD(F_TIME, struct help, applied_at, "appliedAt", .flags = FIELD_NULLABLE,
+          .doc = "when it was applied"),
+    FIELD_END,
+};
+struct opinion {
+    struct str prediction, kind, comments;
+    int64_t given_at, helpfulness;
+    bool struggle;
+};
+static const struct field opinion_fields[] = {
+    FIELD(F_STR, struct opinion, kind, "feedbackType", .doc = "as it was given"),
+    FIELD(F_BOOL, struct opinion, struggle, "actualStruggle", .doc = "did it feel like one?"),
+    FIELD(F_I64, struct opinion, helpfulness, "helpfulness", .flags = FIELD_NULLABLE,
+          .doc = "1 to 5"),
+    FIELD(F_STR, struct opinion, comments, "comments", .flags = FIELD_NULLABLE,
+          .doc = "in the learner's words"),
+    FIELD(F_TIME, struct opinion, given_at, "submittedAt", .doc = "when"),
+    FIELD_END,
+};
+
 struct prediction {
+    struct list help, opinions;
     struct str id, user_id, objective_id, name, status, outcome, risk, reasoning, course, reason;
     int64_t made_at, until_at, resolved_at, n, graded, wrong;
     double probability, confidence, right;
@@ -176,11 +209,15 @@ static const struct field prediction_fields[] = {
           .size = sizeof(struct contribution), .doc = "by falling size"),
     FIELD(F_LIST, struct prediction, indicators, "indicators", .sub = indicator_fields,
           .size = sizeof(struct indicator), .doc = "those that raise it clearly"),
+    FIELD(F_LIST, struct prediction, help, "interventions", .sub = help_fields,
+          .size = sizeof(struct help), .doc = "what was proposed for it"),
+    FIELD(F_LIST, struct prediction, opinions, "feedbacks", .sub = opinion_fields,
+          .size = sizeof(struct opinion), .doc = "what the learner said of it: the last word"),
     FIELD_END,
 };
 
 struct alert {
-    struct str id, type, title, message, severity, prediction;
+    struct str id, type, title, message, severity, prediction, intervention;
     double priority;
     int64_t created_at;
 };
@@ -193,6 +230,8 @@ static const struct field alert_fields[] = {
     FIELD(F_F64, struct alert, priority, "priority", .min = 0, .max = 100,
           .doc = "100 * the lower end of the probability's interval"),
     FIELD(F_STR, struct alert, prediction, "predictionId", .doc = "forecast"),
+    FIELD(F_STR, struct alert, intervention, "interventionId", .flags = FIELD_NULLABLE,
+          .doc = "the first of what is proposed for it"),
     FIELD(F_TIME, struct alert, created_at, "createdAt", .doc = "when that was made"),
     FIELD_END,
 };
@@ -376,6 +415,70 @@ static enum err prediction_decode(struct api_call *c, struct columns v, struct p
     return e == ERR_OK ? put_in_words(c->arena, p) : e;
 }
 
+static struct str prediction_of_row(const struct rows *rows, int32_t i)
+{
+    return value_str(row_at(rows, i));
+}
+
+/* The rows that belong to `id`; rows lie by forecast. Their first is at *ret_from. */
+static int32_t rows_of(const struct rows *rows, struct str id, int32_t *ret_from)
+{
+    int32_t low = 0, high = rows->count, n = 0;
+
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (str_cmp(prediction_of_row(rows, middle), id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low + n < rows->count && str_eq(prediction_of_row(rows, low + n), id))
+        n++;
+    *ret_from = low;
+    return n;
+}
+
+static enum err add_help(struct arena *arena, const struct rows *rows, struct prediction *p)
+{
+    int32_t from, n = rows_of(rows, p->id, &from);
+    struct help *h = arena_new(arena, struct help, (size_t)n + 1);
+
+    if (!h)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < n; i++) {
+        struct columns v = columns_of(rows, from + i);
+        h[i].prediction = column_str(&v);
+        h[i].id = column_str(&v);
+        h[i].type = column_str(&v);
+        h[i].priority = column_i64(&v, 0);
+        h[i].status = column_str(&v);
+        h[i].created_at = column_i64(&v, 0);
+        h[i].applied_at = column_time(&v);
+    }
+    p->help = (struct list){h, n};
+    return ERR_OK;
+}
+
+static enum err add_opinions(struct arena *arena, const struct rows *rows, struct prediction *p)
+{
+    int32_t from, n = rows_of(rows, p->id, &from);
+    struct opinion *o = arena_new(arena, struct opinion, (size_t)n + 1);
+
+    if (!o)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < n; i++) {
+        struct columns v = columns_of(rows, from + i);
+        o[i].prediction = column_str(&v);
+        o[i].given_at = column_i64(&v, 0);
+        o[i].struggle = column_bool(&v);
+        o[i].kind = column_str(&v);
+        o[i].helpfulness = column_i64(&v, INT64_MIN);
+        o[i].comments = column_str(&v);
+    }
+    p->opinions = (struct list){o, n};
+    return ERR_OK;
+}
+
 static enum err alerts_of(struct api_call *c, struct predictions *r)
 {
     const struct prediction *p = r->list.p;
@@ -397,6 +500,8 @@ static enum err alerts_of(struct api_call *c, struct predictions *r)
             .severity = p[i].interval.low >= RISK_MEDIUM ? STR("HIGH") : STR("MEDIUM"),
             .priority = round_to(100 * p[i].interval.low, 1),
             .prediction = p[i].id,
+            .intervention = p[i].help.n > 0 ? ((const struct help *)p[i].help.p)->id
+                                            : (struct str){NULL, 0},
             .created_at = p[i].made_at};
     }
     return ERR_OK;
@@ -447,6 +552,8 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
         [1] = {.stmt = STMT_PREDICTIONS_LIST, .args = list, .arg_count = COUNT(list)},
         [2] = {.stmt = STMT_PREDICTIONS_STATS, .args = list, .arg_count = 1},
         [3] = {.stmt = STMT_INTERVENTIONS_OPEN, .args = list, .arg_count = 1},
+        [4] = {.stmt = STMT_PREDICTIONS_HELP, .args = list, .arg_count = COUNT(list)},
+        [5] = {.stmt = STMT_PREDICTIONS_OPINIONS, .args = list, .arg_count = COUNT(list)},
     };
     struct predictions *r = arena_new(c->arena, struct predictions, 1);
     struct learner l;
@@ -467,6 +574,10 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
     r->behind = INT64_MIN;
     for (int32_t i = 0; e == ERR_OK && i < n; i++) {
         e = prediction_decode(c, columns_of(&q[1].rows, i), &p[i]);
+        if (e == ERR_OK)
+            e = add_help(c->arena, &q[4].rows, &p[i]);
+        if (e == ERR_OK)
+            e = add_opinions(c->arena, &q[5].rows, &p[i]);
         r->summary.high += p[i].probability >= RISK_HIGH;
         r->summary.medium += p[i].probability >= RISK_MEDIUM && p[i].probability < RISK_HIGH;
         if (p[i].made_at > r->generated_at)

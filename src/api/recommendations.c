@@ -516,11 +516,13 @@ static const struct field figure_fields[] = {
     FIELD_END,
 };
 struct figures {
-    struct figure consistency, retention, efficiency;
+    struct figure consistency, focus, retention, efficiency;
 };
 static const struct field estimates_fields[] = {
     FIELD(F_OBJECT, struct figures, consistency, "consistency", .sub = figure_fields,
           .size = sizeof(struct figure), .doc = "days with study"),
+    FIELD(F_OBJECT, struct figures, focus, "focus", .sub = figure_fields,
+          .size = sizeof(struct figure), .doc = "sessions that were brought to their end"),
     FIELD(F_OBJECT, struct figures, retention, "retention", .sub = figure_fields,
           .size = sizeof(struct figure), .doc = "right answers and successful reviews"),
     FIELD(F_OBJECT, struct figures, efficiency, "efficiency", .sub = figure_fields,
@@ -530,6 +532,8 @@ static const struct field estimates_fields[] = {
 static const struct field metrics_fields[] = {
     FIELD(F_F64, struct figures, consistency.value, "consistency", .flags = FIELD_NULLABLE,
           .doc = "see estimates"),
+    FIELD(F_F64, struct figures, focus.value, "focus", .flags = FIELD_NULLABLE,
+          .doc = "see estimates"),
     FIELD(F_F64, struct figures, retention.value, "retention", .flags = FIELD_NULLABLE,
           .doc = "see estimates"),
     FIELD(F_F64, struct figures, efficiency.value, "efficiency", .flags = FIELD_NULLABLE,
@@ -537,18 +541,21 @@ static const struct field metrics_fields[] = {
     FIELD_END,
 };
 struct dashboard_meta {
-    int64_t patterns, recommendations, goals, updated_at;
+    int64_t patterns, recommendations, goals, insights, updated_at;
 };
 static const struct field dashboard_meta_fields[] = {
     FIELD(F_I64, struct dashboard_meta, patterns, "patternsCount", .doc = "that hold"),
     FIELD(F_I64, struct dashboard_meta, recommendations, "recommendationsCount",
           .doc = "not yet applied"),
     FIELD(F_I64, struct dashboard_meta, goals, "activeGoalsCount", .doc = "active"),
+    FIELD(F_I64, struct dashboard_meta, insights, "recentInsightsCount",
+          .doc = "insights of the last seven days"),
     FIELD(F_TIME, struct dashboard_meta, updated_at, "lastUpdated", .flags = FIELD_NULLABLE,
           .doc = "last study"),
     FIELD_END,
 };
 struct dashboard {
+    struct str correlation;
     struct list patterns, recommendations, goals;
     struct figures figures;
     struct dashboard_meta meta;
@@ -568,6 +575,8 @@ static const struct field dashboard_fields[] = {
           .size = sizeof(struct figures), .doc = "of the last 30 days, 0 to 100"),
     FIELD(F_OBJECT, struct dashboard, figures, "estimates", .sub = estimates_fields,
           .size = sizeof(struct figures), .doc = "the same with what they rest on"),
+    FIELD(F_JSON, struct dashboard, correlation, "correlationData", .flags = FIELD_NULLABLE,
+          .doc = "null: behavioral-insights/correlation has it"),
     FIELD(F_OBJECT, struct dashboard, meta, "meta", .sub = dashboard_meta_fields,
           .size = sizeof(struct dashboard_meta), .doc = "how many there are"),
     FIELD_REASON(struct dashboard),
@@ -605,6 +614,8 @@ static void figures_make(struct api_call *c, const struct learner *l, const stru
     }
     r->consistency = share_figure(c->arena, active, l->events > 0 ? DAYS : 0,
                                   STR("share of days with study; Wilson"));
+    r->focus = share_figure(c->arena, l->completed, l->sessions,
+                            STR("share of all sessions that were brought to their end; Wilson"));
     r->retention = share_figure(c->arena, succeeded, graded,
                                 STR("share of right answers and successful reviews; Wilson"));
     r->efficiency = (struct figure){
@@ -623,13 +634,15 @@ static void figures_make(struct api_call *c, const struct learner *l, const stru
 static enum err get_dashboard(struct api_call *c)
 {
     const struct value id[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY - DAYS - 1)};
+    const struct value week[] = {V_S(c->learner), V_I(c->now_us - 7 * US_PER_DAY)};
     struct patterns_view v = {
         .q[3] = {.stmt = STMT_RECOMMENDATIONS_OF_LEARNER, .args = id, .arg_count = 1},
         .q[4] = {.stmt = STMT_GOALS_OF_LEARNER, .args = id, .arg_count = 1},
-        .q[5] = {.stmt = STMT_STUDY_DAYS, .args = id, .arg_count = 2}};
+        .q[5] = {.stmt = STMT_STUDY_DAYS, .args = id, .arg_count = 2},
+        .q[6] = {.stmt = STMT_INSIGHTS_RECENT, .args = week, .arg_count = 2, .rows_max = 1}};
     struct dashboard *r = arena_new(c->arena, struct dashboard, 1);
     int32_t n = 0;
-    enum err e = r ? patterns_view_read(c, &v, 3) : ERR_NOMEM;
+    enum err e = r ? patterns_view_read(c, &v, 4) : ERR_NOMEM;
 
     if (e == ERR_OK)
         e = recommendations_list(c, &v.q[3].rows, &v.l, false, &r->recommendations);
@@ -640,7 +653,8 @@ static enum err get_dashboard(struct api_call *c)
     for (int32_t i = 0; i < v.count; i++)
         if (v.patterns[i].present && v.patterns[i].confidence >= 0.7)
             v.patterns[n++] = v.patterns[i];
-    r->meta = (struct dashboard_meta){n, r->recommendations.n, r->goals.n, v.l.last_at};
+    r->meta = (struct dashboard_meta){n, r->recommendations.n, r->goals.n,
+                                       value_i64(row_at(&v.q[6].rows, 0), 0), v.l.last_at};
     r->patterns = (struct list){v.patterns, n < SHOWN ? n : SHOWN};
     if (r->recommendations.n > SHOWN)
         r->recommendations.n = SHOWN;

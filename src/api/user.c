@@ -479,6 +479,16 @@ static const struct field preferences_reply[] = {
           .doc = "of a change"),
     FIELD_END,
 };
+struct preferences_twice {
+    struct preferences_reply reply;
+};
+static const struct field preferences_twice[] = {
+    FIELD(F_OBJECT, struct preferences_twice, reply, "data", .sub = preferences_reply,
+          .size = sizeof(struct preferences_reply), .doc = "the answer"),
+    FIELD(F_STR, struct preferences_twice, reply.message, "message",
+          .flags = FIELD_NULLABLE | FIELD_OMIT, .doc = "of a change, once more"),
+    FIELD_END,
+};
 struct preferences_body {
     struct str user_id;
     bool peers, peers_given;
@@ -594,12 +604,12 @@ const struct endpoint endpoints_user[] = {
      .body = privacy_body, .in_size = sizeof(struct privacy_body), .reply = privacy_reply,
      .envelope = ENVELOPE_FLAT, .handler = patch_privacy},
     {USER_READ, .path = "/api/user/preferences", .id = "get_preferences",
-     .summary = "The learner's preferences", .reply = preferences_reply, .envelope = ENVELOPE_DATA,
+     .summary = "The learner's preferences", .reply = preferences_twice, .envelope = ENVELOPE_FLAT,
      .cache = {.fresh_s = 300, .stale_s = 600, .settled = true}, .handler = get_preferences},
     {USER_WRITE, .path = "/api/user/preferences", .id = "update_preferences",
      .summary = "Change the learner's preferences", .body = preferences_body,
-     .in_size = sizeof(struct preferences_body), .reply = preferences_reply,
-     .envelope = ENVELOPE_DATA, .handler = patch_preferences},
+     .in_size = sizeof(struct preferences_body), .reply = preferences_twice,
+     .envelope = ENVELOPE_FLAT, .handler = patch_preferences},
     {.method = HTTP_GET,
      .path = "/api/analytics/export",
      .id = "export_learner",

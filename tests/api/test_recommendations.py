@@ -83,7 +83,7 @@ class Recommendations:
         self.assertTrue(data["estimates"]["retention"]["reason"])
         self.server.events(session("busy", "s1", at(1, 10), 30, 10, 8))
         data = self.server.get(path, query={"userId": "busy"}).json["data"]
-        self.assertEqual(data["metrics"], {"consistency": 3, "retention": 80, "efficiency": 50})
+        self.assertEqual(data["metrics"], {"consistency": 3, "focus": 100, "retention": 80, "efficiency": 50})
         self.assertEqual(data["estimates"]["retention"]["n"], 10)
         self.assertTrue(data["reason"])
         self.assertProblem(self.server.get(path, query={"userId": "nobody"}), 404)

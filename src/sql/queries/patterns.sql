@@ -119,6 +119,11 @@ SELECT week, pattern, present, confidence
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND week >= $2
  ORDER BY week, pattern;
 
+-- name: insights_recent
+-- args: text, int
+SELECT count(*) FROM insights
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND created_at >= $2;
+
 -- name: insights_of_learner
 -- args: text
 SELECT i.insight, i.created_at, i.acknowledged_at, i.applied, p.pattern, p.kind, p.slot, p.slot_last, p.label, p.present, p.appeared_at, p.seen_at,

@@ -151,6 +151,33 @@ SELECT p.prediction, p.objective, o.name, o.complexity, c.name, l.title, p.day, 
    AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
  ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5;
 
+-- What was proposed for the forecasts of predictions_list, and what the learner said of them.
+-- name: predictions_help
+-- args: text, text, real, int, int
+SELECT i.prediction, i.intervention, i.type, i.priority, i.status, i.created_at, i.applied_at
+  FROM interventions i
+ WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND i.prediction IN
+       (SELECT p.prediction FROM struggle_predictions p
+         WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
+           AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
+         ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5)
+ ORDER BY i.prediction, i.priority DESC, i.intervention LIMIT 2000;
+
+-- name: predictions_opinions
+-- args: text, text, real, int, int
+SELECT f.prediction, f.given_at, f.actual_struggle, f.kind, f.helpfulness, f.comments
+  FROM prediction_feedback f
+ WHERE f.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND f.prediction IN
+       (SELECT p.prediction FROM struggle_predictions p
+         WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
+           AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
+         ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5)
+ ORDER BY f.prediction;
+
 -- name: predictions_stats
 -- args: text
 SELECT count(*), sum(CASE WHEN status = 'PENDING' THEN 1 ELSE 0 END),
@@ -240,6 +267,14 @@ SELECT i.type, count(*), count(p.struggled), sum(CASE WHEN p.struggled = 0 THEN 
    AND i.applied_at IS NOT NULL
  GROUP BY i.type ORDER BY i.type;
 
+-- name: predictions_counts
+-- args: text
+SELECT (SELECT count(*) FROM struggle_predictions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (superseded = 0 OR resolved_at IS NOT NULL)),
+       (SELECT count(*) FROM prediction_feedback
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1));
+
 -- name: interventions_since
 -- args: text
 SELECT min(applied_at) FROM interventions
@@ -247,7 +282,7 @@ SELECT min(applied_at) FROM interventions
 
 -- name: predictions_outcomes
 -- args: text, int
-SELECT made_at, until_at, struggled FROM struggle_predictions
+SELECT made_at, until_at, struggled, graded FROM struggle_predictions
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND struggled IS NOT NULL
  ORDER BY until_at DESC LIMIT $2;
