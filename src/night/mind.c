@@ -253,6 +253,10 @@ static enum err read_pending(struct catching *c, const struct rows *rows)
                               .wrong = value_i64(&v[9], 0)};
         if (!read_inputs(arena, value_str(&v[5]), p->x))
             p->treated = true; /* judged, but nothing is learnt from it */
+        void **place = strmap_slot(&c->run->made, p->prediction);
+        if (!place)
+            return ERR_NOMEM;
+        *place = p;
     }
     return ERR_OK;
 }

@@ -16,12 +16,13 @@ struct subject {
     double recall_sum, gap; /* gap: NaN without prerequisites that were met */
     int64_t cards, due;
     struct outlook outlook;
+    bool stands; /* today's forecast is there already */
 };
 
 struct looking {
     struct struggle_run *run;
     struct subject *subjects;
-    int32_t count;
+    int32_t count, fresh; /* fresh: those without a forecast of today */
     struct strmap index; /* objective -> 1 + number of its node; subjects come first */
     struct mastery_node *nodes;
     struct mastery_now *estimates;
@@ -60,6 +61,14 @@ static struct subject *subject_of(struct looking *l, struct str objective)
     return n && n - l->nodes < l->count ? &l->subjects[n - l->nodes] : NULL;
 }
 
+/* The same day's forecast of the same objective is the same row. */
+static struct str prediction_id(struct arena *arena, const struct night_work *w,
+                                struct str objective)
+{
+    return arena_printf(arena, "%d-%016llx", (int)w->today,
+                        (unsigned long long)struggle_objective_id(objective));
+}
+
 static enum err take_objectives(struct looking *l, const struct rows *rows)
 {
     /* the same item for all: one that was never met */
@@ -74,12 +83,19 @@ static enum err take_objectives(struct looking *l, const struct rows *rows)
         int32_t node = node_add(l, s->objective);
         if (node != l->count)
             return ERR_NOMEM; /* a row each */
+        s->id = prediction_id(l->run->w->arena, l->run->w, s->objective);
+        if (!s->id.p)
+            return ERR_NOMEM;
+        s->own = l->nodes[node].own;
+        s->gap = (double)NAN;
+        s->stands = strmap_get(&l->run->made, s->id) != NULL;
+        l->fresh += !s->stands;
+        l->count++;
+        if (s->stands)
+            continue; /* others may build on it all the same */
         skill = struggle_objective_id(s->objective);
         mind_question(l->run->mind, new_question, &skill, 1, l->run->w->now_us / 1000000, &q);
         struggle_read(l->run->model, &q, &s->features);
-        s->own = l->nodes[node].own;
-        s->gap = (double)NAN;
-        l->count++;
     }
     return ERR_OK;
 }
@@ -182,6 +198,8 @@ static enum err forecast(struct looking *l)
     for (int32_t i = 0; i < l->count; i++) {
         struct subject *s = &l->subjects[i];
         double n = (double)s->cards;
+        if (s->stands)
+            continue;
         struct outlook_facts facts = {.learnt = run->learnt + run->learned,
                                       .own = s->own,
                                       .built = l->estimates[i],
@@ -209,20 +227,13 @@ static struct str numbers(struct arena *arena, const double *x, int n)
     return text;
 }
 
-/* The same day's forecast of the same objective is the same row. */
-static struct str prediction_id(struct arena *arena, const struct night_work *w,
-                                struct str objective)
-{
-    return arena_printf(arena, "%d-%016llx", (int)w->today,
-                        (unsigned long long)struggle_objective_id(objective));
-}
-
 static enum err put_forecasts(struct looking *l)
 {
     enum { COLS = 17 };
     struct night_work *w = l->run->w;
     int32_t ahead = w->days_ahead ? w->days_ahead : NIGHT_DAYS_AHEAD;
-    struct value *v = arena_new(w->arena, struct value, (size_t)l->count * COLS + 1);
+    struct value *v = arena_new(w->arena, struct value, (size_t)l->fresh * COLS + 1);
+    int32_t rows = 0;
     struct value *before = arena_new(w->arena, struct value, 2);
 
     if (!v || !before)
@@ -231,10 +242,11 @@ static enum err put_forecasts(struct looking *l)
         struct subject *s = &l->subjects[i];
         const struct outlook *o = &s->outlook;
 
-        s->id = prediction_id(w->arena, w, s->objective);
+        if (s->stands)
+            continue;
         struct str inputs = numbers(w->arena, o->x, OUTLOOK_INPUTS),
                    parts = numbers(w->arena, o->parts, OUTLOOK_PARTS);
-        if (!s->id.p || !inputs.p || !parts.p)
+        if (!inputs.p || !parts.p)
             return ERR_NOMEM;
         double n = (double)s->cards;
         const struct value row[COLS] = {V_I(w->learner_id),
@@ -254,12 +266,12 @@ static enum err put_forecasts(struct looking *l)
                                         v_real(s->gap),
                                         V_S(inputs),
                                         V_S(parts)};
-        memcpy(v + (size_t)i * COLS, row, sizeof row);
+        memcpy(v + (size_t)rows++ * COLS, row, sizeof row);
     }
     before[0] = V_I(w->learner_id);
     before[1] = V_I(w->today);
     enum err e = night_put(w, STMT_PREDICTIONS_SUPERSEDE, before, 1, 2);
-    return e == ERR_OK ? night_put(w, STMT_PREDICTIONS_PUT, v, l->count, COLS) : e;
+    return e == ERR_OK ? night_put(w, STMT_PREDICTIONS_PUT, v, rows, COLS) : e;
 }
 
 /* What could be done where a struggle is likely, by what makes it so. A change of format is never
@@ -297,7 +309,7 @@ static enum err put_proposals(struct looking *l)
 {
     enum { COLS = 8 };
     struct night_work *w = l->run->w;
-    struct value *v = arena_new(w->arena, struct value, (size_t)l->count * PER_FORECAST * COLS + 1);
+    struct value *v = arena_new(w->arena, struct value, (size_t)l->fresh * PER_FORECAST * COLS + 1);
     int32_t rows = 0;
 
     if (!v)
@@ -305,7 +317,7 @@ static enum err put_proposals(struct looking *l)
     for (int32_t i = 0; i < l->count; i++) {
         const struct subject *s = &l->subjects[i];
         struct proposal p[PER_FORECAST];
-        int32_t n = propose(l, s, p);
+        int32_t n = s->stands ? 0 : propose(l, s, p);
 
         for (int32_t k = 0; k < n; k++) {
             struct str id = arena_printf(w->arena, STR_FMT "-%s", STR_ARG(s->id), p[k].type);
@@ -343,16 +355,17 @@ enum err struggle_look_ahead(struct struggle_run *run)
         return ERR_NOMEM;
     strmap_init(&l->index, arena);
     enum err e = read_facts(l);
-    if (e != ERR_OK || l->count == 0)
+    if (e != ERR_OK || l->fresh == 0)
         return e;
     e = read_prerequisites(l);
-    struct struggle_features *f = arena_new(arena, struct struggle_features, (size_t)l->count);
+    struct struggle_features *f = arena_new(arena, struct struggle_features, (size_t)l->fresh);
     if (e == ERR_OK && !f)
         e = ERR_NOMEM;
-    for (int32_t i = 0; e == ERR_OK && i < l->count; i++)
-        f[i] = l->subjects[i].features;
+    for (int32_t i = 0, n = 0; e == ERR_OK && i < l->count; i++)
+        if (!l->subjects[i].stands)
+            f[n++] = l->subjects[i].features;
     if (e == ERR_OK)
-        e = struggle_load(run, f, l->count, &slots, &count);
+        e = struggle_load(run, f, l->fresh, &slots, &count);
     if (e == ERR_OK)
         e = forecast(l);
     if (e == ERR_OK)

@@ -36,8 +36,11 @@ enum err struggle_load(struct struggle_run *run, const struct struggle_features 
             uint32_t slot = f[i].slot[k];
             uint64_t *word = &run->loaded[slot / 64], bit = UINT64_C(1) << slot % 64;
 
-            if (!(*word & bit))
-                keys[distinct++] = V_I(slot);
+            if (*word & bit)
+                continue;
+            if (struggle_slot_claim(run->model, slot) != ERR_OK)
+                return ERR_NOMEM;
+            keys[distinct++] = V_I(slot);
             *word |= bit;
         }
     *ret_slots = keys;
@@ -61,11 +64,12 @@ enum err night_struggle(struct night_work *w)
     struct struggle_run run = {.w = w, .outlook = outlook_initial};
     enum err e = mind_new(&run.mind);
 
+    strmap_init(&run.made, w->arena);
     run.loaded = arena_new(w->arena, uint64_t, (1 << STRUGGLE_BITS) / 64);
     if (e == ERR_OK && !run.loaded)
         e = ERR_NOMEM;
     if (e == ERR_OK)
-        e = struggle_model_new(STRUGGLE_BITS, STRUGGLE_FULL, &run.model);
+        e = struggle_model_sparse_new(STRUGGLE_BITS, STRUGGLE_FULL, &run.model);
     if (e == ERR_OK)
         e = struggle_catch_up(&run);
     if (e == ERR_OK && !w->more && (w->asked || run.at >= w->now_us - IDLE_DAYS * US_PER_DAY))

@@ -19,6 +19,7 @@
  * may each overwrite a step of the other's on a slot that both touched; a slot is always whole, and
  * sparse steps lost that way do no harm (Niu, Recht, Re & Wright 2011). */
 #pragma once
+#include "base/hash.h"
 #include "night/night.h"
 #include "twin/mind.h"
 #include "twin/outlook.h"
@@ -49,6 +50,7 @@ struct struggle_run {
     int64_t graded;  /* answers and reviews in the log, by the sums */
     int64_t learned; /* in this run */
     int64_t judged;  /* forecasts of struggle, in this run */
+    struct strmap made; /* ids of forecasts that are open: today's are not made again */
 };
 /* Hashes that mind.h and struggle.h take for ids; never 0. */
 uint64_t struggle_item_id(struct str item);

@@ -11,6 +11,7 @@ static const float keep[STRUGGLE_SCALES] = {0.5f, 0.8f, 0.92f, 0.98f};
 static const float keep_log[STRUGGLE_SCALES] = {-0.693147f, -0.223144f, -0.083382f, -0.020203f};
 /* The Bayesian learners' prior variances, as multiples of a feature's; the AdaGrad learner's rate.
  * Chosen, like the spreads below, on learners held out of training parts. */
+enum { SPARSE_ROOM = 4096 };
 enum { CAUTIOUS, BOLD, ADAGRAD, BAYESIAN = ADAGRAD };
 static const float boldness[BAYESIAN] = {0.15f, 0.9f};
 static const float adagrad_rate = 0.05f, adagrad_floor = 1e-3f;
@@ -30,20 +31,36 @@ struct struggle_model {
     uint32_t mask;
     enum struggle_depth depth;
     float stack[STRUGGLE_LEARNERS + 1]; /* weight of each learner's log odds, and a constant */
+    uint32_t *index;     /* sparse: a slot's place; 0: not claimed. NULL: its number */
+    uint32_t used, room; /* sparse: places; the first stands for what is not claimed */
     struct slot {
         float w[STRUGGLE_LEARNERS];
         float state[STRUGGLE_LEARNERS]; /* variance, 0: the prior's; sum of squared gradients */
-    } slots[];
+    } * slots;
 };
 
-enum err struggle_model_new(int bits, enum struggle_depth depth, struct struggle_model **ret)
+static struct slot *slot_of(const struct struggle_model *m, uint32_t slot)
+{
+    return &m->slots[m->index ? m->index[slot] : slot];
+}
+
+static enum err model_new(int bits, enum struggle_depth depth, bool sparse,
+                          struct struggle_model **ret)
 {
     if (bits < 10 || bits > 26)
         return ERR_RANGE;
     size_t count = (size_t)1 << bits;
-    struct struggle_model *m = calloc(1, sizeof *m + count * sizeof m->slots[0]);
+    struct struggle_model *m = calloc(1, sizeof *m);
     if (!m)
         return ERR_NOMEM;
+    m->room = sparse ? SPARSE_ROOM : (uint32_t)count;
+    m->used = 1;
+    m->slots = calloc(m->room, sizeof m->slots[0]);
+    m->index = sparse ? calloc(count, sizeof *m->index) : NULL;
+    if (!m->slots || (sparse && !m->index)) {
+        struggle_model_free(m);
+        return ERR_NOMEM;
+    }
     m->mask = (uint32_t)count - 1;
     m->depth = depth;
     for (int k = 0; k < STRUGGLE_LEARNERS; k++)
@@ -52,9 +69,40 @@ enum err struggle_model_new(int bits, enum struggle_depth depth, struct struggle
     return ERR_OK;
 }
 
+enum err struggle_model_new(int bits, enum struggle_depth depth, struct struggle_model **ret)
+{
+    return model_new(bits, depth, false, ret);
+}
+
+enum err struggle_model_sparse_new(int bits, enum struggle_depth depth, struct struggle_model **ret)
+{
+    return model_new(bits, depth, true, ret);
+}
+
 void struggle_model_free(struct struggle_model *m)
 {
+    if (!m)
+        return;
+    free(m->slots);
+    free(m->index);
     free(m);
+}
+
+enum err struggle_slot_claim(struct struggle_model *m, uint32_t slot)
+{
+    ASSERT(slot <= m->mask);
+    if (!m->index || m->index[slot])
+        return ERR_OK;
+    if (m->used == m->room) {
+        struct slot *more = realloc(m->slots, (size_t)m->room * 2 * sizeof *more);
+        if (!more)
+            return ERR_NOMEM;
+        memset(more + m->room, 0, m->room * sizeof *more);
+        m->slots = more;
+        m->room *= 2;
+    }
+    m->index[slot] = m->used++;
+    return ERR_OK;
 }
 
 /* A mixer, not a keyed hash: an attacker who makes ids collide spoils his own forecasts only. */
@@ -311,7 +359,7 @@ void struggle_predict(const struct struggle_model *m, const struct struggle_feat
     float z[STRUGGLE_LEARNERS] = {0}, sum = m->stack[STRUGGLE_LEARNERS];
 
     for (int i = 0; i < f->n; i++) {
-        const struct slot *s = &m->slots[f->slot[i]];
+        const struct slot *s = slot_of(m, f->slot[i]);
         for (int k = 0; k < STRUGGLE_LEARNERS; k++)
             z[k] += s->w[k] * f->value[i];
     }
@@ -344,11 +392,12 @@ static void learn_bayesian(struct struggle_model *m, const struct struggle_featu
     if (slope < 0.01f)
         slope = 0.01f; /* a sure forecast still learns from its miss */
     for (int i = 0; i < f->n; i++)
-        variance += variance_of(&m->slots[f->slot[i]], k, f->spread[i]) * f->value[i] * f->value[i];
+        variance +=
+            variance_of(slot_of(m, f->slot[i]), k, f->spread[i]) * f->value[i] * f->value[i];
     float step = off / (1 + slope * variance);
 
     for (int i = 0; i < f->n; i++) {
-        struct slot *s = &m->slots[f->slot[i]];
+        struct slot *s = slot_of(m, f->slot[i]);
         float v = variance_of(s, k, f->spread[i]), x = f->value[i];
 
         s->w[k] -= v * x * step;
@@ -359,7 +408,7 @@ static void learn_bayesian(struct struggle_model *m, const struct struggle_featu
 static void learn_adagrad(struct struggle_model *m, const struct struggle_features *f, float off)
 {
     for (int i = 0; i < f->n; i++) {
-        struct slot *s = &m->slots[f->slot[i]];
+        struct slot *s = slot_of(m, f->slot[i]);
         float g = off * f->value[i];
 
         s->state[ADAGRAD] += g * g;
@@ -370,6 +419,8 @@ static void learn_adagrad(struct struggle_model *m, const struct struggle_featur
 void struggle_learn(struct struggle_model *m, const struct struggle_features *f,
                     const struct struggle_prediction *p, bool correct)
 {
+    for (int i = 0; m->index && i < f->n; i++)
+        ASSERT(m->index[f->slot[i]]);
     float y = correct ? 1 : 0, whole = (float)p->probability - y;
 
     for (int k = 0; k < BAYESIAN; k++) {
@@ -392,7 +443,7 @@ void struggle_explain(const struct struggle_model *m, const struct struggle_feat
     struggle_predict(m, f, &p);
     for (int i = 0; i < f->n; i++)
         for (int k = 0; k < STRUGGLE_LEARNERS; k++)
-            z[k] += (double)(m->slots[f->slot[i]].w[k] * f->value[i]);
+            z[k] += (double)(slot_of(m, f->slot[i])->w[k] * f->value[i]);
     /* where a forecast was kept within bounds, all of its parts shrink alike */
     for (int k = 0; k < STRUGGLE_LEARNERS; k++) {
         bool kept = fabs(z[k]) > (double)logit_max;
@@ -403,7 +454,8 @@ void struggle_explain(const struct struggle_model *m, const struct struggle_feat
     ret_parts[PART_BASE] = (double)m->stack[STRUGGLE_LEARNERS];
     for (int i = 0; i < f->n; i++)
         for (int k = 0; k < STRUGGLE_LEARNERS; k++)
-            ret_parts[f->part[i]] += share[k] * (double)(m->slots[f->slot[i]].w[k] * f->value[i]);
+            ret_parts[f->part[i]] +=
+                share[k] * (double)(slot_of(m, f->slot[i])->w[k] * f->value[i]);
     for (int i = 0; i < PART_COUNT; i++)
         whole += ret_parts[i];
     for (int i = 0; i < PART_COUNT && fabs(whole) > (double)logit_max; i++)
@@ -461,8 +513,9 @@ void struggle_slot_encode(const struct struggle_model *m, uint32_t slot,
                           uint8_t out[STRUGGLE_SLOT_BYTES])
 {
     ASSERT(slot <= m->mask);
-    put_floats(out, m->slots[slot].w, STRUGGLE_LEARNERS);
-    put_floats(out + 4 * STRUGGLE_LEARNERS, m->slots[slot].state, STRUGGLE_LEARNERS);
+    const struct slot *s = slot_of(m, slot);
+    put_floats(out, s->w, STRUGGLE_LEARNERS);
+    put_floats(out + 4 * STRUGGLE_LEARNERS, s->state, STRUGGLE_LEARNERS);
 }
 
 enum err struggle_slot_decode(struct struggle_model *m, uint32_t slot, const uint8_t *bytes,
@@ -476,8 +529,10 @@ enum err struggle_slot_decode(struct struggle_model *m, uint32_t slot, const uin
     for (int k = 0; k < STRUGGLE_LEARNERS; k++)
         if (s.state[k] < 0)
             return ERR_RANGE;
-    m->slots[slot] = s;
-    return ERR_OK;
+    enum err e = struggle_slot_claim(m, slot);
+    if (e == ERR_OK)
+        *slot_of(m, slot) = s;
+    return e;
 }
 
 void struggle_stack_encode(const struct struggle_model *m, uint8_t out[STRUGGLE_STACK_BYTES])

@@ -97,6 +97,12 @@ struct struggle_model;
 /* bits: 10..26; the model takes 24 bytes << bits. ERR_RANGE, ERR_NOMEM. */
 MUST_CHECK enum err struggle_model_new(int bits, enum struggle_depth depth,
                                        struct struggle_model **ret);
+/* One of which a few slots are used: it takes 4 bytes << bits, and 24 for each slot that is
+ * claimed. Slots must be claimed before anything is learnt by them; others read as never used. */
+MUST_CHECK enum err struggle_model_sparse_new(int bits, enum struggle_depth depth,
+                                              struct struggle_model **ret);
+/* ERR_NOMEM. Nothing to be done in a model that is not sparse. */
+MUST_CHECK enum err struggle_slot_claim(struct struggle_model *m, uint32_t slot);
 void struggle_model_free(struct struggle_model *m);
 
 void struggle_read(const struct struggle_model *m, const struct struggle_question *q,
@@ -126,7 +132,8 @@ enum {
 void struggle_slot_encode(const struct struggle_model *m, uint32_t slot,
                           uint8_t out[STRUGGLE_SLOT_BYTES]);
 void struggle_stack_encode(const struct struggle_model *m, uint8_t out[STRUGGLE_STACK_BYTES]);
-/* ERR_RANGE: not such bytes, or numbers that no model has; nothing is changed then. */
+/* Claims the slot. ERR_RANGE: not such bytes, or numbers that no model has; nothing is changed
+ * then. ERR_NOMEM. */
 MUST_CHECK enum err struggle_slot_decode(struct struggle_model *m, uint32_t slot,
                                          const uint8_t *bytes, size_t n);
 MUST_CHECK enum err struggle_stack_decode(struct struggle_model *m, const uint8_t *bytes, size_t n);

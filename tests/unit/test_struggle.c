@@ -59,6 +59,51 @@ static void play(struct struggle_model *m, const struct world *w, struct rng *rn
     }
 }
 
+/* One of which a few slots are there forecasts and learns as the whole one does. */
+static void a_sparse_model_is_the_same(void **state)
+{
+    (void)state;
+    struct struggle_model *whole, *sparse;
+    struct struggle_count all = {0}, items[ITEMS] = {{0}};
+    struct struggle_question q = {.skill_count = 1, .all = &all};
+    struct rng rng;
+
+    rng_seed(&rng, 3);
+    assert_int_equal(struggle_model_new(14, STRUGGLE_FULL, &whole), ERR_OK);
+    assert_int_equal(struggle_model_sparse_new(14, STRUGGLE_FULL, &sparse), ERR_OK);
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint32_t item = (uint32_t)rng_below(&rng, ITEMS);
+        bool right = rng_below(&rng, 3) > 0;
+        struct struggle_features f, g;
+        struct struggle_prediction a, b;
+        uint8_t as_whole[STRUGGLE_SLOT_BYTES], as_sparse[STRUGGLE_SLOT_BYTES];
+
+        q.item = item + 1;
+        q.skills[0] = item % SKILLS + 1;
+        q.on_item = q.on_skill[0] = &items[item];
+        struggle_read(whole, &q, &f);
+        struggle_read(sparse, &q, &g);
+        assert_int_equal(f.n, g.n);
+        assert_memory_equal(f.slot, g.slot, (size_t)f.n * sizeof f.slot[0]);
+        struggle_predict(whole, &f, &a);
+        struggle_predict(sparse, &g, &b); /* some of its slots were never claimed */
+        assert_memory_equal(&a, &b, sizeof a);
+        for (int k = 0; k < g.n; k++)
+            assert_int_equal(struggle_slot_claim(sparse, g.slot[k]), ERR_OK);
+        struggle_learn(whole, &f, &a, right);
+        struggle_learn(sparse, &g, &b, right);
+        struggle_slot_encode(whole, f.slot[0], as_whole);
+        struggle_slot_encode(sparse, f.slot[0], as_sparse);
+        assert_memory_equal(as_whole, as_sparse, sizeof as_whole);
+        struggle_count_add(&all, right, -1, 0, i);
+        struggle_count_add(&items[item], right, -1, 0, i);
+        struggle_question_after(&q, right);
+    }
+    struggle_model_free(whole);
+    struggle_model_free(sparse);
+    struggle_model_free(NULL);
+}
+
 static void learns_a_known_world_and_is_calibrated(void **state)
 {
     (void)state;
@@ -250,6 +295,7 @@ static void refuses_silly_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sparse_model_is_the_same),
         cmocka_unit_test(learns_a_known_world_and_is_calibrated),
         cmocka_unit_test(the_parts_sum_to_the_whole),
         cmocka_unit_test(the_parts_sum_at_the_bounds_too),

@@ -16,9 +16,9 @@ CREATE TABLE minds (
 
 -- Weights of the struggle model, which all learners share: those that were ever moved.
 CREATE TABLE struggle_weights (
-    slot {int} NOT NULL PRIMARY KEY,
+    slot {int} PRIMARY KEY,
     state {blob} NOT NULL CHECK (length(state) <= 64)
-) {clustered};
+) {strict};
 
 -- What else the models share, by name: 'stack' and 'outlook', with how many outcomes they know.
 CREATE TABLE struggle_shared (

@@ -57,8 +57,10 @@ INSERT INTO struggle_shared (name, outcomes, state) VALUES ($1, $2, $3)
 -- name: struggle_weights_read
 -- args: int
 -- bulk
-WITH k (slot) AS (VALUES ($1))
-SELECT w.slot, w.state FROM k JOIN struggle_weights w ON w.slot = k.slot;
+-- engine: sqlite
+SELECT slot, state FROM struggle_weights WHERE slot = $1;
+-- engine: postgres
+SELECT slot, state FROM struggle_weights WHERE slot = ANY ($1::bigint[]);
 
 -- name: struggle_weights_put
 -- args: int, blob
