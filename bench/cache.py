@@ -271,37 +271,86 @@ def cumulated(weights):
     return list(itertools.accumulate(weights))
 
 
-def most_hits(asked, weights, writes=0.02):
-    """What an unbounded cache that is never cold would reach: a write makes a learner's answers void, but for those that
-    events leave alone; of an endpoint with the share q of the reads, writes / (writes + (1 - writes) q) miss."""
+def most_hits(asked, weights, ends, share):
+    """What an unbounded cache that is never cold would reach: of an endpoint with the share q of the reads, of which the
+    share w of the requests ends a learner's answer, w / (w + q) miss. ends: by path, what share of the writes does."""
     total = sum(weights)
-    return sum(w / total * (1 if settled else 1 - writes / (writes + (1 - writes) * w / total))
-               for (_, settled), w in zip(asked, weights))
+    return 1 - sum(w / total * share * ends[path] / (share * ends[path] + (1 - share) * w / total)
+                   for path, w in zip(asked, weights))
+
+
+WRITES = 0.02
+# Beside events, which are nine of ten writes.
+OTHER_WRITES = [("PATCH", "/api/personalization/preferences", {"disabledFeatures": ["durations"]}),
+                ("POST", "/api/analytics/behavioral-insights/goals",
+                 {"goalType": "CUSTOM", "targetValue": 10, "title": "Read", "deadline": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 86400 * 30))}),
+                ("POST", "/api/orchestration/exams", {"name": "Finals", "date": time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400 * 30))})]
+
+
+def simulated():
+    """Events of a simulated class, in their own proportions: what learners send."""
+    return [json.loads(line) for line in run(DOPPEL, "simulate", "--learners", "20", "--days", "30", "--seed", "1", "--out", "-").splitlines()]
+
+
+def write_of(dice, events, learner):
+    if dice.random() < 0.1:
+        method, path, body = dice.choice(OTHER_WRITES)
+        return path, method, path, {"userId": learner, **body}
+    n = next(_ids)
+    e = dict(dice.choice(events), learner=learner, id=f"w{n}", at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - n % 80000)))
+    for name in ("session", "mission"):
+        if name in e:
+            e[name] = f"{name}-{learner}-{n % 3}"
+    if "mission" in e.get("data", {}):
+        e["data"] = dict(e["data"], mission=e["mission"])
+    return e["kind"], "POST", "/api/events", [e]
+
+
+def what_ends(server, dice, events, asked):
+    """By path, what share of the writes makes its answer void; asked of a learner with some of each."""
+    writes = [write_of(dice, events, "zw") for _ in range(2000)]
+    kinds = {kind: (method, path, body) for kind, method, path, body in writes}
+    post(server, [study("zw")])
+    for method, path, body in kinds.values():
+        call(server.port, method, path, json.dumps(body), {"Content-Type": "application/json"})
+    ends = dict.fromkeys(asked, 0)
+    for kind, (method, path, body) in kinds.items():
+        for p in asked:
+            call(server.port, "GET", p + "?userId=zw")
+        if isinstance(body, list):
+            body[0]["id"] += "-again"
+        call(server.port, method, path, json.dumps(body), {"Content-Type": "application/json"})
+        for p in asked:
+            if "; hit" not in dict(call(server.port, "GET", p + "?userId=zw")[1])["Cache-Status"]:
+                ends[p] += sum(k == kind for k, *_ in writes) / len(writes)
+    return ends
 
 
 def mixed(options, folder):
     dice = random.Random(1)
     learners, checked = 10_000, range(20, 24)
-    ranks = range(learners)
+    ranks, events = range(learners), simulated()
     popular = cumulated(1 / (r + 1) for r in ranks)
-    asked = [(path, "but for events" in kept["endsWith"]) for _, path, kept in reads() if kept.get("freshSeconds")]
+    asked = [path for _, path, kept in reads() if kept.get("freshSeconds")]
     dice.shuffle(asked)
     for what, weights in (("endpoints by Zipf", [1 / (i + 1) for i in range(len(asked))]),
                           ("endpoints alike", [1] * len(asked))):
         with Server(folder, "sqlite:" + os.path.join(folder, f"mixed-{what[-4:]}.db"), "--no-night", "--cache-bytes-max", options.cache) as server:
             seed(server, learners)
             # what needs more than one session to say anything is a refusal, which is not kept
-            asked = [(path, s) for path, s in asked if call(server.port, "GET", f"{path}?userId=z0")[0] == 200]
+            asked = [path for path in asked if call(server.port, "GET", f"{path}?userId=z0")[0] == 200]
             weights = weights[:len(asked)]
+            ends = what_ends(server, dice, events, asked)
             idle, files = server.rss_mib(), []
             for part in range(2):
                 files.append(os.path.join(folder, f"mixed{part}"))
                 out = []
                 people = dice.choices(ranks, cum_weights=popular, k=options.requests)
                 paths = dice.choices(asked, cum_weights=cumulated(weights), k=options.requests)
-                for who, (path, _) in zip(people, paths):
-                    if dice.random() < 0.02 and who not in checked:
-                        out.append(request("POST", "/api/events", json.dumps([study(f"z{who}")]).encode()))
+                for who, path in zip(people, paths):
+                    if dice.random() < WRITES and who not in checked:
+                        _, method, path, body = write_of(dice, events, f"z{who}")
+                        out.append(request(method, path, json.dumps(body).encode()))
                     else:
                         out.append(request("GET", f"{path}?userId=z{who}", headers=[("Accept-Encoding", "gzip")]))
                 write_requests(files[-1], out)
@@ -317,10 +366,10 @@ def mixed(options, folder):
             for t in checkers:
                 t.join()
             hits, misses = (sum(after[k] - before[k] for k in names) for names in (("hits", "staleHits"), ("misses",)))
-            say(f"mixed {what}", endpoints=len(asked), settled=sum(s for _, s in asked), requests=options.requests, rate=round(got["rate"]),
-                p99_ms=got["p99_ms"], hits=hits / (hits + misses), at_most=most_hits(asked, weights),
+            say(f"mixed {what}", endpoints=len(asked), mean_ends=sum(ends.values()) / len(ends), requests=options.requests, rate=round(got["rate"]),
+                p99_ms=got["p99_ms"], hits=hits / (hits + misses), at_most=most_hits(asked, weights, ends, WRITES),
                 bytes_mib=after["bytes"] / MIB, entries=after["entries"], evicted=after["dropped"]["evicted"], outdated=after["dropped"]["outdated"] - before["dropped"]["outdated"],
-                grown_mib=server.rss_mib() - idle, checks=sum(count.values()), stale=len(wrong), failed=int(got["4xx"] + got["5xx"] + got["lost"]))
+                grown_mib=server.rss_mib() - idle, checks=sum(count.values()), stale=len(wrong), refused=int(got["4xx"]), failed=int(got["5xx"] + got["lost"]))
 
 
 def random_keys(options, folder):

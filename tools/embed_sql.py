@@ -34,7 +34,8 @@ WORDS = {
     "strict": ("STRICT", ""),
     "by_learner": ("STRICT, WITHOUT ROWID", "PARTITION BY HASH (learner_id)"),
 }
-DIRECTIVES = ("name", "args", "key", "scan", "engine")
+GROUPS_MAX = 16
+DIRECTIVES = ("name", "args", "key", "scan", "engine", "apart")
 TOKEN = re.compile(r"""
     (?P<comment>--[^\n]*|/\*.*?\*/) | (?P<space>\s+) | (?P<string>'(?:[^']|'')*') |
     (?P<quoted>"(?:[^"]|"")*") | (?P<param>\$[0-9]+) | (?P<number>[0-9][0-9A-Za-z_.]*) |
@@ -106,7 +107,7 @@ def split_commas(tokens):
 class Statement:
     def __init__(self, path, line, name):
         self.path, self.line, self.name = path, line, name
-        self.args, self.keys, self.bulk, self.scan = None, None, False, None
+        self.args, self.keys, self.bulk, self.scan, self.apart = None, None, False, None, []
         self.texts = {}  # engine ("both", "sqlite", "postgres") -> [first line, text]
         self.engine = "both"
 
@@ -137,6 +138,8 @@ class Statement:
             if len(rest) < 10:
                 self.fail("`-- scan:` needs a reason that one can judge", line_no)
             self.scan = rest
+        elif word == "apart":
+            self.apart = [t.strip() for t in rest.split(",")]
         elif word == "engine":
             if rest not in ("sqlite", "postgres"):
                 self.fail("`-- engine:` is `sqlite` or `postgres`", line_no)
@@ -313,7 +316,87 @@ def expand(text, engine):
     return re.sub(r" ?\{(\w+)\}", lambda m: (" " + WORDS[m.group(1)][engine]).rstrip(), text)
 
 
-def check_on_sqlite(migrations, statements):
+def read_groups(path, tables):
+    """The names of the groups, and each table's bit: 0 for "none". Without the file all is one group."""
+    names, bits, seen = ["rest"], {t: 1 for t in tables}, set()
+    try:
+        with open(path, encoding="utf-8") as f:
+            lines = f.read().split("\n")
+    except FileNotFoundError:
+        return names, bits
+    for no, line in enumerate(lines, 1):
+        line = re.sub(r"#.*", "", line).strip()
+        if not line:
+            continue
+        m = re.fullmatch(r"([a-z]+):((?: [a-z_]+)+)", line)
+        if not m or m.group(1) in names:
+            raise Mistake(path, no, "a group is `name: table table …`, once")
+        if m.group(1) != "none":
+            names.append(m.group(1))
+        if len(names) > GROUPS_MAX:
+            raise Mistake(path, no, f"more than {GROUPS_MAX} groups")
+        for table in m.group(2).split():
+            if table not in bits or table in seen:
+                raise Mistake(path, no, f"`{table}` is no table, or stands in two groups")
+            seen.add(table)
+            bits[table] = 0 if m.group(1) == "none" else 1 << (len(names) - 1)
+    return names, bits
+
+
+def tables_of(text, bits):
+    """(read, written): the tables that stand behind FROM and JOIN, and those that are changed. Who
+    takes a learner away takes all that there is of him."""
+    tokens, read, written = solid(tokens_of(text)), set(), set()
+    for before, token, earlier in zip(tokens, tokens[1:], [("", "")] + tokens):
+        if token[0] != "word" or token[1] not in bits:
+            continue
+        if is_word(before, "INTO") or is_word(before, "UPDATE") or (is_word(before, "FROM") and is_word(earlier, "DELETE")):
+            written |= set(bits) if is_word(earlier, "DELETE") and token[1] == "learners" else {token[1]}
+        elif is_word(before, "FROM") or is_word(before, "JOIN"):
+            read.add(token[1])
+    return read, written
+
+
+def find_tables(statements, bits):
+    for s in statements:
+        read, written = set(), set()
+        for text in (s.sqlite, s.postgres):
+            r, w = tables_of(text, bits)
+            read, written = read | r, written | w
+        s.told = set()
+        for table in s.apart:
+            if table not in read:
+                s.fail(f"`-- apart: {table}`, but it is not read")
+            s.told.add(table)
+        s.tables, s.written = read, written
+
+
+def mask(tables, bits):
+    m = 0
+    for t in tables:
+        m |= bits[t]
+    return m
+
+
+def check_tables(db, statement, bits):
+    """SQLite itself says what a statement touches: nothing may have been overlooked."""
+    touched = set()
+
+    def note(action, first, *_):
+        if action in (sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE):
+            touched.add(first)
+        return sqlite3.SQLITE_OK
+    db.set_authorizer(note)
+    try:
+        db.execute("EXPLAIN " + statement.sqlite, [None] * len(statement.args))
+    finally:
+        db.set_authorizer(None)
+    missed = (touched & set(bits)) - statement.tables - statement.written
+    if missed:
+        statement.fail(f"reads {', '.join(sorted(missed))}, which stand neither behind FROM nor JOIN")
+
+
+def check_on_sqlite(migrations, statements, bits):
     if sqlite3.sqlite_version_info < (3, 37):
         return  # knows no STRICT tables; the tests will tell
     db = sqlite3.connect(":memory:")
@@ -324,7 +407,7 @@ def check_on_sqlite(migrations, statements):
             raise Mistake(path, 1, f"SQLite: {e}") from e
     for s in statements:
         try:
-            db.execute("EXPLAIN " + s.sqlite, [None] * len(s.args))
+            check_tables(db, s, bits)
         except sqlite3.Error as e:
             s.fail(f"SQLite: {e}")
 
@@ -339,14 +422,16 @@ def c_string(text):
     return "\n        ".join(out) or '""'
 
 
-def write_header(o, statements):
+def write_header(o, statements, groups):
     p = o.prefix
+    bits = "".join(f"    {p}_GROUP_{g.upper()} = 1 << {i},\n" for i, g in enumerate(groups))
     names = "".join(f"    {p}_{s.name.upper()},\n" for s in statements)
     return (f"/* Made by tools/embed_sql.py from the SQL files; not to be edited. */\n#pragma once\n\n"
-            f"enum {o.enum} {{\n{names}    {p}_COUNT\n}};\n")
+            f"enum {o.enum} {{\n{names}    {p}_COUNT\n}};\n\n"
+            f"/* Groups of tables: src/sql/groups. */\nenum {{\n{bits}}};\n")
 
 
-def write_source(o, statements, migrations):
+def write_source(o, statements, migrations, bits):
     out = ["/* Made by tools/embed_sql.py from the SQL files; not to be edited. */",
            '#include "store/catalog.h"', f'#include "{o.include}"', "", "#include <stddef.h>", "",
            "static const struct stmt_def stmts[] = {"]
@@ -361,6 +446,9 @@ def write_source(o, statements, migrations):
                        f".key_count = {len(s.keys)}"]
         if s.bulk:
             fields.append(".bulk = true")
+        for name, tables in (("reads", s.tables - s.told), ("writes", s.written)):
+            if mask(tables, bits):
+                fields.append(f".{name} = {mask(tables, bits):#x}")
         if s.scan:
             fields.append(f".scan = {c_string(s.scan)}")
         body = ",\n      ".join(fields)
@@ -417,12 +505,17 @@ def main():
             raise Mistake(m[2], 1, f"migration {i:04} is missing, or {m[0]:04} is there twice")
     if not migrations:
         raise Mistake(migration_dir, 0, "no migration at all")
-    check_on_sqlite(migrations, statements)
+    group_file = os.path.join(o.sql, "groups")
+    tables = re.findall(r"^CREATE TABLE (\w+)", "\n".join(m[3] for m in migrations), re.MULTILINE)
+    groups, bits = read_groups(group_file, tables)
+    find_tables(statements, bits)
+    check_on_sqlite(migrations, statements, bits)
 
-    write_if_changed(o.header, write_header(o, statements))
-    write_if_changed(o.source, write_source(o, statements, migrations))
+    write_if_changed(o.header, write_header(o, statements, groups))
+    write_if_changed(o.source, write_source(o, statements, migrations, bits))
     # The directories too: a new or removed file is then seen without anybody listing it.
-    needs = [query_dir, migration_dir] + query_files + migration_files
+    needs = [o.sql, query_dir, migration_dir] + query_files + migration_files
+    needs += [group_file] if os.path.exists(group_file) else []
     with open(o.depfile, "w", encoding="utf-8") as f:
         f.write(f"{o.header}: " + " ".join(n.replace(" ", "\\ ") for n in needs) + "\n")
 

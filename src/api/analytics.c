@@ -184,7 +184,8 @@ static void study_day_add(struct columns v, const struct learner *l, int32_t fro
 
 static void study_all(const struct learner *l, const struct rows *hours, struct period_sum *sum)
 {
-    *sum = (struct period_sum){.study_ms = l->study_ms, .sessions = l->sessions};
+    *sum = (struct period_sum){.study_ms = learner_totals(l)->study_ms,
+                               .sessions = learner_totals(l)->sessions};
     for (int32_t i = 0; i < hours->count; i++) {
         struct columns v = columns_of(hours, i);
         int64_t slot = column_i64(&v, 0);
@@ -229,7 +230,8 @@ static enum err get_study_time(struct api_call *c)
     r->average = sum.sessions > 0 ? minutes_of(sum.study_ms / sum.sessions) : NAN;
     r->quarters = (struct quarters){minutes_of(sum.quarters[1]), minutes_of(sum.quarters[2]),
                                     minutes_of(sum.quarters[3]), minutes_of(sum.quarters[0])};
-    r->metadata = (struct study_time_metadata){in->period, from, zone_name(l.zone), l.untimed};
+    r->metadata = (struct study_time_metadata){in->period, from, zone_name(l.zone),
+                                               learner_totals(&l)->untimed};
     c->reply = r;
     return ERR_OK;
 }
@@ -568,11 +570,12 @@ static enum err get_topics(struct api_call *c)
     }
     double rest[TOPIC_GROUPS];
     for (int i = 0; i < TOPIC_GROUPS; i++) /* one event may count for several skills */
-        rest[i] = minutes_of(named[i] < l.study_ms ? l.study_ms - named[i] : 0);
+        rest[i] = minutes_of(
+            named[i] < learner_totals(&l)->study_ms ? learner_totals(&l)->study_ms - named[i] : 0);
     r->unattributed =
         (struct unattributed){rest[TOPIC_COURSE], rest[TOPIC_LECTURE], rest[TOPIC_OBJECTIVE],
                               rest[TOPIC_SKILL], rest[TOPIC_MODALITY]};
-    r->total = minutes_of(l.study_ms);
+    r->total = minutes_of(learner_totals(&l)->study_ms);
     c->reply = r;
     return ERR_OK;
 }

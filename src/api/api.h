@@ -48,7 +48,7 @@ enum cache_l2 {
 struct cache_policy {
     int32_t fresh_s, stale_s; /* fresh for; then served old while one caller refreshes */
     enum cache_l2 l2;
-    bool settled;             /* events do not change it: settings, results of calls and nights */
+    bool settled;             /* in the second tier: mostly made of what events do not change */
     bool shared;              /* true: public (the same for everybody); false: private */
     const char *why_none;     /* when fresh_s is 0 on a GET: the reason */
 };
@@ -103,7 +103,7 @@ struct api_call {
     struct problem problem;
     int64_t now_us;          /* UTC, one reading per call */
     int64_t valid_until_us;  /* UTC; what the handler knows to end the answer's truth (the learner's day); 0: nothing */
-    bool unsettled;          /* this one is not: see answer_unsettled() */
+    uint32_t reads;          /* STMT_GROUP_*: beside what the statements say; learner_totals() */
     int64_t deadline_us;     /* monotonic */
     bool streaming;          /* by api_stream_begin(): the dispatcher ends the stream */
     bool pending;            /* the handler has handed on; api_resume() or api_finish() follows */

@@ -191,6 +191,7 @@ static enum cached_next ask_l2(struct call *c)
                             .stamp = m->stamp,
                             .cache_control = c->route->cache_control,
                             .media = MEDIA_JSON,
+                            .without = c->pub.row->cache.settled ? tag_event_groups : 0,
                             .lock = true,
                             .done = asked};
     l2_get(c->pub.api->tiers->l2, c->pub.x->loop, &m->l2);
@@ -361,6 +362,12 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The groups of the learner's tables that the answer was made of. */
+static uint32_t reads_of(const struct call *c)
+{
+    return c->spent.reads | c->analysed.reads | c->pub.reads;
+}
+
 static struct answer *answer_make(struct call *c, const struct answer_spec *what, int64_t fresh_us,
                                   int64_t stale_us, int64_t error_us)
 {
@@ -378,6 +385,7 @@ static struct answer *answer_make(struct call *c, const struct answer_spec *what
     if (spec.fresh_until_us < now_us)
         spec.fresh_until_us = spec.stale_until_us = spec.error_until_us = now_us;
     spec.stamp = c->cached.stamp;
+    spec.without = ~reads_of(c);
     if (answer_new(&spec, &a) != ERR_OK)
         a = NULL; /* too large, or no memory: the reply is sent all the same */
     return a;
@@ -414,12 +422,18 @@ static struct answer *answer_of_refusal(struct call *c, enum err e)
 /* Of a learner who is not there; his first event ends it. */
 static bool is_kept_refusal(const struct call *c, enum err e)
 {
-    return e == ERR_NOT_FOUND && c->pub.learner.p && !c->pub.row->cache.settled;
+    return e == ERR_NOT_FOUND && c->pub.learner.p;
 }
 
 static bool was_the_store(enum err e)
 {
     return err_http(e) >= 500;
+}
+
+/* In Redis nothing is known of groups: what lies with TAG_SETTLED outlives all events. */
+static bool may_share(const struct call *c)
+{
+    return !(c->pub.row->cache.settled && (reads_of(c) & tag_event_groups));
 }
 
 static void put_l2(struct call *c, const struct answer *a)
@@ -443,10 +457,9 @@ enum err cached_end(struct call *c, enum err e)
         a = answer_of_reply(c);
     else if (was_the_store(e))
         old = cache_peek(t->cache, &m->key, clock_mono_us());
-    put_l2(c, e == ERR_OK && c->pub.x->status == 200 ? a : NULL);
+    put_l2(c, e == ERR_OK && c->pub.x->status == 200 && may_share(c) ? a : NULL);
     if (a) {
-        end_flight(c, a,
-                   c->pub.x->status == 200 && !(c->pub.row->cache.settled && c->pub.unsettled));
+        end_flight(c, a, c->pub.x->status == 200);
     } else if (e == ERR_OK) {
         flight_end(t->cache, m->flight, NULL, false, ERR_NOMEM);
     } else if (old && answer_media(old)) {

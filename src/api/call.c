@@ -135,6 +135,8 @@ static void counts_add(struct store_counts *to, struct store_conn *conn)
     to->statements += n.statements;
     to->rows += n.rows;
     to->us += n.us;
+    to->reads |= n.reads;
+    to->writes |= n.writes;
 }
 
 void call_analysed(struct call *c)
@@ -185,6 +187,7 @@ static void handler_undo(struct call *c)
     c->pending = PENDING_NONE;
     c->pub.pending = false;
     c->pub.reply = NULL;
+    c->pub.reads = 0;
     c->pub.status = 0;
     c->pub.problem = (struct problem){.code = NULL};
     buf_clear(&c->pub.x->body);

@@ -346,8 +346,8 @@ static enum err post_comprehension(struct api_call *c)
         return e;
     range[1] = v.base.l.today;
     range[0] = range_days[in->range] >= 0 ? v.base.l.today - range_days[in->range]
-               : v.base.l.first_at != TIME_NONE
-                   ? civil_at(v.base.l.zone, v.base.l.first_at).epoch_day
+               : learner_totals(&v.base.l)->first_at != TIME_NONE
+                   ? civil_at(v.base.l.zone, learner_totals(&v.base.l)->first_at).epoch_day
                    : v.base.l.today;
     r->range = (struct list){range, 2};
     r->user_id = c->learner;

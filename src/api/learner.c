@@ -52,21 +52,23 @@ static void learner_decode(struct columns v, struct api_call *c, struct learner 
     c->valid_until_us = civil_day_start(l->zone, l->today + 1);
     l->analysis = column_bool(&v);
     l->profiling = column_bool(&v);
-    l->events = column_i64(&v, 0);
-    l->untimed = column_i64(&v, 0);
-    l->first_at = column_time(&v);
-    l->last_at = column_time(&v);
-    l->study_ms = column_i64(&v, 0);
-    l->sessions = column_i64(&v, 0);
-    l->completed = column_i64(&v, 0);
-    l->answers = column_i64(&v, 0);
-    l->correct = column_i64(&v, 0);
-    l->reviews = column_i64(&v, 0);
-    l->recalled = column_i64(&v, 0);
-    l->latency_n = column_i64(&v, 0);
-    l->latency_log_micro = column_i64(&v, 0);
-    l->loads = column_i64(&v, 0);
-    l->load_micro = column_i64(&v, 0);
+    struct learner_totals *t = &l->came_along;
+    t->events = column_i64(&v, 0);
+    t->untimed = column_i64(&v, 0);
+    t->first_at = column_time(&v);
+    t->last_at = column_time(&v);
+    t->study_ms = column_i64(&v, 0);
+    t->sessions = column_i64(&v, 0);
+    t->completed = column_i64(&v, 0);
+    t->answers = column_i64(&v, 0);
+    t->correct = column_i64(&v, 0);
+    t->reviews = column_i64(&v, 0);
+    t->recalled = column_i64(&v, 0);
+    t->latency_n = column_i64(&v, 0);
+    t->latency_log_micro = column_i64(&v, 0);
+    t->loads = column_i64(&v, 0);
+    t->load_micro = column_i64(&v, 0);
+    l->reads = &c->reads;
 }
 
 enum err learner_read(struct api_call *c, struct query *queries, int32_t count, struct learner *ret)
@@ -134,11 +136,6 @@ void answer_until(struct api_call *c, int64_t at_us)
 void answer_ages(struct api_call *c)
 {
     answer_until(c, c->now_us + 5 * US_PER_S);
-}
-
-void answer_unsettled(struct api_call *c)
-{
-    c->unsettled = true;
 }
 
 double round_to(double v, int decimals)

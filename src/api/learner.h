@@ -17,25 +17,40 @@ struct str column_str(struct columns *c);
 bool column_bool(struct columns *c);
 int64_t column_time(struct columns *c); /* TIME_NONE for NULL */
 
-/* The row in learners, and the row in totals (zeros when there is none). */
+/* The row in totals; zeros when there is none. */
+struct learner_totals {
+    int64_t events, untimed;
+    int64_t first_at, last_at; /* of timed events; TIME_NONE */
+    int64_t study_ms, sessions, completed, answers, correct, reviews, recalled;
+    int64_t latency_n, latency_log_micro, loads, load_micro;
+};
+
+/* The row in learners. */
 struct learner {
     int64_t learner_id;
     struct str id; /* external */
     const struct zone *zone;
     int32_t today;            /* local day */
     bool analysis, profiling; /* what the learner allows */
-    int64_t events, untimed;
-    int64_t first_at, last_at; /* of timed events; TIME_NONE */
-    int64_t study_ms, sessions, completed, answers, correct, reviews, recalled;
-    int64_t latency_n, latency_log_micro, loads, load_micro;
+    struct learner_totals came_along; /* learner_totals() */
+    uint32_t *reads;                  /* the call's */
 };
+/* They change with every event: whoever looks at them makes an answer that depends on all events.
+ */
+static inline const struct learner_totals *learner_totals(const struct learner *l)
+{
+    *l->reads |= STMT_GROUP_TOTALS;
+    return &l->came_along;
+}
 static inline int64_t learner_graded(const struct learner *l)
 {
-    return l->answers + l->reviews;
+    const struct learner_totals *t = learner_totals(l);
+    return t->answers + t->reviews;
 }
 static inline int64_t learner_succeeded(const struct learner *l)
 {
-    return l->correct + l->recalled;
+    const struct learner_totals *t = learner_totals(l);
+    return t->correct + t->recalled;
 }
 
 /* One round trip: queries[0] is filled in here and reads the learner, the others are the caller's.
@@ -79,9 +94,6 @@ enum err event_refused(struct api_call *c, const struct ingest_result *r);
 void answer_until(struct api_call *c, int64_t at_us);
 /* The answer changes as time goes by: it may be kept for a few seconds only. */
 void answer_ages(struct api_call *c);
-/* An answer of a row that is `settled`, which events may change all the same (what is still needed
- * is counted): it is not kept. */
-void answer_unsettled(struct api_call *c);
 
 double round_to(double v, int decimals);
 /* Times in the query that default to a range ending now. Both inclusive; *from <= *to or

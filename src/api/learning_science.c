@@ -198,7 +198,7 @@ static struct figure mix_figure(const struct reading *r, const struct value *sum
                        .label = STR("Objectives in a session"),
                        .unit = STR("objectives"),
                        .value = (double)NAN,
-                       .n = r->base.l.sessions};
+                       .n = learner_totals(&r->base.l)->sessions};
 
     f.method = STR("mean of all sessions");
     if (f.n > 0 && value_i64(&sums[0], 0) > 0)
@@ -222,7 +222,7 @@ static int32_t figures_fill(struct arena *arena, const struct article *a, const 
                               r->answers);
     if (a->figures & FIGURE_DAYS)
         f[n++] = share_figure(arena, STR("activeDays"), STR("Days with study"), r->active,
-                              r->base.l.events > 0 ? DAYS : 0);
+                              learner_totals(&r->base.l)->events > 0 ? DAYS : 0);
     if (a->figures & FIGURE_HALF_LIFE)
         f[n++] = curve_figure(r);
     if (a->figures & FIGURE_HOUR)

@@ -70,10 +70,11 @@ static struct baseline baseline_of(const struct learner *l)
     struct baseline b = {STR("default"), LOAD_BASELINE_MS, LOAD_BASELINE_PERFORMANCE, 0};
     int64_t graded = learner_graded(l);
 
-    if (l->latency_n >= BASELINE_NEEDED) {
-        b.ms = exp((double)l->latency_log_micro / 1e6 / (double)l->latency_n);
+    if (learner_totals(l)->latency_n >= BASELINE_NEEDED) {
+        b.ms = exp((double)learner_totals(l)->latency_log_micro / 1e6 /
+                   (double)learner_totals(l)->latency_n);
         b.source = STR("learned");
-        b.n = l->latency_n;
+        b.n = learner_totals(l)->latency_n;
     }
     if (graded >= BASELINE_NEEDED && learner_succeeded(l) > 0) {
         b.performance = (double)learner_succeeded(l) / (double)graded;

@@ -327,8 +327,7 @@ static void kept(struct json_writer *w, const struct endpoint *row)
         json_kv_i64(w, "staleSeconds", p->stale_s);
         json_kv_cstr(w, "endsWith",
                      row->learner == LEARNER_NONE ? "time"
-                     : p->settled                 ? "changes of the learner but for events"
-                                                  : "events and changes of the learner");
+                                                  : "writes to what it was made of, and time");
     } else {
         json_kv_cstr(w, "why", p->why_none ? p->why_none : "");
     }

@@ -231,11 +231,6 @@ struct pattern_words pattern_words(struct arena *arena, const struct pattern_row
     return w;
 }
 
-static bool is_thin(const struct learner *l)
-{
-    return l->sessions < RHYTHM_SESSIONS_NEEDED || learner_graded(l) < RHYTHM_OUTCOMES_NEEDED;
-}
-
 enum err patterns_view_read(struct api_call *c, struct patterns_view *v, int32_t more)
 {
     const struct value id[] = {V_S(c->learner)};
@@ -251,18 +246,16 @@ enum err patterns_view_read(struct api_call *c, struct patterns_view *v, int32_t
         v->analysed_at = column_time(&a);
         int64_t then = column_i64(&a, -1);
         v->asked_at = column_time(&a);
-        v->fresh = column_i64(&a, 0) == then;
+        v->unchanged = column_i64(&a, 0) == then;
     }
     v->count = v->q[2].rows.count;
-    if (v->count == 0 && is_thin(&v->l))
-        answer_unsettled(c); /* it counts what is missing */
     return pattern_rows_read(c, &v->q[2].rows, &v->patterns);
 }
 
 struct str patterns_reason(const struct patterns_view *v, struct arena *arena,
                            const struct needed **needed)
 {
-    int64_t sessions = RHYTHM_SESSIONS_NEEDED - v->l.sessions;
+    int64_t sessions = RHYTHM_SESSIONS_NEEDED - learner_totals(&v->l)->sessions;
     int64_t graded = RHYTHM_OUTCOMES_NEEDED - learner_graded(&v->l);
 
     if (!v->l.analysis)

@@ -42,13 +42,19 @@ double pattern_gain(const struct pattern_row *p, double mean);
 struct patterns_view {
     struct learner l;
     int64_t analysed_at, asked_at; /* TIME_NONE: never */
-    bool fresh;                    /* nothing came since the last analysis */
+    bool unchanged;                /* patterns_fresh() */
     struct pattern_row *patterns;
     int32_t count;
     struct query q[8]; /* 0 learner, 1 analysis, 2 patterns, 3.. the caller's */
 };
 /* more: queries of the caller's, from q[3] on. */
 MUST_CHECK enum err patterns_view_read(struct api_call *c, struct patterns_view *v, int32_t more);
+/* Nothing came since the last analysis; an answer that says so depends on all events. */
+static inline bool patterns_fresh(const struct patterns_view *v)
+{
+    learner_totals(&v->l);
+    return v->unchanged;
+}
 /* Why there is nothing to show; *needed is set where more data would help. */
 struct str patterns_reason(const struct patterns_view *v, struct arena *arena,
                            const struct needed **needed);

@@ -460,7 +460,7 @@ static enum err post_analyze(struct api_call *c)
         return e;
     if (!v.l.analysis)
         return api_refuse(c, ERR_FORBIDDEN, "ANALYSIS_DISABLED", STR_FMT, STR_ARG(reason_disabled));
-    if (v.fresh || v.l.events == 0)
+    if (patterns_fresh(&v) || learner_totals(&v.l)->events == 0)
         return analyzed(c);
     if (v.asked_at != TIME_NONE && c->now_us - v.asked_at < ANALYZE_EVERY_S * US_PER_S)
         return refuse_soon(c, v.asked_at);

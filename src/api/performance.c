@@ -428,7 +428,7 @@ enum err get_model_performance(struct api_call *c)
         return e;
     c->reply = p;
     p->user_id = c->learner;
-    p->updated_at = l.last_at;
+    p->updated_at = learner_totals(&l)->last_at;
     name_figures(&p->recall, &p->answers, &p->struggle);
     e = figures_of(c, &q[1].rows, AUDIT_RECALL, &l,
                    STR("Too few cards were reviewed again a day or more after their last review."),

@@ -760,8 +760,8 @@ static enum err put_baseline(struct record *x, struct list *ret)
 static enum err show(struct record *x, int32_t metric, struct effectiveness_shown *r)
 {
     struct effectiveness *f = &r->effectiveness;
-    struct study_gate gate =
-        study_gate(x->l->first_at, x->c->now_us, x->l->sessions, learner_graded(x->l));
+    struct study_gate gate = study_gate(learner_totals(x->l)->first_at, x->c->now_us,
+                                        learner_totals(x->l)->sessions, learner_graded(x->l));
     enum err e = put_effects(x, metric, f);
 
     if (e == ERR_OK)

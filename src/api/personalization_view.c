@@ -199,7 +199,8 @@ enum err personal_view_read(struct api_call *c, struct personal_view *v)
         e = personal_ground_of(c->arena, q + 1, &v->g);
     if (e != ERR_OK)
         return e;
-    v->gate = study_gate(v->l.first_at, c->now_us, v->l.sessions, learner_graded(&v->l));
+    v->gate = study_gate(learner_totals(&v->l)->first_at, c->now_us,
+                         learner_totals(&v->l)->sessions, learner_graded(&v->l));
     return fill_known(c, v);
 }
 

@@ -407,7 +407,8 @@ static void say(struct list *l, struct str text)
 
 static double card_minutes(const struct learner *l)
 {
-    double graded = (double)learner_graded(l), minutes = (double)l->study_ms / 60000;
+    double graded = (double)learner_graded(l),
+           minutes = (double)learner_totals(l)->study_ms / 60000;
     double own = (CARD_MINUTES * CARD_MINUTES_WEIGHT + minutes) / (CARD_MINUTES_WEIGHT + graded);
 
     return fmax(0.1, fmin(CARD_MINUTES, own));

@@ -531,9 +531,8 @@ static void no_predictions(struct api_call *c, struct predictions *r, const stru
 
     if (!l->analysis) {
         r->reason = reason_disabled;
-    } else if (learner_graded(l) == 0) {
+    } else if (r->stats.total == 0 && learner_graded(l) == 0) {
         needed.graded = 1;
-        answer_unsettled(c);
         r->reason = STR("Nothing was answered or reviewed yet.");
         r->needed = needed_new(c->arena, needed);
     } else if (r->stats.total == 0) {

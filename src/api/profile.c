@@ -389,7 +389,7 @@ static enum err fill_profile(struct api_call *c, const struct query *q, double q
         return e;
     fill_lengths(c, &q[2].rows, p);
     fill_fatigue(c, &q[5].rows, p);
-    e = fill_curve(c, &q[4].rows, l->reviews, p);
+    e = fill_curve(c, &q[4].rows, learner_totals(l)->reviews, p);
     if (e != ERR_OK)
         return e;
     return fill_modalities(c, &q[3].rows, p);
@@ -413,7 +413,8 @@ enum err get_learning_profile(struct api_call *c)
     enum err e = learner_read(c, q, 6, &l);
     if (e != ERR_OK)
         return e;
-    struct study_gate g = study_gate(l.first_at, c->now_us, l.sessions, learner_graded(&l));
+    struct study_gate g = study_gate(learner_totals(&l)->first_at, c->now_us,
+                                     learner_totals(&l)->sessions, learner_graded(&l));
     c->reply = r;
     r->insufficient = !g.sufficient;
     r->requirements = (struct requirements){g.weeks_more, g.sessions_more, g.graded_more,

@@ -163,8 +163,6 @@ static enum err recommendations_list(struct api_call *c, const struct rows *rows
             return e;
         if (!one.open && !(applied && one.applied_at != TIME_NONE))
             continue;
-        if (one.applied_at != TIME_NONE)
-            answer_unsettled(c); /* it counts what came since */
         for (; at > 0 && comes_before(&one, &list[at - 1]); at--)
             list[at] = list[at - 1];
         list[at] = one;
@@ -612,9 +610,9 @@ static void figures_make(struct api_call *c, const struct learner *l, const stru
         graded += value_i64(&v[7], 0);
         succeeded += value_i64(&v[8], 0);
     }
-    r->consistency = share_figure(c->arena, active, l->events > 0 ? DAYS : 0,
+    r->consistency = share_figure(c->arena, active, learner_totals(l)->events > 0 ? DAYS : 0,
                                   STR("share of days with study; Wilson"));
-    r->focus = share_figure(c->arena, l->completed, l->sessions,
+    r->focus = share_figure(c->arena, learner_totals(l)->completed, learner_totals(l)->sessions,
                             STR("share of all sessions that were brought to their end; Wilson"));
     r->retention = share_figure(c->arena, succeeded, graded,
                                 STR("share of right answers and successful reviews; Wilson"));
@@ -624,8 +622,8 @@ static void figures_make(struct api_call *c, const struct learner *l, const stru
         .method = STR("successes a minute, of it and of the learner's mean taken together; 50 is "
                       "the mean")};
     double now = (double)succeeded / (double)study_ms;
-    double usual = (double)learner_succeeded(l) / (double)l->study_ms;
-    if (study_ms > 0 && l->study_ms > 0 && usual > 0)
+    double usual = (double)learner_succeeded(l) / (double)learner_totals(l)->study_ms;
+    if (study_ms > 0 && learner_totals(l)->study_ms > 0 && usual > 0)
         r->efficiency.value = round(100 * now / (now + usual));
     else
         r->efficiency.reason = STR("Nothing of the last 30 days to measure it from.");
@@ -654,7 +652,8 @@ static enum err get_dashboard(struct api_call *c)
         if (v.patterns[i].present && v.patterns[i].confidence >= 0.7)
             v.patterns[n++] = v.patterns[i];
     r->meta = (struct dashboard_meta){n, r->recommendations.n, r->goals.n,
-                                       value_i64(row_at(&v.q[6].rows, 0), 0), v.l.last_at};
+                                       value_i64(row_at(&v.q[6].rows, 0), 0),
+                                       learner_totals(&v.l)->last_at};
     r->patterns = (struct list){v.patterns, n < SHOWN ? n : SHOWN};
     if (r->recommendations.n > SHOWN)
         r->recommendations.n = SHOWN;

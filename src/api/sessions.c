@@ -147,8 +147,8 @@ static struct stats stats_of(const struct learner *l, const struct rows *sums,
     s.completion = s.planned > 0 ? round_to(completion / 1e4 / (double)s.planned, 2) : (double)NAN;
     if (!spans) {
         s.duration_ms = column_i64(&v, 0);
-        s.total = l->sessions; /* those without times too */
-        s.completed = l->completed;
+        s.total = learner_totals(l)->sessions; /* those without times too */
+        s.completed = learner_totals(l)->completed;
     } else {
         s.truncated = spans->count > SPANS_MAX;
         timed = s.truncated ? SPANS_MAX : spans->count;
@@ -433,7 +433,7 @@ static enum err get_session_list(struct api_call *c)
         e = add_reviews(c, shown, page.n, &r->reviews_cut);
     if (e != ERR_OK)
         return e;
-    r->total = l.sessions;
+    r->total = learner_totals(&l)->sessions;
     if (ranged) {
         struct columns sums = columns_of(&q[2].rows, 0);
         r->total = column_i64(&sums, 0);

@@ -366,7 +366,8 @@ static enum err get_profile(struct api_call *c)
     show_profile_row(c, &q[1].rows, r);
     e = show_found(c, &q[2].rows, r);
     if (r->exists) {
-        struct study_gate g = study_gate(l.first_at, c->now_us, l.sessions, learner_graded(&l));
+        struct study_gate g = study_gate(learner_totals(&l)->first_at, c->now_us,
+                                         learner_totals(&l)->sessions, learner_graded(&l));
         r->confidence = round_to(confidence_of(g.quality, r->sittings, q[2].rows.count), 4);
     } else {
         struct needed needed = NEEDED_NONE;

@@ -123,8 +123,22 @@ static void settings_decode(struct columns v, struct settings *s)
     s->graduation = column_i64(&v, INT64_MIN);
 }
 
+/* Beside the settings, what there is. */
+static void counts_decode(struct api_call *c, const struct query *q, struct settings *ret)
+{
+    struct columns counts = columns_of(&q[0].rows, 0);
+    ret->counts.courses = column_i64(&counts, 0);
+    ret->counts.lectures = column_i64(&counts, 0);
+    struct columns head = columns_of(&q[1].rows, 0);
+    for (int skipped = 0; skipped < 9; skipped++)
+        head.v++, head.left--;
+    ret->counts.sessions = column_i64(&head, 0);
+    c->reads |= STMT_GROUP_TOTALS;
+}
+
 /* conn: a reader's, or a writer's inside its transaction. */
-static enum err settings_read(struct api_call *c, struct store_conn *conn, struct settings *ret)
+static enum err settings_read(struct api_call *c, struct store_conn *conn, bool with_counts,
+                              struct settings *ret)
 {
     const struct value id[] = {V_S(c->learner)};
     struct query q[3] = {
@@ -132,20 +146,16 @@ static enum err settings_read(struct api_call *c, struct store_conn *conn, struc
         {.stmt = STMT_PROFILE_COUNTS, .args = id, .arg_count = 1, .rows_max = 1},
         {.stmt = STMT_LEARNER_HEAD, .args = id, .arg_count = 1, .rows_max = 1},
     };
-    enum err e = store_read(conn, c->arena, q, 3, conn == c->conn ? c->deadline_us : 0);
+    enum err e =
+        store_read(conn, c->arena, q, with_counts ? 3 : 1, conn == c->conn ? c->deadline_us : 0);
 
     if (e != ERR_OK)
         return e;
     if (q[0].rows.count == 0)
         return api_refuse(c, ERR_NOT_FOUND, "USER_NOT_FOUND", "There is no such learner.");
     settings_decode(columns_of(&q[0].rows, 0), ret);
-    struct columns counts = columns_of(&q[1].rows, 0);
-    ret->counts.courses = column_i64(&counts, 0);
-    ret->counts.lectures = column_i64(&counts, 0);
-    struct columns head = columns_of(&q[2].rows, 0);
-    for (int skipped = 0; skipped < 9; skipped++)
-        head.v++, head.left--;
-    ret->counts.sessions = column_i64(&head, 0);
+    if (with_counts)
+        counts_decode(c, q + 1, ret);
     return ERR_OK;
 }
 
@@ -222,7 +232,7 @@ static enum err get_profile(struct api_call *c)
     if (!r)
         return ERR_NOMEM;
     c->reply = r;
-    return settings_read(c, c->conn, &r->user);
+    return settings_read(c, c->conn, true, &r->user);
 }
 
 struct profile_body {
@@ -329,7 +339,7 @@ static enum err profile_change(struct api_call *c, struct store_conn *conn)
 {
     const struct profile_body *in = c->in;
     struct settings old;
-    enum err e = settings_read(c, conn, &old);
+    enum err e = settings_read(c, conn, false, &old);
 
     if (e != ERR_OK)
         return e;
@@ -406,7 +416,7 @@ static enum err show_privacy(struct api_call *c, int64_t erased)
 
     if (!r)
         return ERR_NOMEM;
-    enum err e = settings_read(c, c->conn, &s);
+    enum err e = settings_read(c, c->conn, false, &s);
     if (e != ERR_OK)
         return e;
     r->top = r->data = (struct privacy){s.consents[CONSENT_ANALYSIS], s.consents[CONSENT_PROFILING],
@@ -425,7 +435,7 @@ static enum err privacy_change(struct api_call *c, struct store_conn *conn)
 {
     struct privacy_body *in = c->in;
     struct settings old;
-    enum err e = settings_read(c, conn, &old);
+    enum err e = settings_read(c, conn, false, &old);
 
     if (e != ERR_OK)
         return e;
@@ -508,7 +518,7 @@ static enum err get_preferences(struct api_call *c)
 
     if (!r)
         return ERR_NOMEM;
-    enum err e = settings_read(c, c->conn, &s);
+    enum err e = settings_read(c, c->conn, false, &s);
     if (e != ERR_OK)
         return e;
     r->preferences.peers = s.consents[CONSENT_PEERS];
@@ -522,7 +532,7 @@ static enum err preferences_change(struct api_call *c, struct store_conn *conn)
 {
     const struct preferences_body *in = c->in;
     struct settings old;
-    enum err e = settings_read(c, conn, &old);
+    enum err e = settings_read(c, conn, false, &old);
 
     if (e != ERR_OK || !in->peers_given)
         return e;

@@ -105,13 +105,13 @@ static enum err get_warning(struct api_call *c)
         r->reason = reason_disabled;
         return ERR_OK;
     }
-    r->last_at = l.last_at;
-    if (l.last_at != TIME_NONE && l.last_at <= c->now_us) {
-        r->since = (c->now_us - l.last_at) / US_PER_DAY;
-        r->absent = warning_absent(l.last_at, c->now_us);
-        answer_until(c, l.last_at + (r->since + 1) * US_PER_DAY);
-    } else if (l.last_at != TIME_NONE) {
-        answer_until(c, l.last_at);
+    r->last_at = learner_totals(&l)->last_at;
+    if (learner_totals(&l)->last_at != TIME_NONE && learner_totals(&l)->last_at <= c->now_us) {
+        r->since = (c->now_us - learner_totals(&l)->last_at) / US_PER_DAY;
+        r->absent = warning_absent(learner_totals(&l)->last_at, c->now_us);
+        answer_until(c, learner_totals(&l)->last_at + (r->since + 1) * US_PER_DAY);
+    } else if (learner_totals(&l)->last_at != TIME_NONE) {
+        answer_until(c, learner_totals(&l)->last_at);
     }
     if (!given && q[1].rows.count == 0) {
         r->reason = STR("Nothing was seen of the learner yet.");

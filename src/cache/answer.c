@@ -129,7 +129,7 @@ enum err answer_new(const struct answer_spec *spec, struct answer **ret)
         .times = {spec->made_us, spec->fresh_until_us, spec->stale_until_us,
                   spec->error_until_us ? spec->error_until_us : spec->stale_until_us,
                   spec->cost_us},
-        .stamp = stamp_add_up(&spec->stamp),
+        .stamp = stamp_add_up(&spec->stamp, spec->without),
         .media = spec->media,
         .cache_control = spec->cache_control,
         .body_n = (uint32_t)spec->body.n,

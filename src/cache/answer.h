@@ -41,6 +41,8 @@ struct answer_spec {
     int64_t made_us, fresh_until_us, stale_until_us, error_until_us;
     int64_t cost_us; /* what making it took, for early refreshing */
     struct stamp stamp;
+    uint32_t
+        without; /* groups of the learner's tables that it was not read from; 0: depends on all */
 };
 
 struct answer;

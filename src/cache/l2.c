@@ -435,6 +435,7 @@ static struct answer *revive(struct l2_loop *p, const struct l2_get *g, const st
         .error_until_us = now - age + (v->error_until_us - v->made_us),
         .cost_us = v->cost_us,
         .stamp = g->stamp,
+        .without = g->without,
     };
     struct answer *a;
     return answer_new(&spec, &a) ? NULL : a;

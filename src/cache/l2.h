@@ -58,6 +58,7 @@ struct l2_get {
     const struct tag *tags; /* at least one; the first is where it lies. Borrowed likewise */
     int32_t tag_count;
     struct stamp stamp;        /* local, taken before */
+    uint32_t without;          /* groups that the answer does not depend on: answer.h */
     const char *cache_control; /* static text for the answer */
     const char *media;         /* static text */
     bool lock;                 /* on a miss: one node fills; the others look again until lock_ms */

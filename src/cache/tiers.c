@@ -115,7 +115,7 @@ static bool is_new(struct tiers *t, uint64_t hash)
     return !stats.complete || !filter_may_have(t->filter, hash);
 }
 
-void tiers_wrote(void *user, const struct str *learners, int32_t n, bool events_only)
+void tiers_wrote(void *user, const struct ingest_change *changes, int32_t n)
 {
     struct tiers *t = user;
     enum { AT_ONCE = 64 };
@@ -125,15 +125,15 @@ void tiers_wrote(void *user, const struct str *learners, int32_t n, bool events_
         int32_t upto = n - from < AT_ONCE ? n : from + AT_ONCE, count = 0;
 
         for (int32_t i = from; i < upto; i++) {
-            struct tag tag = tags[count++] = tag_of(TAG_LEARNER, learners[i]);
+            struct tag tag = tag_of(TAG_LEARNER, changes[i].learner);
             if (t->bus && is_new(t, tag.hash))
                 bus_say_learner(t->bus, tag.hash);
             filter_add(t->filter, tag.hash);
-            if (!events_only)
-                tags[count++] = tag_of(TAG_SETTLED, learners[i]);
+            generation_raise_groups(t->generations, tag, changes[i].groups);
+            tags[count++] = tag;
+            if (changes[i].groups & ~tag_event_groups)
+                tags[count++] = tag_of(TAG_SETTLED, changes[i].learner);
         }
-        for (int32_t i = 0; i < count; i++)
-            generation_raise(t->generations, tags[i]);
         if (t->bus)
             bus_say(t->bus, tags, count);
     }

@@ -13,6 +13,7 @@
 #include "cache/cache.h"
 #include "cache/filter.h"
 #include "cache/l2.h"
+#include "ingest/ingest.h"
 #include "redis/target.h"
 #include "store/store.h"
 
@@ -49,9 +50,10 @@ MUST_CHECK enum err tiers_new(const struct tiers_options *options, struct tiers 
 void tiers_stop(struct tiers *t);
 void tiers_free(struct tiers *t); /* stops first; NULL is fine */
 
-/* The signature of ingest's on_commit: these learners' data has changed, and is committed. Events
- * leave what has TAG_SETTLED as it is. */
-void tiers_wrote(void *tiers, const struct str *learners, int32_t n, bool events_only);
+/* The signature of ingest's on_commit: these learners' data has changed, and is committed. Other
+ * nodes are not told the groups: what only events wrote is TAG_LEARNER to them, all else
+ * TAG_SETTLED too. */
+void tiers_wrote(void *tiers, const struct ingest_change *changes, int32_t n);
 void tiers_raise(struct tiers *t, struct tag tag);             /* here and on the other nodes */
 void tiers_raise_learner(struct tiers *t, struct str learner); /* whatever is stored of him */
 /* For an entry of cache_find(): the oldest answer that may be used now. */

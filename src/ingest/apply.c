@@ -21,7 +21,7 @@ struct learner_row {
     int64_t id;         /* 0: not there yet */
     const struct zone *zone;
     bool refused; /* behavioural analysis is switched off */
-    bool changed;
+    bool changed, made;
     int32_t in_sums; /* -1: not yet */
 };
 
@@ -47,7 +47,7 @@ struct applier {
     struct table learners, ids;
     struct entry *entries;
     int32_t entry_count;
-    struct str *changed; /* external ids */
+    struct ingest_change *changed;
     int32_t changed_count;
 };
 
@@ -203,6 +203,7 @@ static enum err learners_add(struct applier *a, int64_t now_us, bool *ret_added)
     if (!v)
         return ERR_NOMEM;
     for (int32_t i = 0; i < n; i++) {
+        missing[i]->made = true;
         v[2 * i] = V_S(missing[i]->key.a);
         v[2 * i + 1] = V_I(now_us);
     }
@@ -367,18 +368,20 @@ static void fold(struct applier *a, const struct entry *n)
 
 static enum err note_changed(struct applier *a)
 {
-    a->changed = arena_new(&a->arena, struct str, (size_t)a->learners.count);
+    a->changed = arena_new(&a->arena, struct ingest_change, (size_t)a->learners.count);
     if (!a->changed)
         return ERR_NOMEM;
     for (int32_t i = 0; i < a->learners.count; i++) {
         const struct learner_row *l = (const struct learner_row *)a->learners.rows[i];
-        if (l->changed)
-            a->changed[a->changed_count++] = l->key.a;
+        if (l->changed || l->made)
+            a->changed[a->changed_count++] = (struct ingest_change){
+                l->key.a, (l->changed ? STMT_GROUP_LOG | sums_wrote(a->sums, l->in_sums) : 0) |
+                              (l->made ? stmt_writes(STMT_INGEST_LEARNERS_ADD) : 0)};
     }
     return ERR_OK;
 }
 
-const struct str *applier_changed(const struct applier *a, int32_t *ret_count)
+const struct ingest_change *applier_changed(const struct applier *a, int32_t *ret_count)
 {
     *ret_count = a->changed_count;
     return a->changed;

@@ -15,8 +15,8 @@ MUST_CHECK enum err apply_prepare(const struct event *events, int32_t count, int
  * items may be run again. ret_commit_us: what the commit alone took. */
 MUST_CHECK enum err applier_run(struct applier *a, const struct apply_item *items, int32_t count,
                                 int64_t now_us, int64_t *ret_commit_us);
-/* Whose data the last run changed (external ids). Valid until the next one. */
-const struct str *applier_changed(const struct applier *a, int32_t *ret_count);
+/* Whose data the last run changed. Valid until the next one. */
+const struct ingest_change *applier_changed(const struct applier *a, int32_t *ret_count);
 /* The learner's zone as its sums see it; UTC, with a word in the log, when it cannot be read. */
 struct zone;
 const struct zone *apply_zone(struct str name);

@@ -421,9 +421,9 @@ static enum err commit_parts(struct writer *w, const struct part *first)
     store_answers(w);
     w->unsettled = true;
     int32_t changed_count;
-    const struct str *changed = applier_changed(w->applier, &changed_count);
+    const struct ingest_change *changed = applier_changed(w->applier, &changed_count);
     if (w->in->options.on_commit && changed_count > 0)
-        w->in->options.on_commit(w->in->options.user, changed, changed_count, true);
+        w->in->options.on_commit(w->in->options.user, changed, changed_count);
     return ERR_OK;
 }
 
@@ -462,8 +462,9 @@ static void run_group(struct writer *w, struct part *first)
 
 /* ---- tasks ---- */
 
-static enum err attempt_task(struct writer *w, struct ingest_task *t)
+static enum err attempt_task(struct writer *w, struct ingest_task *t, uint32_t *ret_groups)
 {
+    store_counts_take(w->conn);
     enum err e = store_begin(w->conn);
     if (e != ERR_OK)
         return e;
@@ -472,6 +473,7 @@ static enum err attempt_task(struct writer *w, struct ingest_task *t)
         e = store_commit_unsynced(w->conn);
     if (e != ERR_OK)
         store_rollback(w->conn);
+    *ret_groups = store_counts_take(w->conn).writes;
     return e;
 }
 
@@ -479,11 +481,12 @@ static void run_task(struct writer *w, struct part *p)
 {
     struct ingest *in = w->in;
     struct ingest_task *t = p->task;
+    struct ingest_change change = {.learner = t->learner};
     struct trial trial = {.since = clock_mono_us()};
     enum err e;
 
     do
-        e = attempt_task(w, t);
+        e = attempt_task(w, t, &change.groups);
     while ((e == ERR_BUSY || e == ERR_STORE_DOWN) && try_again(w, e, &trial));
     if (e != ERR_OK) {
         task_done(p, e);
@@ -491,8 +494,8 @@ static void run_task(struct writer *w, struct part *p)
     }
     store_answers(w);
     w->unsettled = true;
-    if (in->options.on_commit && t->learner.p)
-        in->options.on_commit(in->options.user, &t->learner, 1, false);
+    if (in->options.on_commit && t->learner.p && change.groups)
+        in->options.on_commit(in->options.user, &change, 1);
     group_committed(w, p);
 }
 

@@ -38,6 +38,12 @@ struct ingest_batch {
     struct arena arena; /* the results' text: begun by the submitter with its cap, and ended */
 };
 
+/* What a commit has changed of a learner's. */
+struct ingest_change {
+    struct str learner; /* external id */
+    uint32_t groups;    /* STMT_GROUP_* */
+};
+
 struct ingest_options {
     int32_t writers; /* 1 on SQLite; 1..16 on PostgreSQL */
     int32_t queue_events_max;
@@ -45,9 +51,8 @@ struct ingest_options {
     int32_t group_events;  /* per transaction */
     int32_t group_wait_us; /* 0: take what is there */
     /* After each commit and before done(), on the writer thread: whose data changed. For caches.
-     * Readers see the commit already; the disk has it by the time of done(). events_only: only
-     * events were stored, with what is summed from them. May be NULL. */
-    void (*on_commit)(void *user, const struct str *learners, int32_t n, bool events_only);
+     * Readers see the commit already; the disk has it by the time of done(). May be NULL. */
+    void (*on_commit)(void *user, const struct ingest_change *changes, int32_t n);
     void *user;
 };
 

@@ -139,6 +139,7 @@ struct sums_learner {
     int64_t id;
     const struct zone *zone;
     struct sum_row *total; /* NULL until its first event */
+    uint32_t wrote;        /* STMT_GROUP_* */
 };
 
 struct learner_ref { /* learner_id in the key's two numbers */
@@ -927,6 +928,20 @@ static struct value *bulk_add(struct writing *w, enum stmt stmt, int32_t rows, i
     return v;
 }
 
+/* The next row of the bulk that was added last is that learner's. */
+static struct value learner_value(struct writing *w, int32_t learner)
+{
+    struct sums_learner *l = &w->s->learners[learner];
+
+    l->wrote |= stmt_writes(w->bulks[w->count - 1].stmt);
+    return V_I(l->id);
+}
+
+uint32_t sums_wrote(const struct sums *s, int32_t learner)
+{
+    return s->learners[learner].wrote;
+}
+
 /* ---- the rows before, and after ---- */
 
 /* Asks for the rows that the group touches; the table's rows from number `first` on. */
@@ -1075,7 +1090,7 @@ static void write_rows(struct writing *w, const struct table *t, const struct ro
     struct value *v = bulk_add(w, form->put, t->count, cols);
 
     for (int32_t i = 0; v && i < t->count; i++, v += cols)
-        row_values(form, t->rows[i], w->s->learners[t->rows[i]->learner].id, v);
+        row_values(form, t->rows[i], learner_value(w, t->rows[i]->learner).i, v);
 }
 
 struct sum_form {
@@ -1118,10 +1133,10 @@ static struct value sum_value(int64_t v)
     return v == INT64_MAX || v == INT64_MIN ? V_N : V_I(v);
 }
 
-static struct value *put_key(struct value *v, const struct sums *s, const struct sum_form *form,
+static struct value *put_key(struct value *v, struct writing *w, const struct sum_form *form,
                              const struct row_key *key)
 {
-    *v++ = V_I(s->learners[key->learner].id);
+    *v++ = learner_value(w, key->learner);
     if (form->num)
         *v++ = V_I(key->num);
     if (form->text)
@@ -1144,14 +1159,14 @@ static void write_sums(struct writing *w, const struct table *t, const struct su
         const struct sum_row *r = (const struct sum_row *)t->rows[i];
         if (!any(r, form->columns, false))
             continue;
-        v = put_key(v, w->s, form, &r->key);
+        v = put_key(v, w, form, &r->key);
         for (int32_t k = 0; k < form->columns; k++)
             *v++ = sum_value(r->v[k]);
     }
     v = bulk_add(w, form->drop, lessened, keys);
     for (int32_t i = 0; v && i < t->count; i++)
         if (any((const struct sum_row *)t->rows[i], form->columns, true))
-            v = put_key(v, w->s, form, t->rows[i]);
+            v = put_key(v, w, form, t->rows[i]);
 }
 
 static void write_loads(struct writing *w)
@@ -1161,7 +1176,7 @@ static void write_loads(struct writing *w)
 
     for (int32_t i = 0; v && i < t->count; i++) {
         const struct load_row *r = (const struct load_row *)t->rows[i];
-        *v++ = V_I(w->s->learners[r->key.learner].id);
+        *v++ = learner_value(w, r->key.learner);
         *v++ = V_I(r->at);
         *v++ = V_S(r->key.a);
         *v++ = v_text(r->session);
@@ -1200,7 +1215,7 @@ static struct bulk *write_session_topics(struct writing *w, bool fresh)
         const struct row_key *k = t->rows[i];
         if (is_new_session(w->s, k) != fresh)
             continue;
-        *v++ = V_I(w->s->learners[k->learner].id);
+        *v++ = learner_value(w, k->learner);
         *v++ = V_S(k->a);
         *v++ = V_I(k->num);
         *v++ = V_S(k->b);

@@ -17,6 +17,8 @@ void sums_begin(struct sums *s); /* forgets the group before */
 int32_t sums_learner(struct sums *s, int64_t learner_id, const struct zone *zone);
 /* An event that is new in the log. Its text must live until sums_write(). */
 void sums_event(struct sums *s, int32_t learner, const struct event *e, struct str id, int64_t at);
+/* STMT_GROUP_*: what sums_write() has changed of that learner's. */
+uint32_t sums_wrote(const struct sums *s, int32_t learner);
 /* Reads, merges and writes the rows, in the transaction that is open: two round trips. `first` (may
  * be NULL) goes along with the first. ERR_NOMEM, and what the store says. */
 MUST_CHECK enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *first);

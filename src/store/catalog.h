@@ -13,6 +13,7 @@ struct stmt_def {
     const uint8_t *args;           /* enum value_type of each argument */
     const uint8_t *keys;           /* which arguments identify a row, from 0 */
     uint8_t arg_count, key_count;
+    uint16_t reads, writes; /* groups of tables: src/sql/groups */
     bool bulk;        /* PostgreSQL's text takes arrays */
     const char *scan; /* why a full scan is allowed; NULL: it is not */
 };

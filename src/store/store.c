@@ -93,6 +93,8 @@ void store_count(struct store_conn *c, enum stmt stmt, int64_t rows, int64_t us,
     c->counts.statements++;
     c->counts.rows += rows;
     c->counts.us += us;
+    c->counts.reads |= c->store->catalog->stmts[stmt].reads;
+    c->counts.writes |= c->store->catalog->stmts[stmt].writes;
     atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->rows, rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->us_total, us, memory_order_relaxed);
@@ -130,6 +132,12 @@ const char *stmt_name(enum stmt s)
 {
     ASSERT((int32_t)s < store_catalog.stmt_count);
     return store_catalog.stmts[s].name;
+}
+
+uint32_t stmt_writes(enum stmt s)
+{
+    ASSERT((int32_t)s < store_catalog.stmt_count);
+    return store_catalog.stmts[s].writes;
 }
 
 const struct catalog *store_catalog_of(const struct store *s)

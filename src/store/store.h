@@ -189,6 +189,7 @@ MUST_CHECK enum err store_backup(struct store *s, const char *path, char *ret_de
 struct store_counts {
     int32_t round_trips, statements;
     int64_t rows, us;
+    uint32_t reads, writes; /* STMT_GROUP_*: whose tables were read, whose were changed */
 };
 struct store_counts store_counts_take(struct store_conn *c); /* and resets */
 
@@ -197,6 +198,7 @@ struct stmt_stats {
     int64_t calls, rows, errors, us_total, us_max; /* rows: given back, or changed */
 };
 const char *stmt_name(enum stmt s);
+uint32_t stmt_writes(enum stmt s); /* STMT_GROUP_* */
 void store_stmt_stats(const struct store *s, enum stmt stmt, struct stmt_stats *ret);
 /* The query plan as text, a line a step: for the test that refuses table scans. */
 MUST_CHECK enum err store_explain(struct store_conn *c, enum stmt stmt, struct arena *arena, struct str *ret);

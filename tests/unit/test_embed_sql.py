@@ -2,6 +2,7 @@
 """tools/embed_sql.py: what it makes of the three bulk forms, and that it refuses, with file and line,
 what would otherwise fail in a running server."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,13 +15,16 @@ MIGRATION = """CREATE TABLE t (learner_id {int} NOT NULL, id {text} NOT NULL, x 
 
 
 class EmbedSql(unittest.TestCase):
-    def run_tool(self, queries, migrations=None):
+    def run_tool(self, queries, migrations=None, groups=None):
         with tempfile.TemporaryDirectory() as d:
             for name, files in (("queries", queries), ("migrations", migrations or {"0001_t.sql": MIGRATION})):
                 os.mkdir(os.path.join(d, name))
                 for file, text in files.items():
                     with open(os.path.join(d, name, file), "w", encoding="utf-8") as f:
                         f.write(text)
+            if groups:
+                with open(os.path.join(d, "groups"), "w", encoding="utf-8") as f:
+                    f.write(groups)
             out = [os.path.join(d, n) for n in ("s.h", "s.c", "s.d")]
             p = subprocess.run([sys.executable, TOOL, "--sql", d, "--header", out[0], "--source", out[1],
                                 "--depfile", out[2]], capture_output=True, text=True, check=False)
@@ -40,6 +44,33 @@ class EmbedSql(unittest.TestCase):
         self.assertIsNone(source, "was accepted")
         self.assertIn(f"q.sql:{line}:", error)
         self.assertIn(word, error)
+
+    def test_statements_know_the_groups_that_they_read_and_write(self):
+        tables = "".join(f"CREATE TABLE {t} (learner_id {{int}} NOT NULL, a {{int}}, PRIMARY KEY (learner_id)) {{clustered}};\n"
+                         for t in ("learners", "a", "b", "c"))
+        source, error = self.run_tool({"q.sql": (
+            "-- name: one\nSELECT a FROM b WHERE learner_id = (SELECT learner_id FROM learners WHERE a = 'c');\n"
+            "-- name: two\n-- args: int\nINSERT INTO a (learner_id, a) SELECT learner_id, $1 FROM b;\n"
+            "-- name: three\nDELETE FROM learners;\n"
+            "-- name: four\n-- apart: b\nSELECT l.a, b.a FROM learners l LEFT JOIN b ON b.learner_id = l.learner_id;\n"
+            "-- name: five\nSELECT a FROM c;\n")},
+            {"0001_t.sql": tables}, "none: c\nfirst: a # and so on\nsecond: b\n")
+        self.assertEqual(error, "")
+        said = {text.split('"')[0]: (re.findall(r"\.reads = (\w+)", text), re.findall(r"\.writes = (\w+)", text))
+                for text in source.split('.name = "')}
+        self.assertEqual(said["one"], (["0x5"], []))
+        self.assertEqual(said["two"], (["0x4"], ["0x2"]))
+        self.assertEqual(said["three"], ([], ["0x7"]))  # all that is a learner's goes with him
+        self.assertEqual(said["four"], (["0x1"], []))
+        self.assertEqual(said["five"], ([], []))
+
+    def test_what_cannot_be_told_apart_is_refused(self):
+        self.refused("-- name: x\nSELECT t.x FROM (SELECT 1) AS u, t;\n", 1, "neither behind FROM nor JOIN")
+        self.refused("-- name: x\n-- apart: t\nSELECT 1;\n", 1, "it is not read")
+        for groups in ("a: t\nb: t\n", "a: nothing\n", "a t\n", "a: t\na: t\n"):
+            source, error = self.run_tool({"q.sql": "-- name: x\nSELECT x FROM t;\n"}, groups=groups)
+            self.assertIsNone(source, groups)
+            self.assertIn("groups:", error)
 
     def test_insert_becomes_unnest_and_returns_its_keys(self):
         c = self.made("-- name: put\n-- args: int, real, text\n-- bulk\n-- key: 1, 3\n"

@@ -63,6 +63,40 @@ static void a_raise_ends_what_was_stamped_before_and_nothing_else(void **state)
     assert_true(stamp_valid(g, &other_stamp));
 }
 
+/* What an answer was not read from does not end it. */
+static void a_group_ends_what_depends_on_it(void **state)
+{
+    (void)state;
+    struct tag tags[] = {learner("a"), tag_of(TAG_ENDPOINT, STR("load"))};
+    struct tag settled = tag_of(TAG_SETTLED, STR("a"));
+    enum { ONE = 1 << 3, OTHER = 1 << 7, NO_EVENT = 1 << 12 };
+    struct stamp s;
+
+    for (uint32_t depends = 0; depends < 1 << 4; depends++) {
+        uint32_t groups = (depends & 1 ? ONE : 0) | (depends & 2 ? OTHER : 0) |
+                          (depends & 4 ? NO_EVENT : 0) | (depends & 8 ? 1 : 0);
+        static const uint32_t raises[] = {ONE, OTHER, NO_EVENT, 1, ONE | NO_EVENT};
+
+        for (size_t i = 0; i < COUNT(raises); i++) {
+            stamp_take(g, tags, 2, &s);
+            struct stamp_sum sum = stamp_add_up(&s, ~groups);
+            assert_true(stamp_sum_valid(g, &sum));
+            generation_raise_groups(g, tags[0], raises[i]);
+            assert_int_equal(stamp_sum_valid(g, &sum), !(groups & raises[i]));
+            assert_false(stamp_valid(g, &s)); /* whole, it depends on all */
+        }
+        for (int kind = 0; kind < 3; kind++) {
+            stamp_take(g, tags, 2, &s);
+            struct stamp_sum sum = stamp_add_up(&s, ~groups);
+            generation_raise(g, kind == 0 ? tags[0] : kind == 1 ? settled : tags[1]);
+            bool ends = kind == 0   ? groups & tag_event_groups
+                        : kind == 1 ? groups & ~tag_event_groups
+                                    : true;
+            assert_int_equal(stamp_sum_valid(g, &sum), !ends);
+        }
+    }
+}
+
 static void everything_ends_all_stamps_even_those_without_tags(void **state)
 {
     (void)state;
@@ -124,7 +158,7 @@ static void what_a_valid_stamp_covers_is_not_older_than_the_raise(void **state)
         stamp_take(g, &a, 1, &s);
         int64_t read = atomic_load_explicit(&value, memory_order_relaxed);
 
-        assert_true(read >= (int64_t)s.numbers[0]); /* as many raises as writes */
+        assert_true(read >= (int64_t)s.numbers[0][1]); /* as many raises as writes */
         if (last)
             assert_true(read == WRITES && stamp_valid(g, &s));
     }
@@ -138,6 +172,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_hash_of_a_name_is_fixed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_raise_ends_what_was_stamped_before_and_nothing_else,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_group_ends_what_depends_on_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(everything_ends_all_stamps_even_those_without_tags, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(naming_everything_as_a_tag_is_the_same, set_up, tear_down),

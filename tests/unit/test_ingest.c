@@ -23,7 +23,8 @@ struct box {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int told_count, commit_calls, commits_of_events;
+static int told_count, commit_calls;
+static uint32_t commit_groups[64];
 static int64_t committed_learners;
 
 static void tell(int *order)
@@ -51,14 +52,16 @@ static void batch_done(struct ingest_batch *b, enum err e)
     tell(&box->order);
 }
 
-static void on_commit(void *user, const struct str *learners, int32_t n, bool events_only)
+static void on_commit(void *user, const struct ingest_change *changes, int32_t n)
 {
     (void)user;
     pthread_mutex_lock(&lock);
-    commit_calls++;
-    for (int32_t i = 0; i < n; i++)
-        committed_learners += learners[i].n > 0;
-    commits_of_events += events_only;
+    uint32_t *groups = &commit_groups[commit_calls++ % 64];
+    *groups = 0;
+    for (int32_t i = 0; i < n; i++) {
+        committed_learners += changes[i].learner.n > 0;
+        *groups |= changes[i].groups;
+    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -112,7 +115,7 @@ static int setup_on(void **state, enum store_engine engine)
     fixture_open(f, engine);
     fixture_release(f);
     *state = f;
-    told_count = commit_calls = commits_of_events = 0;
+    told_count = commit_calls = 0;
     committed_learners = 0;
     return 0;
 }
@@ -407,8 +410,14 @@ static void tasks_take_part_in_their_transaction(void **state)
     assert_int_equal(wrong.runs, 1);
     assert_int_equal(gone.err, ERR_NOT_FOUND);
     assert_int_equal(commit_calls, 2); /* the batch and the zone */
-    assert_int_equal(commits_of_events, 1);
     assert_int_equal(committed_learners, 2);
+    uint32_t answers = STMT_GROUP_LOG | STMT_GROUP_TIMES | STMT_GROUP_TOTALS;
+    assert_int_equal(commit_groups[0] & answers, answers);
+    assert_true(commit_groups[0] & STMT_GROUP_REST); /* the learner is new */
+    assert_false(commit_groups[0] & (STMT_GROUP_MISSIONS | STMT_GROUP_SEARCHES | STMT_GROUP_LOADS |
+                                     STMT_GROUP_RESULTS));
+    assert_true(commit_groups[1] & STMT_GROUP_REST);
+    assert_true(commit_groups[1] & STMT_GROUP_TIMES); /* in another zone there are other days */
     ingest_free(in);
     fixture_retake(f);
     char *rows = dump_learner(f, "l0");
@@ -506,7 +515,7 @@ static int setup_disk(void **state)
     fixture_open_synced(f, STORE_SQLITE, disk_sync);
     fixture_release(f);
     *state = f;
-    told_count = commit_calls = commits_of_events = 0;
+    told_count = commit_calls = 0;
     committed_learners = 0;
     return 0;
 }

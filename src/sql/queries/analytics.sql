@@ -3,6 +3,7 @@
 
 -- name: learner_head
 -- args: text
+-- apart: totals
 SELECT l.learner_id, l.zone, l.behavioral_analysis_enabled, l.learning_style_profiling_enabled,
        t.events, t.untimed, t.first_at, t.last_at, t.study_ms, t.sessions, t.completed, t.answers,
        t.correct, t.reviews, t.recalled, t.latency_n, t.latency_log_micro, t.loads, t.load_micro

@@ -100,6 +100,7 @@ INSERT INTO recommendations (learner_id, recommendation, pattern, created_at)
 
 -- name: analysis_of_learner
 -- args: text
+-- apart: totals
 SELECT a.at, a.version, a.asked_at, t.version
   FROM totals t LEFT JOIN analyses a ON a.learner_id = t.learner_id
  WHERE t.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
