@@ -14,10 +14,11 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
        m.version + coalesce(sum(mo.completions), 0)
   FROM missions m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
- WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.day = $2
- GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
-       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating, m.version
+ WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND m.mission IN (SELECT d.mission FROM missions d
+                      WHERE d.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+                        AND d.day = $2)
+ GROUP BY m.learner_id, m.day, m.mission
  ORDER BY CASE WHEN m.status = 'SKIPPED' THEN 1 ELSE 0 END, m.created_at DESC, m.mission DESC
  LIMIT 100;
 
@@ -31,9 +32,7 @@ SELECT m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m
   FROM missions m
   LEFT JOIN mission_objectives mo ON mo.learner_id = m.learner_id AND mo.mission = m.mission
  WHERE m.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND m.mission = $2
- GROUP BY m.mission, m.day, m.status, m.created_at, m.started_at, m.completed_at, m.skipped_at,
-       m.estimated_minutes, m.actual_minutes, m.review_card_count, m.new_content_count,
-       m.difficulty_rating, m.version;
+ GROUP BY m.learner_id, m.day, m.mission;
 
 -- Newest first, behind the place ($3, $4) if there is one.
 -- name: mission_history
