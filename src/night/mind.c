@@ -15,7 +15,7 @@ enum { OPEN_MAX = 2000 };
 
 struct answer {
     int64_t at;
-    struct str id, objective, item_name;
+    struct str id, objective, item_name, modality;
     uint64_t item, skills[STRUGGLE_SKILLS_MAX];
     int32_t skill_count;
     bool tagged; /* the event itself said which skills */
@@ -108,6 +108,7 @@ static void read_answer(struct arena *arena, const struct value *v, struct answe
     a->item_name = value_str(&v[4]);
     a->item = struggle_item_id(a->item_name);
     a->objective = value_str(&v[10]);
+    a->modality = value_str(&v[11]);
     if (a->objective.p)
         a->skills[a->skill_count++] = struggle_objective_id(a->objective);
     read_skills(arena, value_str(&v[5]), a);
@@ -287,8 +288,7 @@ static enum err read_rest(struct catching *c)
     struct struggle_run *run = c->run;
     struct night_work *w = run->w;
     const int32_t events_max = is_replay(run) ? STRUGGLE_REPLAY_MAX : STRUGGLE_LEARN_MAX + 1;
-    const struct value events[] = {V_I(w->learner_id), V_I(run->at), V_S(run->id),
-                                   V_I(events_max)};
+    const struct value events[] = {V_I(w->learner_id), V_I(run->at), V_S(run->id), V_I(events_max)};
     const struct value open[] = {V_I(w->learner_id), V_I(OPEN_MAX)}, two = V_I(2);
     struct query q[] = {
         {.stmt = STMT_STRUGGLE_SHARED_READ, .args = &two, .arg_count = 1},
@@ -580,7 +580,8 @@ static enum err take_strain(struct catching *c, bool anew)
         const struct sitting_answer one = {
             .answer = {a->at, a->latency_s > 0 ? a->latency_s : (double)NAN, (int8_t)a->right,
                        c->forecasts[i], a->card ? STRAIN_CARD : STRAIN_QUESTION},
-            .topic = a->objective};
+            .topic = a->objective,
+            .modality = a->modality};
 
         if (a->now_s)
             e = strain_take(look, &one, a->id);

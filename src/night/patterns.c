@@ -15,7 +15,7 @@
 enum {
     MICRO = 1000000,
     LEVEL_FIRST = 20, /* outcomes before the first forecast */
-    MODALITIES_MAX = RHYTHM_SLOTS_MAX,
+    MODALITIES_MAX = SITTING_MODALITIES,
     TRACK_COLUMNS = 34,
     NAME_MAX = 64,
 };
@@ -91,24 +91,6 @@ static int32_t length_bucket(int64_t ms)
     return i;
 }
 
-/* NULL: none, or more than can be told apart. */
-static struct rhythm_sum *modality_sum(struct look *k, struct str name)
-{
-    if (!name.p)
-        return NULL;
-    for (int32_t i = 0; i < k->modality_count; i++)
-        if (str_eq(k->modalities[i].name, name))
-            return &k->modalities[i].sum;
-    if (k->modality_count == MODALITIES_MAX)
-        return NULL;
-    struct modality *m = &k->modalities[k->modality_count];
-    m->name = arena_str(k->work->arena, name);
-    if (!m->name.p)
-        return NULL;
-    k->modality_count++;
-    return &m->sum;
-}
-
 static enum err take_session(void *user, const struct value *v, int32_t cols)
 {
     struct look *k = user;
@@ -137,9 +119,6 @@ static enum err take_session(void *user, const struct value *v, int32_t cols)
     level_add(&k->reviews, reviews, recalled);
     if (part.n == 0)
         return ERR_OK;
-    struct rhythm_sum *modality = modality_sum(k, value_str(&v[16]));
-    if (modality)
-        rhythm_add(modality, &part, 1);
     rhythm_add(&k->lengths[length_bucket(session_study_ms(&facts))], &part, 1);
     if (!facts.untimed)
         rhythm_add(&k->hours[civil_at(k->work->zone, session_start(&facts)).hour], &part, 1);
@@ -488,7 +467,8 @@ static enum err look_and_put(struct look *k, const struct rows *tracks)
     return e == ERR_OK ? look_put(k) : e;
 }
 
-static enum err read_minutes(struct look *k, const struct rows *rows)
+/* What was counted by minutes and by modalities; names stay in the arena. */
+static enum err read_sittings(struct look *k, const struct rows *rows)
 {
     struct sittings *s = arena_new(k->work->arena, struct sittings, 1);
 
@@ -497,9 +477,15 @@ static enum err read_minutes(struct look *k, const struct rows *rows)
     if (rows->count == 0)
         return ERR_OK;
     const struct value *v = row_at(rows, 0) + 2;
-    if (sittings_decode(s, (const uint8_t *)v->s.p, v->s.n) == ERR_OK)
-        k->minute_count = sittings_minutes(s, k->minutes);
-    return ERR_OK; /* of another version: there will be some after the next run */
+    if (sittings_decode(s, (const uint8_t *)v->s.p, v->s.n) != ERR_OK)
+        return ERR_OK; /* of another version: there will be some after the next run */
+    k->minute_count = sittings_minutes(s, k->minutes);
+    k->modality_count = s->modality_count;
+    for (int32_t i = 0; i < s->modality_count; i++) {
+        const struct sitting_modality *m = &s->modalities[i];
+        k->modalities[i] = (struct modality){{m->name, (size_t)m->name_n}, m->sum};
+    }
+    return ERR_OK;
 }
 
 enum err night_patterns(struct night_work *w)
@@ -525,7 +511,7 @@ enum err night_patterns(struct night_work *w)
     if (value_i64(&state[2], -1) == k->version && value_i64(&state[11], 0) == 0)
         return ERR_OK;
     memory_step(k, state + 3, row_at(&q[2].rows, 0));
-    e = read_minutes(k, &q[3].rows);
+    e = read_sittings(k, &q[3].rows);
     if (e != ERR_OK)
         return e;
     e = store_each(w->conn, STMT_ANALYSIS_SESSIONS, id, 2, take_session, k);

@@ -16,7 +16,7 @@ struct at_decay {
 };
 
 struct deck {
-    const struct memory_step *steps;
+    struct memory_step *steps;
     int32_t count;
     struct card_memory *cards; /* room for as many as there are reviews */
 };
@@ -32,7 +32,7 @@ static int32_t walk(const struct deck *d, const struct memory_weights *w)
         if (first)
             d->cards[n] = (struct card_memory){0};
         n += first;
-        day = first ? 0 : day + d->steps[i].days;
+        day = first ? 0 : d->steps[i].days < INT32_MAX - day ? day + d->steps[i].days : INT32_MAX;
         card_review(w, &d->cards[n - 1], (enum memory_grade)d->steps[i].grade, day);
     }
     return n;
@@ -123,6 +123,19 @@ static void conclude(struct at_decay *at, struct forgetting *ret)
     ret->decays = (struct interval){exp(quantile(at, 0.025)), exp(quantile(at, 0.975))};
 }
 
+/* Copies every n-th card's reviews, so that there are not too many; returns how many. */
+static int32_t thin(const struct memory_step *steps, int32_t count, struct memory_step *ret)
+{
+    int32_t every = (count - 1) / FORGETTING_REVIEWS_MAX + 1, card = -1, n = 0;
+
+    for (int32_t i = 0; i < count; i++) {
+        card += steps[i].days < 0 || i == 0;
+        if (card % every == 0)
+            ret[n++] = steps[i];
+    }
+    return n;
+}
+
 enum err forgetting_of(const struct memory_step *steps, int32_t count,
                        const struct memory_prior *prior, bool *ret_some, struct forgetting *ret)
 {
@@ -132,12 +145,13 @@ enum err forgetting_of(const struct memory_step *steps, int32_t count,
     *ret_some = false;
     if (count < 0 || count > MEMORY_FIT_REVIEWS_MAX)
         return ERR_RANGE;
-    struct deck d = {steps, count, malloc(((size_t)count + 1) * sizeof *d.cards)};
-    if (!d.cards)
-        return ERR_NOMEM;
-    memory_weight_range(DECAY, &low, &high);
-    enum err e = ERR_OK;
+    struct deck d = {.steps = malloc(((size_t)count + 1) * sizeof *d.steps),
+                     .cards = malloc(((size_t)count + 1) * sizeof *d.cards)};
     bool some = true;
+    enum err e = d.steps && d.cards ? ERR_OK : ERR_NOMEM;
+
+    d.count = e == ERR_OK ? thin(steps, count, d.steps) : 0;
+    memory_weight_range(DECAY, &low, &high);
     for (int k = 0; e == ERR_OK && some && k < FORGETTING_DECAYS; k++)
         e = fit_at(&d, prior, low + (high - low) * k / (FORGETTING_DECAYS - 1), &at[k], &some);
     if (e == ERR_OK && some) {
@@ -145,6 +159,7 @@ enum err forgetting_of(const struct memory_step *steps, int32_t count,
         conclude(at, ret);
         *ret_some = true;
     }
+    free(d.steps);
     free(d.cards);
     return e;
 }

@@ -14,12 +14,16 @@
 #include "twin/memory_fit.h"
 #include "twin/stats.h"
 
-enum { FORGETTING_DECAYS = 8 };
+enum {
+    FORGETTING_DECAYS = 8,
+    /* Where there are more reviews, every second, third ... card stands for all. */
+    FORGETTING_REVIEWS_MAX = 10000,
+};
 
 struct forgetting {
     double initial, decay;  /* the curve: initial * e^(-decay * days) */
     struct interval decays; /* 95 % */
-    int32_t cards;
+    int32_t cards;          /* that were looked at */
 };
 /* False: no card, or too few judged reviews (MEMORY_FIT_JUDGED_MIN); *ret is then not written.
  * ERR_RANGE as memory_fit(); ERR_NOMEM. */

@@ -629,7 +629,8 @@ enum {
     STARTS = STARTS_MAX - STARTS_MIN + 1,
     SHAPES = 3,
     PLACES = SHAPES * STARTS, /* of the posterior: shape by shape, an onset a minute */
-    TEST_STEP = 5,            /* of the onsets that the test looks at */
+    TEST_STEP = 5,            /* of the onsets that the test looks at, in minutes */
+    TESTED = (STARTS - 1) / TEST_STEP + 1,
     CELLS = RHYTHM_STRATA * RHYTHM_BUCKETS,
     MINUTE_BUCKETS_NEEDED = 4,
 };
@@ -771,15 +772,40 @@ static void expected_fall(const struct fatigue_model *m, double fall[RHYTHM_BUCK
     }
 }
 
-/* Evidence for a straight fall against none, averaged over onsets as the posterior does.
- * Against the largest t over the onsets it loses less for the search. */
-static double evidence(const struct fatigue_model *m, const double *z, double phi)
-{
-    double sum = 0, sxx, sxz;
+/* A straight fall from one onset, as regress() sees it: sxz is a weighted sum of the cells' z. */
+struct lever {
+    double weight[CELLS], sxx;
+};
 
-    for (int32_t t = 0; t < STARTS; t += TEST_STEP) {
-        regress(m, m->past[t], z, &sxx, &sxz);
-        double v = 1 / (sxx + 1 / (SLOPE_SD * SLOPE_SD)), at = sxz * sqrt(v / phi);
+static void make_lever(const struct fatigue_model *m, const double *past, struct lever *l)
+{
+    double none;
+
+    regress(m, past, m->z, &l->sxx, &none);
+    memset(l->weight, 0, sizeof l->weight);
+    for (int32_t s = 0; s < RHYTHM_STRATA; s++) {
+        const double *precision = &m->precision[s * RHYTHM_BUCKETS];
+        double w = 0, wx = 0;
+        for (int32_t b = 0; b <= m->last; b++) {
+            w += precision[b];
+            wx -= precision[b] * past[b];
+        }
+        for (int32_t b = 0; b <= m->last && w > 0; b++)
+            l->weight[s * RHYTHM_BUCKETS + b] = precision[b] * (-past[b] - wx / w);
+    }
+}
+
+/* Evidence for a straight fall against none, averaged over onsets as the posterior does. Against
+ * the largest t over the onsets it loses less for the search. */
+static double evidence(const struct lever *levers, const double *z, double phi)
+{
+    double sum = 0;
+
+    for (int32_t t = 0; t < TESTED; t++) {
+        double sxz = 0, v = 1 / (levers[t].sxx + 1 / (SLOPE_SD * SLOPE_SD));
+        for (int32_t c = 0; c < CELLS; c++)
+            sxz += levers[t].weight[c] * z[c];
+        double at = sxz * sqrt(v / phi);
         sum += sqrt(v) * exp(fmin(600, at * at / 2)) * dist_normal_cdf(at);
     }
     return sum;
@@ -787,14 +813,18 @@ static double evidence(const struct fatigue_model *m, const double *z, double ph
 
 static double test_fatigue(const struct fatigue_model *m, struct rng *rng)
 {
-    double seen = evidence(m, m->z, m->phi), z[CELLS] = {0};
+    struct lever levers[TESTED];
+    double z[CELLS] = {0};
     int32_t as_large = 0, rounds = RHYTHM_ROUNDS;
 
+    for (int32_t t = 0; t < TESTED; t++)
+        make_lever(m, m->past[t * TEST_STEP], &levers[t]);
+    double seen = evidence(levers, m->z, m->phi);
     for (int32_t round = 0; round < rounds; round++) {
         for (int32_t c = 0; c < CELLS; c++)
             if (m->precision[c] > 0)
                 z[c] = rng_normal(rng) / sqrt(m->precision[c]);
-        as_large += evidence(m, z, phi_draw(rng, m->phi, m->df)) >= seen;
+        as_large += evidence(levers, z, phi_draw(rng, m->phi, m->df)) >= seen;
     }
     return (as_large + 1) / (rounds + 1.0);
 }

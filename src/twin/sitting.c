@@ -55,6 +55,10 @@ static bool close_sitting(struct sittings *s, struct sitting *ret)
     for (int i = 0; i < RHYTHM_BUCKETS; i++)
         part_add(&cells[i], &s->minutes[i]);
     memset(s->minutes, 0, sizeof s->minutes);
+    for (int32_t i = 0; i < s->modality_count; i++) {
+        rhythm_add(&s->modalities[i].sum, &s->modalities[i].open, 1);
+        s->modalities[i].open = (struct rhythm_part){0};
+    }
     *ret = s->open;
     s->open = (struct sitting){0};
     return ret->answers > 0;
@@ -108,6 +112,26 @@ static void take_outcome(struct sitting *o, bool right, double p, double load)
     o->before_load += o->block_load;
 }
 
+enum { OPEN_MODALITY_MAX = 100000 }; /* answers of a sitting, so that squares stay small */
+
+/* NULL: none, or more than are told apart. */
+static struct rhythm_part *modality_part(struct sittings *s, struct str name)
+{
+    if (!name.p || name.n == 0 || name.n > SITTING_MODALITY_MAX)
+        return NULL;
+    for (int32_t i = 0; i < s->modality_count; i++) {
+        struct sitting_modality *m = &s->modalities[i];
+        if (str_eq(name, (struct str){m->name, (size_t)m->name_n}))
+            return &m->open;
+    }
+    if (s->modality_count == SITTING_MODALITIES)
+        return NULL;
+    struct sitting_modality *m = &s->modalities[s->modality_count++];
+    memcpy(m->name, name.p, name.n);
+    m->name_n = (int32_t)name.n;
+    return &m->open;
+}
+
 void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct sitting_event *ret)
 {
     const struct strain_answer *one = &a->answer;
@@ -132,6 +156,9 @@ void sittings_answer(struct sittings *s, const struct sitting_answer *a, struct 
     int64_t bucket = o->active_us / (RHYTHM_BUCKET_MINUTES * US_PER_MINUTE);
     rhythm_count(&s->minutes[bucket < RHYTHM_BUCKETS ? bucket : RHYTHM_BUCKETS - 1], one->expected,
                  one->right > 0, 1);
+    struct rhythm_part *modality = modality_part(s, a->modality);
+    if (modality && modality->n < OPEN_MODALITY_MAX)
+        rhythm_count(modality, one->expected, one->right > 0, 1);
 }
 
 bool sittings_trace(struct sittings *s, enum sitting_trace what, int64_t at, int64_t spent_us,
@@ -258,6 +285,8 @@ static uint8_t *put_parts(uint8_t *p, const struct rhythm_part *parts, int32_t c
 enum { COUNT_MAX = 1000000000 };
 static const int64_t instant_max = INT64_C(1) << 60, micro_max = INT64_C(1000000) * COUNT_MAX;
 
+static const int64_t open_micro_max = INT64_C(1000000) * OPEN_MODALITY_MAX;
+
 static bool part_valid(const struct rhythm_part *p)
 {
     return p->n > 0 && p->n <= COUNT_MAX && p->expected >= 0 && p->expected <= micro_max &&
@@ -284,8 +313,80 @@ static bool get_parts(struct source *s, struct rhythm_part *parts, int32_t count
 }
 
 _Static_assert(RHYTHM_STRATA *RHYTHM_BUCKETS < 256, "a cell's place is a byte");
-_Static_assert(1024 + 33 * (RHYTHM_STRATA + 1) * RHYTHM_BUCKETS <= SITTING_BYTES_MAX,
+enum { SUM_INTEGERS = 12 };
+_Static_assert(1024 + 33 * (RHYTHM_STRATA + 1) * RHYTHM_BUCKETS +
+                       SITTING_MODALITIES * (1 + SITTING_MODALITY_MAX + 8 * SUM_INTEGERS) <=
+                   SITTING_BYTES_MAX,
                "all that there may be");
+
+static void modality_parts(struct sitting_modality *m, int64_t *ret[SUM_INTEGERS])
+{
+    int64_t *const parts[SUM_INTEGERS] = {
+        &m->open.n,       &m->open.expected,     &m->open.residual,     &m->open.information,
+        &m->sum.part.n,   &m->sum.part.expected, &m->sum.part.residual, &m->sum.part.information,
+        &m->sum.sessions, &m->sum.square,        &m->sum.cross,         &m->sum.weight};
+
+    memcpy(ret, parts, sizeof parts);
+}
+
+static uint8_t *put_modalities(uint8_t *p, struct sittings *s)
+{
+    int64_t *parts[SUM_INTEGERS];
+
+    p = put(p, (uint64_t)s->modality_count, 1);
+    for (int32_t i = 0; i < s->modality_count; i++) {
+        struct sitting_modality *m = &s->modalities[i];
+
+        p = put(p, (uint64_t)m->name_n, 1);
+        memcpy(p, m->name, (size_t)m->name_n);
+        p += m->name_n;
+        modality_parts(m, parts);
+        for (int k = 0; k < SUM_INTEGERS; k++)
+            p = put(p, (uint64_t)*parts[k], 8);
+    }
+    return p;
+}
+
+static bool part_empty_or_valid(const struct rhythm_part *p)
+{
+    static const struct rhythm_part empty;
+
+    return part_valid(p) || memcmp(p, &empty, sizeof empty) == 0;
+}
+
+static bool sum_valid(const struct rhythm_sum *s)
+{
+    return part_empty_or_valid(&s->part) && s->sessions >= 0 && s->sessions <= COUNT_MAX &&
+           s->square >= 0 && s->square <= instant_max && s->cross >= -instant_max &&
+           s->cross <= instant_max && s->weight >= 0 && s->weight <= instant_max;
+}
+
+static bool get_modalities(struct source *from, struct sittings *s)
+{
+    int64_t *parts[SUM_INTEGERS];
+
+    s->modality_count = (int32_t)get(from, 1);
+    if (s->modality_count > SITTING_MODALITIES)
+        return false;
+    for (int32_t i = 0; i < s->modality_count; i++) {
+        struct sitting_modality *m = &s->modalities[i];
+
+        m->name_n = (int32_t)get(from, 1);
+        if (from->cut || m->name_n < 1 || m->name_n > SITTING_MODALITY_MAX ||
+            from->end - from->p < m->name_n)
+            return false;
+        memcpy(m->name, from->p, (size_t)m->name_n);
+        from->p += m->name_n;
+        modality_parts(m, parts);
+        for (int k = 0; k < SUM_INTEGERS; k++)
+            *parts[k] = (int64_t)get(from, 8);
+        if (!part_empty_or_valid(&m->open) || m->open.n > OPEN_MODALITY_MAX ||
+            m->open.information > open_micro_max || m->open.residual > open_micro_max ||
+            m->open.residual < -open_micro_max || !sum_valid(&m->sum))
+            return false;
+    }
+    return !from->cut;
+}
 
 size_t sittings_encode(const struct sittings *state, uint8_t out[SITTING_BYTES_MAX])
 {
@@ -314,6 +415,7 @@ size_t sittings_encode(const struct sittings *state, uint8_t out[SITTING_BYTES_M
     memcpy(p, o->topic, (size_t)o->topic_n);
     p = put_parts(p + o->topic_n, s.minutes, RHYTHM_BUCKETS);
     p = put_parts(p, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS);
+    p = put_modalities(p, &s);
     ASSERT(p - out <= SITTING_BYTES_MAX);
     return (size_t)(p - out);
 }
@@ -388,7 +490,8 @@ enum err sittings_decode(struct sittings *ret, const uint8_t *p, size_t n)
     if (from.cut || !strain_valid(&s.strain) || s.strain.n > instant_max ||
         !instant_ok(s.strain.last_at) || !instant_ok(s.strain.episode_at) ||
         !get_open(&from, &s.open) || !get_parts(&from, s.minutes, RHYTHM_BUCKETS) ||
-        !get_parts(&from, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS) || from.p != from.end)
+        !get_parts(&from, &s.cells[0][0], RHYTHM_STRATA * RHYTHM_BUCKETS) ||
+        !get_modalities(&from, &s) || from.p != from.end)
         return ERR_RANGE;
     *ret = s;
     return ERR_OK;

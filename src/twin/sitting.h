@@ -16,16 +16,21 @@
  * For fatigue (rhythm.h) outcomes are counted against their forecasts by five-minute buckets of the
  * sitting's minutes, in the stratum of its length.
  *
+ * For what suits the learner (text, video, ...) they are counted by the modality of each answer,
+ * one part a sitting, since a sitting often has several.
+ *
  * State is flat memory of fixed size; as bytes it takes what is not zero. Pure. */
 #pragma once
 #include "twin/rhythm.h"
 #include "twin/strain.h"
 
 enum {
-    SITTING_VERSION = 3,
+    SITTING_VERSION = 4,
     SITTING_BLOCK = 5,
     SITTING_TOPIC_MAX = 128,
-    SITTING_BYTES_MAX = 8192,
+    SITTING_MODALITIES = 8, /* the first that are met; others are not counted */
+    SITTING_MODALITY_MAX = 48,
+    SITTING_BYTES_MAX = 10240,
 };
 #define SITTING_GAP_US (30 * US_PER_MINUTE)
 /* Shorter silences are work, such as reading, which tires as answers do. */
@@ -60,12 +65,20 @@ struct sittings {
     struct sitting open;
     struct rhythm_part minutes[RHYTHM_BUCKETS]; /* of the open one */
     struct rhythm_part cells[RHYTHM_STRATA][RHYTHM_BUCKETS];
+    struct sitting_modality {
+        char name[SITTING_MODALITY_MAX];
+        int32_t name_n;
+        struct rhythm_part open; /* of the open sitting */
+        struct rhythm_sum sum;   /* over those that have ended */
+    } modalities[SITTING_MODALITIES];
+    int32_t modality_count;
 };
 void sittings_init(struct sittings *s);
 
 struct sitting_answer {
     struct strain_answer answer;
-    struct str topic; /* {NULL,0}: none; cut at SITTING_TOPIC_MAX */
+    struct str topic;    /* {NULL,0}: none; cut at SITTING_TOPIC_MAX */
+    struct str modality; /* {NULL,0}: none; not counted above SITTING_MODALITY_MAX */
 };
 struct sitting_event {
     bool closed; /* a sitting has ended before this answer */

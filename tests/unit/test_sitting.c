@@ -9,8 +9,8 @@
 
 static struct sitting_answer answer(int64_t at, double seconds, int right, const char *topic)
 {
-    return (struct sitting_answer){{at, seconds, (int8_t)right, 0.8, STRAIN_QUESTION},
-                                   str_from(topic)};
+    return (struct sitting_answer){.answer = {at, seconds, (int8_t)right, 0.8, STRAIN_QUESTION},
+                                   .topic = str_from(topic)};
 }
 
 static int take(struct sittings *s, const struct sitting_answer *a, struct sitting *ret)
@@ -126,6 +126,9 @@ static void load_is_held_against_what_follows(void **state)
     assert_true(sitting_before(&closed) > sitting_load(&closed));
 }
 
+static const char *const modalities[] = {"text", "video", "audio", "quiz", "a",
+                                         "b",    "c",     "d",     "e",    ""};
+
 static void random_life(struct sittings *s, struct rng *rng, int n, double tired)
 {
     struct sitting_event e;
@@ -140,8 +143,31 @@ static void random_life(struct sittings *s, struct rng *rng, int n, double tired
         double late = tired * fmin(1, fmax(0, minutes - 20) / 90);
         struct sitting_answer a =
             answer(at, 4 + 4 * rng_unit(rng), rng_unit(rng) < 0.8 - late, "t");
+        a.modality = str_from(modalities[rng_below(rng, COUNT(modalities))]);
         sittings_answer(s, &a, &e);
     }
+}
+
+static void modalities_are_counted_apart(void **state)
+{
+    (void)state;
+    struct sittings s;
+    struct sitting closed;
+    int64_t answers = 0;
+    struct rng rng;
+
+    rng_seed(&rng, 3);
+    random_life(&s, &rng, 2000, 0);
+    assert_int_equal(s.modality_count, SITTING_MODALITIES); /* the ninth and none are not counted */
+    sittings_rest(&s, s.open.end + US_PER_DAY, &closed);
+    for (int32_t i = 0; i < s.modality_count; i++) {
+        const struct rhythm_sum *sum = &s.modalities[i].sum;
+        assert_int_equal(s.modalities[i].open.n, 0);
+        assert_int_equal(sum->part.expected, sum->part.n * 800000);
+        assert_true(sum->sessions > 20 && sum->sessions < 60 && sum->square > 0);
+        answers += sum->part.n;
+    }
+    assert_true(answers > 1500 && answers < 1700);
 }
 
 static void bytes_come_back(void **state)
@@ -201,6 +227,7 @@ int main(void)
         cmocka_unit_test(silence_ends_a_sitting),
         cmocka_unit_test(what_else_was_done_counts),
         cmocka_unit_test(load_is_held_against_what_follows),
+        cmocka_unit_test(modalities_are_counted_apart),
         cmocka_unit_test(bytes_come_back),
         cmocka_unit_test(fatigue_is_found_where_there_is_some),
     };

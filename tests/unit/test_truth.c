@@ -12,6 +12,7 @@
 #include "night/struggle.h"
 #include "sim/life.h"
 #include "twin/forgetting.h"
+#include "twin/patterns.h"
 #include "twin/sitting.h"
 #include "json/reader.h"
 
@@ -27,7 +28,7 @@ struct one { /* answer, review, or anything else that takes time */
     enum event_kind kind;
     uint64_t item, skills[SKILLS];
     int32_t skill_count, card;
-    int8_t right, rating;
+    int8_t right, rating, modality; /* -1: none */
     double latency_s;
 };
 
@@ -99,10 +100,14 @@ static void take_event(struct person *p, const struct event *e)
                       .spent_us = work && e->duration_ms > 0 ? e->duration_ms * US_PER_MS : 0,
                       .kind = e->kind,
                       .rating = e->rating,
+                      .modality = -1,
                       .latency_s = e->latency_ms > 0 ? (double)e->latency_ms / 1000 : -1};
     if (!graded)
         return;
     o->item = struggle_item_id(e->item);
+    for (int8_t i = 0; i < SIM_MODALITIES; i++)
+        if (e->modality.p && str_eq(e->modality, str_from(sim_modalities[i])))
+            o->modality = i;
     o->right = e->kind == EVENT_REVIEW ? e->rating > 1 : e->correct;
     if (e->kind == EVENT_REVIEW) {
         size_t prefix = strlen("card-");
@@ -169,7 +174,9 @@ static void answer(struct struggle_model *m, struct person *p, const struct one 
     struggle_learn(m, &f, &forecast, o->right);
     const struct sitting_answer a = {
         .answer = {o->at, o->latency_s > 0 ? o->latency_s : (double)NAN, o->right,
-                   forecast.probability, o->kind == EVENT_REVIEW ? STRAIN_CARD : STRAIN_QUESTION}};
+                   forecast.probability, o->kind == EVENT_REVIEW ? STRAIN_CARD : STRAIN_QUESTION},
+        .modality =
+            o->modality < 0 ? (struct str){NULL, 0} : str_from(sim_modalities[o->modality])};
     sittings_answer(&p->sittings, &a, &event);
 }
 
@@ -222,6 +229,27 @@ static void judge_fatigue(const struct person *p, struct tally *t)
           f.onset, f.onset_interval);
 }
 
+/* Held: it is the right one. */
+static void judge_modality(const struct person *p, struct tally *t)
+{
+    struct rhythm_sum sums[SITTING_MODALITIES];
+    int32_t n = p->sittings.modality_count, best = -1;
+    struct pattern_finding f;
+    struct rhythm r;
+
+    for (int32_t i = 0; i < n; i++) {
+        const struct sitting_modality *m = &p->sittings.modalities[i];
+        sums[i] = m->sum;
+        if (p->truth.modality >= 0 && str_eq((struct str){m->name, (size_t)m->name_n},
+                                             str_from(sim_modalities[p->truth.modality])))
+            best = i;
+    }
+    rhythm_slots(sums, n, RHYTHM_GROUPS, (uint64_t)p->truth.number, &r);
+    patterns_find_content(&r, &f);
+    judge(t, p->truth.modality >= 0, best, f.found && f.bayes_factor >= PATTERN_APPEARS, f.slot,
+          (struct interval){f.slot, f.slot});
+}
+
 static int by_card(const void *pa, const void *pb)
 {
     const struct one *a = pa, *b = pb;
@@ -267,7 +295,8 @@ static void print(const char *what, const struct tally *t)
         t->bounded, t->bias / fmax(1, t->found), t->false_found, t->without);
 }
 
-static void live_class(uint32_t without, struct tally *fatigue, struct tally *memory)
+static void live_class(uint32_t without, struct tally *fatigue, struct tally *modality,
+                       struct tally *memory)
 {
     static struct sim_world w;
     struct sim_options o = {.learners = (int32_t)setting("DOPPEL_TRUTH_LEARNERS", LEARNERS),
@@ -291,6 +320,7 @@ static void live_class(uint32_t without, struct tally *fatigue, struct tally *me
     }
     for (int32_t i = 0; i < o.learners; i++) {
         judge_fatigue(&people[i], fatigue);
+        judge_modality(&people[i], modality);
         if (memory)
             judge_memory(&people[i], memory);
         mind_free(people[i].mind);
@@ -304,15 +334,18 @@ static void live_class(uint32_t without, struct tally *fatigue, struct tally *me
 static void everything(void **state)
 {
     (void)state;
-    struct tally fatigue = {0}, memory = {0};
+    struct tally fatigue = {0}, modality = {0}, memory = {0};
 
-    live_class(0, &fatigue, &memory);
+    live_class(0, &fatigue, &modality, &memory);
     print("fatigue time", &fatigue);
+    print("modality", &modality);
     print("half-life", &memory);
     assert_true(fatigue.held >= .9 * fatigue.found && fatigue.found > .35 * fatigue.has);
     assert_true(fatigue.bounded > .7 * fatigue.found);
     assert_true(fabs(fatigue.bias) < 4 * fatigue.found); /* minutes */
     assert_true(fatigue.false_found <= .05 * fatigue.without);
+    assert_true(modality.found > .4 * modality.has && modality.held == modality.found);
+    assert_true(modality.false_found <= .05 * modality.without);
     assert_true(memory.found == memory.has && memory.held >= .9 * memory.found);
     assert_true(fabs(memory.bias) < .2 * memory.found); /* of the logarithm */
 }
@@ -320,10 +353,12 @@ static void everything(void **state)
 static void nothing(void **state)
 {
     (void)state;
-    struct tally fatigue = {0};
+    struct tally fatigue = {0}, modality = {0};
 
-    live_class(EVERYTHING, &fatigue, NULL);
+    live_class(EVERYTHING, &fatigue, &modality, NULL);
     print("fatigue time", &fatigue);
+    print("modality", &modality);
+    assert_true(modality.false_found <= .05 * modality.without);
     assert_true(fatigue.false_found <= .05 * fatigue.without);
 }
 

@@ -29,9 +29,7 @@ SELECT coalesce(sum(n), 0), coalesce(sum(p_micro), 0), coalesce(sum(yes), 0),
 -- args: int, int
 SELECT s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms, s.declared_pause_ms,
        s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms, s.untimed, s.answers,
-       s.correct, s.reviews, s.recalled,
-       (SELECT CASE WHEN count(*) = 1 THEN min(t.topic) END FROM session_topics t
-         WHERE t.learner_id = s.learner_id AND t.session = s.session AND t.topic_kind = 5)
+       s.correct, s.reviews, s.recalled
   FROM sessions s WHERE s.learner_id = $1 AND s.answers + s.reviews > 0
  ORDER BY s.first_at, s.session LIMIT $2;
 

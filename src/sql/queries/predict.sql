@@ -13,7 +13,7 @@ SELECT m.version, m.at, m.id, m.taken, m.known_at, m.known_id, m.state,
 -- name: mind_events
 -- args: int, int, text, int
 SELECT e.at, e.id, e.kind, e.untimed, e.item, e.skills, e.correct, e.score, e.rating, e.latency_ms,
-       coalesce(e.objective, i.objective)
+       coalesce(e.objective, i.objective), e.modality
   FROM events e LEFT JOIN items i ON i.item = e.item
  WHERE e.learner_id = $1 AND (e.at, e.id) > ($2, $3) AND e.kind IN (1, 2)
  ORDER BY e.at, e.id LIMIT $4;
