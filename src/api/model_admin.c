@@ -2,6 +2,7 @@
  * they share has come to. Sums over everybody: for administrators only, and nobody is named. */
 #include "api/api.h"
 #include "api/learner.h"
+#include "api/personalization.h"
 #include "base/assert.h"
 #include "twin/audit.h"
 #include "twin/outlook.h"
@@ -42,10 +43,6 @@ struct model_reply {
     struct str type, version, reason;
     int64_t updated_at, predictions, judged, outcomes, needed;
 };
-static const struct field test_fields[] = {
-    FIELD(F_STR, struct feature, name, "name", .doc = "of the comparison"),
-    FIELD_END,
-};
 #define FIGURE(member_, name_, doc_) \
     FIELD(F_F64, struct model_reply, member_, name_, .flags = FIELD_NULLABLE, .doc = doc_)
 static const struct field model_reply[] = {
@@ -66,9 +63,10 @@ static const struct field model_reply[] = {
     FIGURE(calibration, "calibrationError", "mean distance of forecast and share"),
     FIELD(F_LIST, struct model_reply, features, "featureImportance", .sub = feature_fields,
           .size = sizeof(struct feature), .max = OUTLOOK_INPUTS, .doc = "the largest first"),
-    FIELD(F_LIST, struct model_reply, tests, "abTests", .sub = test_fields,
-          .size = sizeof(struct feature), .max = 0,
-          .doc = "none: one model serves all, and no two are compared on learners"),
+    FIELD(F_LIST, struct model_reply, tests, "abTests", .sub = ab_test_fields,
+          .size = sizeof(struct ab_test), .max = AB_TESTS_MAX,
+          .doc = "what is tried on learners by lot: personalisation against those held out; empty "
+                 "before anybody has begun"),
     FIELD(F_STR, struct model_reply, type, "modelType", .doc = "what the forecasts are made by"),
     FIELD(F_STR, struct model_reply, version, "modelVersion", .doc = "by the outcomes learnt from"),
     FIELD(F_I64, struct model_reply, outcomes, "outcomesLearnt", .doc = "by the shared weights"),
@@ -158,14 +156,17 @@ static enum err get_model_admin(struct api_call *c)
 {
     const struct value slots[] = {V_I(SLOT_FIRST), V_I(SLOT_FIRST + AUDIT_BINS - 1)};
     const struct value one[] = {V_I(SHARED_MAX)};
-    struct query q[] = {
+    struct value trial[2];
+    struct query q[4] = {
         {.stmt = STMT_MODEL_OUTCOMES, .args = slots, .arg_count = 2},
         {.stmt = STMT_STRUGGLE_SHARED_READ, .args = one, .arg_count = 1},
         {.stmt = STMT_MODEL_FORECASTS, .args = one, .arg_count = 1, .rows_max = 1},
     };
     struct model_reply *r = arena_new(c->arena, struct model_reply, 1);
+    personal_trial_query(c, trial, &q[3]);
     enum err e = r ? store_read(c->conn, c->arena, q, COUNT(q), c->deadline_us) : ERR_NOMEM;
-
+    if (e == ERR_OK)
+        e = personal_ab_tests(c, &q[3].rows, &r->tests);
     if (e != ERR_OK)
         return e;
     report_fill(c, &q[0].rows, r);

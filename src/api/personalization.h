@@ -96,4 +96,18 @@ MUST_CHECK enum err personal_period_check(struct api_call *c, int32_t days,
 /* personalization_trial.c */
 extern const struct field personal_trial_reply[];
 enum err get_personal_trial(struct api_call *c);
+/* The same as comparisons among others, for administrators. args lives as long as the query. */
+void personal_trial_query(const struct api_call *c, struct value args[2], struct query *q);
+extern const struct field ab_test_fields[];
+struct ab_test {
+    struct str name, metric, control, treatment, status, method, reason;
+    int64_t control_n, treatment_n;
+    double difference, p, p_adjusted, g;
+    const struct interval *interval;
+    bool significant;
+};
+enum { AB_TESTS_MAX = 2 };
+/* list of struct ab_test, from the query's rows; empty where nobody began lately. ERR_NOMEM. */
+MUST_CHECK enum err personal_ab_tests(struct api_call *c, const struct rows *rows,
+                                      struct list *ret);
 int64_t personal_holdout_percent(const struct api_call *c); /* the setting */

@@ -170,28 +170,22 @@ static enum err judge(struct api_call *c, const struct groups *g, struct outcome
     return ERR_OK;
 }
 
-enum err get_personal_trial(struct api_call *c)
+static enum err trial_of(struct api_call *c, const struct rows *rows, struct trial *r)
 {
-    int32_t today = (int32_t)(c->now_us / US_PER_DAY);
-    const struct value args[] = {V_I(today - TRIAL_AGE_DAYS), V_I(TRIALS_MAX)};
-    struct query q = {.stmt = STMT_PERSONAL_TRIALS_SINCE, .args = args, .arg_count = 2};
-    struct trial *r = arena_new(c->arena, struct trial, 1);
+    int32_t today = (int32_t)(c->now_us / US_PER_DAY), order[MEASURES];
     struct groups g[MEASURES];
     double p[MEASURES];
-    int32_t order[MEASURES];
-    enum err e = r ? store_read(c->conn, c->arena, &q, 1, c->deadline_us) : ERR_NOMEM;
+    enum err e = ERR_OK;
 
-    if (e != ERR_OK)
-        return e;
     for (int m = 0; m < MEASURES; m++) {
-        g[m] = (struct groups){.x = arena_new(c->arena, double, (size_t)q.rows.count + 1),
-                               .y = arena_new(c->arena, double, (size_t)q.rows.count + 1),
-                               .room = q.rows.count};
+        g[m] = (struct groups){.x = arena_new(c->arena, double, (size_t)rows->count + 1),
+                               .y = arena_new(c->arena, double, (size_t)rows->count + 1),
+                               .room = rows->count};
         if (!g[m].x || !g[m].y)
             return ERR_NOMEM;
     }
-    for (int32_t i = 0; i < q.rows.count; i++)
-        take(g, row_at(&q.rows, i), today);
+    for (int32_t i = 0; i < rows->count; i++)
+        take(g, row_at(rows, i), today);
     for (int m = 0; e == ERR_OK && m < MEASURES; m++) {
         e = judge(c, &g[m], &r->outcomes[m]);
         p[m] = r->outcomes[m].p;
@@ -203,8 +197,92 @@ enum err get_personal_trial(struct api_call *c)
         r->outcomes[m].p_adjusted = p[m];
         r->outcomes[m].significant = p[m] < 1 - LEVEL;
     }
-    r->learners = q.rows.count;
+    r->learners = rows->count;
+    return ERR_OK;
+}
+
+void personal_trial_query(const struct api_call *c, struct value args[2], struct query *q)
+{
+    args[0] = V_I(c->now_us / US_PER_DAY - TRIAL_AGE_DAYS);
+    args[1] = V_I(TRIALS_MAX);
+    *q = (struct query){.stmt = STMT_PERSONAL_TRIALS_SINCE, .args = args, .arg_count = 2};
+}
+
+enum err get_personal_trial(struct api_call *c)
+{
+    struct value args[2];
+    struct query q;
+    struct trial *r = arena_new(c->arena, struct trial, 1);
+
+    personal_trial_query(c, args, &q);
+    enum err e = r ? store_read(c->conn, c->arena, &q, 1, c->deadline_us) : ERR_NOMEM;
+    if (e == ERR_OK)
+        e = trial_of(c, &q.rows, r);
+    if (e != ERR_OK)
+        return e;
     r->holdout_percent = personal_holdout_percent(c);
     c->reply = r;
     return ERR_OK;
+}
+
+/* ---- among other comparisons ---- */
+
+const struct field ab_test_fields[] = {
+    FIELD(F_STR, struct ab_test, name, "name", .doc = "what is compared"),
+    FIELD(F_STR, struct ab_test, metric, "metric", .doc = "by what, as in personalization/trial"),
+    FIELD(F_STR, struct ab_test, control, "control", .doc = "one group"),
+    FIELD(F_STR, struct ab_test, treatment, "treatment", .doc = "the other"),
+    FIELD(F_STR, struct ab_test, status, "status",
+          .doc = "RUNNING: it goes on as long as learners begin"),
+    FIELD(F_I64, struct ab_test, control_n, "controlCount", .doc = "learners with the measure"),
+    FIELD(F_I64, struct ab_test, treatment_n, "treatmentCount", .doc = "learners with the measure"),
+    FIELD(F_F64, struct ab_test, difference, "difference", .flags = FIELD_NULLABLE,
+          .doc = "treatment less control, adjusted by the weeks before"),
+    FIELD(F_OBJECT, struct ab_test, interval, "interval", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = interval_fields, .size = sizeof(struct interval), .doc = "95 %"),
+    FIELD(F_F64, struct ab_test, p, "pValue", .flags = FIELD_NULLABLE, .doc = "two-sided"),
+    FIELD(F_F64, struct ab_test, p_adjusted, "pAdjusted", .flags = FIELD_NULLABLE,
+          .doc = "over the comparisons"),
+    FIELD(F_F64, struct ab_test, g, "hedgesG", .flags = FIELD_NULLABLE,
+          .doc = "in standard deviations"),
+    FIELD(F_BOOL, struct ab_test, significant, "isStatisticallySignificant",
+          .doc = "is the adjusted p below 0.05?"),
+    FIELD(F_STR, struct ab_test, method, "method", .doc = "how it is estimated"),
+    FIELD(F_STR, struct ab_test, reason, "reason", .flags = FIELD_NULLABLE,
+          .doc = "why there is no difference to tell"),
+    FIELD_END,
+};
+
+enum err personal_ab_tests(struct api_call *c, const struct rows *rows, struct list *ret)
+{
+    static const char *const metrics[MEASURES] = {"success", "studyTime"};
+    struct ab_test *t = arena_new(c->arena, struct ab_test, MEASURES);
+    struct trial trial = {.learners = 0};
+
+    _Static_assert((int)AB_TESTS_MAX == (int)MEASURES, "one each");
+    if (!t)
+        return ERR_NOMEM;
+    *ret = (struct list){t, 0};
+    if (rows->count == 0)
+        return ERR_OK;
+    enum err e = trial_of(c, rows, &trial);
+    for (int m = 0; e == ERR_OK && m < MEASURES; m++) {
+        const struct outcome *o = &trial.outcomes[m];
+        t[ret->n++] = (struct ab_test){.name = STR("personalization"),
+                                       .metric = str_from(metrics[m]),
+                                       .control = STR("held out"),
+                                       .treatment = STR("personalized"),
+                                       .status = STR("RUNNING"),
+                                       .method = o->method,
+                                       .reason = o->reason,
+                                       .control_n = o->held_out,
+                                       .treatment_n = o->personalised,
+                                       .difference = o->value,
+                                       .p = o->p,
+                                       .p_adjusted = o->p_adjusted,
+                                       .g = o->g,
+                                       .interval = o->interval,
+                                       .significant = o->significant};
+    }
+    return e;
 }

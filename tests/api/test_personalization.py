@@ -356,7 +356,11 @@ class HeldOut(Personal):
                          % (self.of(learner), day, i % 3 == 0, before, after))
         return learners
 
+    def ab_tests(self):
+        return self.server.get("/api/analytics/model-performance/admin").json["data"]["abTests"]
+
     def test_trial(self):
+        self.assertEqual(self.ab_tests(), [])
         data = self.trial()
         self.assertEqual(data["holdoutPercent"], 50)
         self.assertIsNone(data["success"]["value"])
@@ -372,6 +376,13 @@ class HeldOut(Personal):
         self.assertFalse(data["studyTime"]["isStatisticallySignificant"])  # all studied the same
         for learner in learners[:3]:
             self.server.request("PATCH", "/api/user/profile", {"userId": learner, "includeInAnalytics": False})
+        for test in self.ab_tests():  # the same, among the comparisons of the models
+            same = self.trial()[test["metric"]]
+            self.assertEqual((test["name"], test["difference"], test["interval"], test["pValue"], test["pAdjusted"], test["reason"],
+                              test["controlCount"], test["treatmentCount"], test["isStatisticallySignificant"]),
+                             ("personalization", same["value"], same["interval"], same["pValue"], same["pAdjusted"], same["reason"],
+                              same["heldOut"], same["personalized"], same["isStatisticallySignificant"]))
+        self.assertEqual([t["metric"] for t in self.ab_tests()], ["success", "studyTime"])
         self.assertEqual(self.trial()["learners"], 57)
         self.server.request("PATCH", "/api/user/privacy", {"userId": learners[5], "behavioralAnalysisEnabled": False})
         self.assertEqual(self.trial()["learners"], 56)
