@@ -120,6 +120,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_RECOMMENDATIONS, &by_id, true},
         {STMT_LEARNER_DROP_GOALS, &by_id, true},
         {STMT_LEARNER_DROP_GOAL_PROGRESS, &by_id, true},
+        {STMT_LEARNER_UNCOUNT_PERSONAL, &by_id, true}, /* before audits, as at night */
+        {STMT_LEARNER_DROP_PERSONAL_COUNTED, &by_id, true},
         {STMT_LEARNER_UNCOUNT_AUDITS, &by_id, true},
         {STMT_LEARNER_DROP_AUDIT_COUNTED, &by_id, true},
         {STMT_LEARNER_DROP_FORECASTS, &by_id, true},
@@ -165,7 +167,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
                 (struct bulk){.stmt = more[i].stmt, .rows = 1, .cols = 1, .v = more[i].key};
     e = store_write(conn, bulks, n);
     for (int32_t i = 0; i < n; i++)
-        if (bulks[i].stmt != STMT_LEARNER_UNCOUNT_AUDITS) /* nobody's rows */
+        if (bulks[i].stmt != STMT_LEARNER_UNCOUNT_AUDITS &&
+            bulks[i].stmt != STMT_LEARNER_UNCOUNT_PERSONAL) /* nobody's rows */
             rows += bulks[i].changed;
     if (e == ERR_OK)
         *ret_rows = rows;

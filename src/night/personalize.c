@@ -62,6 +62,7 @@ void personal_queries(struct personal_args *args, struct str learner, int64_t no
     q[1] = (struct query){.stmt = STMT_PERSONAL_CONFIGS, .args = &args->id, .arg_count = 1};
     q[2] = (struct query){.stmt = STMT_PERSONAL_CHOICES, .args = args->choices, .arg_count = 3};
     q[3] = (struct query){.stmt = STMT_PERSONAL_DAYS, .args = args->days, .arg_count = 3};
+    q[4] = (struct query){.stmt = STMT_PERSONAL_TOTALS};
 }
 
 /* "mission" and "missionPersonalization", however capitalised, switch the context off. */
@@ -158,6 +159,27 @@ enum err personal_rows_of(struct arena *arena, const struct rows *rows, struct p
     return ERR_OK;
 }
 
+static void priors_of(const struct rows *rows, struct personal_ground *g)
+{
+    struct personal_sum sums[PERSONAL_CONTEXTS][PERSONAL_VARIANTS] = {0};
+
+    for (int32_t i = 0; i < rows->count; i++) {
+        const struct value *v = row_at(rows, i);
+        int32_t context = personal_name(personal_context_names, value_str(&v[0]));
+        int32_t variant = personal_name(personal_variant_names, value_str(&v[1]));
+
+        if (context >= 0 && variant >= 0)
+            sums[context][variant] = (struct personal_sum){
+                .learners = value_i64(&v[2], 0),
+                .n = value_i64(&v[3], 0),
+                .weight = value_f64(&v[4], 0) / 1e6,
+                .reward = value_f64(&v[5], 0) / 1e6,
+            };
+    }
+    for (int c = 0; c < PERSONAL_CONTEXTS; c++)
+        g->priors[c] = personal_prior_of(sums[c]);
+}
+
 /* One context's choices side by side; the bandit that they lead to. */
 static enum err bandit_of(struct arena *arena, struct personal_ground *g,
                           enum personal_context context)
@@ -171,7 +193,7 @@ static enum err bandit_of(struct arena *arena, struct personal_ground *g,
     for (int32_t i = 0; i < g->row_count; i++)
         if (g->rows[i].context == context)
             choices[n++] = g->rows[i].choice;
-    enum err e = personal_bandit(choices, n, order, &g->bandits[context]);
+    enum err e = personal_bandit(choices, n, order, &g->priors[context], &g->bandits[context]);
     g->bandits[context].frozen = !g->preferences.auto_adapt;
     return e == ERR_RANGE || e == ERR_CONFLICT ? ERR_IO : e; /* the database's checks forbid it */
 }
@@ -188,6 +210,7 @@ enum err personal_ground_of(struct arena *arena, const struct query q[PERSONAL_Q
                                     .days = q[3].rows};
     personal_preferences_of(arena, v, &ret->preferences);
     configs_of(&q[1].rows, ret);
+    priors_of(&q[4].rows, ret);
     enum err e = personal_rows_of(arena, &q[2].rows, &ret->rows, &ret->row_count);
     for (int c = 0; e == ERR_OK && c < PERSONAL_CONTEXTS; c++)
         e = bandit_of(arena, ret, (enum personal_context)c);
@@ -599,4 +622,25 @@ enum err night_personalize(struct night_work *w)
     for (int32_t i = 0; e == ERR_OK && i < out.count; i++)
         e = night_put(w, out.bulks[i].stmt, out.bulks[i].v, out.bulks[i].rows, out.bulks[i].cols);
     return e;
+}
+
+enum err night_personal_totals(struct night_work *w)
+{
+    const struct value args[] = {V_I(w->learner_id), V_I(w->today - PERSONAL_CHOICES_DAYS)};
+    struct query q = {.stmt = STMT_PERSONAL_UNCOUNTED, .args = args, .arg_count = 2, .rows_max = 1};
+    bool told = false;
+
+    for (int32_t i = 0; i < w->bulk_count; i++)
+        told |= w->bulks[i].stmt == STMT_PERSONAL_SETTLE;
+    enum err e = told ? ERR_OK : store_read(w->conn, w->arena, &q, 1, w->deadline_us);
+    if (e != ERR_OK || (!told && q.rows.count == 0))
+        return e;
+    struct value *key = arena_new(w->arena, struct value, COUNT(args));
+    if (!key)
+        return ERR_NOMEM;
+    memcpy(key, args, sizeof args);
+    e = night_put(w, STMT_PERSONAL_TOTALS_COUNT, key, 1, 2);
+    if (e == ERR_OK)
+        e = night_put(w, STMT_LEARNER_DROP_PERSONAL_COUNTED, key, 1, 1);
+    return e == ERR_OK ? night_put(w, STMT_PERSONAL_COUNTED_PUT, key, 1, 2) : e;
 }

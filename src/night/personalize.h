@@ -11,7 +11,12 @@
  *
  * The bandit of a context is made of its choices of the last PERSONAL_CHOICES_DAYS days (with
  * PERSONAL_MEMORY, older ones weigh nothing), so that there is no state that two writers could
- * spoil: a choice is added or is there, its first outcome stands. */
+ * spoil: a choice is added or is there, its first outcome stands.
+ *
+ * Where a learner's own rewards say nothing yet, those of all say something: the night keeps what
+ * each variant brought over all learners, each reward weighted by the chance that it had of being
+ * drawn, and every bandit begins with that as a prior of bounded strength. What of a learner is in
+ * these sums is kept beside them, so that erasing takes it out again. */
 #pragma once
 #include "night/night.h"
 #include "twin/personalize.h"
@@ -21,7 +26,7 @@ enum {
     PERSONAL_WAIT_DAYS = 3,
     PERSONAL_IDLE_DAYS = 14,  /* the night draws for whoever has studied since */
     PERSONAL_TRIAL_DAYS = 56, /* since the beginning, that held-out and others are compared by */
-    PERSONAL_QUERIES = 4,
+    PERSONAL_QUERIES = 5,
     PERSONAL_CHOICES_MAX = (PERSONAL_CHOICES_DAYS + 2) * PERSONAL_CONTEXTS,
 };
 
@@ -57,6 +62,7 @@ struct personal_ground {
     struct personal_config configs[PERSONAL_CONTEXTS];
     struct personal_row *rows; /* by day, then context's name */
     int32_t row_count;
+    struct personal_prior priors[PERSONAL_CONTEXTS];
     struct bandit bandits[PERSONAL_CONTEXTS];
     struct rows days; /* STMT_PERSONAL_DAYS, for personal_day_at() */
 };
@@ -130,5 +136,6 @@ MUST_CHECK enum err personal_choice_parse(struct str id, int32_t *ret_day,
 /* -1: none of these. */
 int32_t personal_name(const char *const *names, struct str name);
 
-/* The night's step. */
+/* The night's steps: the choices; and, of the last, the sums over all learners. */
 MUST_CHECK enum err night_personalize(struct night_work *w);
+MUST_CHECK enum err night_personal_totals(struct night_work *w);

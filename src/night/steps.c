@@ -16,6 +16,7 @@ const struct night_step night_steps[] = {
     {"personalize", night_personalize},
     {"summaries", night_summaries},
     {"usual", night_usual},
-    {"audits", night_audits}, /* last: it counts what the others leave */
+    {"totals", night_personal_totals}, /* these last: they count what the others leave, */
+    {"audits", night_audits},          /* and hold rows that every learner's night needs */
     {.name = NULL},
 };

@@ -16,8 +16,18 @@ enum err bandit_init(struct bandit *b, int32_t arm_count, double floor, double m
     *b = (struct bandit){
         .version = BANDIT_VERSION, .arm_count = arm_count, .floor = floor, .memory = memory};
     for (int i = 0; i < arm_count; i++)
-        b->arms[i].a = b->arms[i].b = 1;
+        b->arms[i].a = b->arms[i].b = b->arms[i].prior_a = b->arms[i].prior_b = 1;
     return ERR_OK;
+}
+
+void bandit_set_prior(struct bandit *b, int32_t arm, double mean, double strength)
+{
+    struct bandit_arm *a = &b->arms[arm];
+
+    ASSERT(arm >= 0 && arm < b->arm_count && a->rewards == 0);
+    ASSERT(mean >= 0 && mean <= 1 && strength >= 0 && strength < 1e6);
+    a->a = a->prior_a = 1 + strength * mean;
+    a->b = a->prior_b = 1 + strength * (1 - mean);
 }
 
 bool bandit_valid(const struct bandit *b)
@@ -29,7 +39,8 @@ bool bandit_valid(const struct bandit *b)
     for (int i = 0; ok && i < b->arm_count; i++) {
         const struct bandit_arm *arm = &b->arms[i];
 
-        ok = arm->a >= 1 && arm->a < 1e12 && arm->b >= 1 && arm->b < 1e12 && arm->rewards >= 0 &&
+        ok = arm->a >= 1 && arm->a < 1e12 && arm->b >= 1 && arm->b < 1e12 && arm->prior_a >= 1 &&
+             arm->prior_a < 1e12 && arm->prior_b >= 1 && arm->prior_b < 1e12 && arm->rewards >= 0 &&
              arm->expired >= 0 && arm->chosen >= 0 && arm->rewards <= arm->chosen - arm->expired &&
              arm->reward_sum >= 0 && arm->reward_sum <= (double)arm->rewards + 1e-6;
     }
@@ -149,8 +160,9 @@ enum err bandit_reward(struct bandit *b, const struct bandit_decision *d, double
     if (b->frozen || !d->learnable)
         return ERR_OK;
     for (int i = 0; i < b->arm_count; i++) {
-        b->arms[i].a = 1 + b->memory * (b->arms[i].a - 1);
-        b->arms[i].b = 1 + b->memory * (b->arms[i].b - 1);
+        struct bandit_arm *fading = &b->arms[i];
+        fading->a = fading->prior_a + b->memory * (fading->a - fading->prior_a);
+        fading->b = fading->prior_b + b->memory * (fading->b - fading->prior_b);
     }
     arm->a += reward;
     arm->b += 1 - reward;

@@ -29,7 +29,8 @@ struct bandit {
     double floor;  /* least propensity of each arm, 0 <= floor <= 1 / arm_count */
     double memory; /* 0 < memory <= 1: what a reward leaves of the evidence before it */
     struct bandit_arm {
-        double a, b;             /* the prior Beta(1, 1) included */
+        double a, b;             /* the prior included */
+        double prior_a, prior_b; /* >= 1; Beta(1, 1) unless told otherwise */
         int64_t chosen, rewards; /* ever; rewards <= chosen */
         int64_t expired;
         double reward_sum;
@@ -37,6 +38,9 @@ struct bandit {
 };
 /* ERR_RANGE: an argument is outside the ranges above; arm_count 1..BANDIT_ARMS_MAX. */
 MUST_CHECK enum err bandit_init(struct bandit *b, int32_t arm_count, double floor, double memory);
+/* Before any reward of the arm: it begins as if rewards of that mean had come, worth `strength` of
+ * them. mean 0..1, strength >= 0; 0: as without. */
+void bandit_set_prior(struct bandit *b, int32_t arm, double mean, double strength);
 bool bandit_valid(const struct bandit *b); /* of what was read back */
 
 /* The chance that each arm is the best, floor included; they sum to 1. Frozen: 1 for the arm of the

@@ -47,12 +47,38 @@ static int32_t settled_in_order(const struct personal_choice *c, int32_t n, int3
     return count;
 }
 
+struct personal_prior personal_prior_of(const struct personal_sum s[PERSONAL_VARIANTS])
+{
+    enum { DRAWN_BY = 20 };
+    struct personal_prior p = {.strength = 0};
+    double weight = 0, reward = 0, n = 0;
+    bool enough = true;
+
+    for (int i = 0; i < PERSONAL_VARIANTS; i++) {
+        weight += s[i].weight;
+        reward += s[i].reward;
+        n += (double)s[i].n;
+        enough = enough && (s[i].n == 0 || s[i].learners >= PERSONAL_PRIOR_LEARNERS);
+    }
+    if (!enough || !(n > 0) || !(weight > 0))
+        return p;
+    double all = fmax(0, fmin(1, reward / weight));
+    for (int i = 0; i < PERSONAL_VARIANTS; i++) {
+        double own = s[i].weight > 0 ? fmax(0, fmin(1, s[i].reward / s[i].weight)) : all;
+        p.mean[i] = ((double)s[i].n * own + DRAWN_BY * all) / ((double)s[i].n + DRAWN_BY);
+    }
+    p.strength = PERSONAL_PRIOR_MAX * n / (n + PERSONAL_PRIOR_REWARDS);
+    return p;
+}
+
 enum err personal_bandit(const struct personal_choice *choices, int32_t n, int32_t *order,
-                         struct bandit *ret)
+                         const struct personal_prior *prior, struct bandit *ret)
 {
     struct bandit b;
     enum err e = bandit_init(&b, PERSONAL_VARIANTS, PERSONAL_FLOOR, PERSONAL_MEMORY);
 
+    for (int32_t i = 0; e == ERR_OK && prior && i < PERSONAL_VARIANTS; i++)
+        bandit_set_prior(&b, i, prior->mean[i], prior->strength);
     for (int32_t i = 0; e == ERR_OK && i < n; i++) {
         if ((int)choices[i].variant < 0 || choices[i].variant >= PERSONAL_VARIANTS)
             return ERR_RANGE;

@@ -55,6 +55,24 @@ double personal_threshold(enum personal_level level); /* of the data quality, 0.
 #define PERSONAL_FLOOR 0.1   /* least chance of each variant: the control is never given up */
 #define PERSONAL_MEMORY 0.98 /* what a reward leaves of the evidence before it */
 
+/* What one variant brought over all learners: rewards, and the sums of 1 / propensity and of reward
+ * / propensity, so that a variant that only those got whom it suits is not taken for a better one.
+ */
+struct personal_sum {
+    int64_t learners, n;
+    double weight, reward;
+};
+enum { PERSONAL_PRIOR_LEARNERS = 8, PERSONAL_PRIOR_REWARDS = 100 };
+#define PERSONAL_PRIOR_MAX 5.0 /* rewards that the prior of a variant is worth at most */
+struct personal_prior {
+    double mean[PERSONAL_VARIANTS];
+    double strength; /* 0: too little is known; below PERSONAL_PRIOR_MAX */
+};
+/* Each mean is drawn to that of all variants, as if by 20 rewards more. The strength rises with the
+ * rewards that stand behind it, half of the most at PERSONAL_PRIOR_REWARDS; none with fewer than
+ * PERSONAL_PRIOR_LEARNERS learners behind each variant that has any. */
+struct personal_prior personal_prior_of(const struct personal_sum s[PERSONAL_VARIANTS]);
+
 /* One day's choice for one context, as it is kept. */
 struct personal_choice {
     enum personal_variant variant;
@@ -64,9 +82,10 @@ struct personal_choice {
     int64_t settled_at; /* when it was told, or given up with a NaN; TIME_NONE: still open */
 };
 /* The bandit that these choices lead to: rewards are learnt from in the order in which they were
- * told. `order`: scratch of n. ERR_RANGE: a choice that cannot have been. */
+ * told. `order`: scratch of n. prior: NULL none. ERR_RANGE: a choice that cannot have been. */
 MUST_CHECK enum err personal_bandit(const struct personal_choice *choices, int32_t n,
-                                    int32_t *order, struct bandit *ret);
+                                    int32_t *order, const struct personal_prior *prior,
+                                    struct bandit *ret);
 /* The chance that the variant is better than the control; NaN for the control. */
 double personal_improves(const struct bandit *b, enum personal_variant variant);
 

@@ -242,6 +242,96 @@ static void sums_for_the_trial_are_kept_for_eight_weeks(enum store_engine engine
     fixture_close(&f);
 }
 
+/* What came of `n` days of one variant, as if it had been drawn with that chance. */
+static void came_of(struct fixture *f, const char *learner, const char *variant, int n,
+                    double propensity, double reward)
+{
+    int64_t id;
+
+    OK(learner_put(f->conn, str_from(learner), (struct str){NULL, 0}, 0, &id));
+    OK(store_begin(f->conn));
+    for (int day = 0; day < n; day++) {
+        int64_t at = night_of(BEFORE) / US_PER_DAY - 1 - day;
+        const struct value choice[] = {V_I(id),
+                                       V_I(at),
+                                       V_S(STR("MISSION")),
+                                       V_S(str_from(variant)),
+                                       V_D(propensity),
+                                       V_D(0.2),
+                                       V_I(1),
+                                       V_S(STR("NIGHT")),
+                                       V_I(1)};
+        const struct value settle[] = {V_I(id),     V_I(at), V_S(STR("MISSION")),
+                                       V_D(reward), V_N,     V_I(2)};
+        struct bulk b[] = {
+            {.stmt = STMT_PERSONAL_CHOICE_ADD, .rows = 1, .cols = COUNT(choice), .v = choice},
+            {.stmt = STMT_PERSONAL_SETTLE, .rows = 1, .cols = COUNT(settle), .v = settle}};
+        OK(store_write(f->conn, b, COUNT(b)));
+    }
+    OK(store_commit(f->conn));
+}
+
+static int32_t count_night(struct fixture *f, const char *learner)
+{
+    struct night_work w = {
+        .conn = f->conn, .arena = &f->arena, .deadline_us = INT64_MAX, .now_us = night_of(BEFORE)};
+
+    OK(night_compute(&w, str_from(learner), night_personal_totals));
+    OK(store_begin(f->conn));
+    OK(night_write(&w, f->conn));
+    OK(store_commit(f->conn));
+    return w.bulk_count;
+}
+
+static int64_t counted(struct fixture *f, const char *variant, int32_t column)
+{
+    struct query q = {.stmt = STMT_PERSONAL_TOTALS};
+
+    OK(store_read(f->conn, &f->arena, &q, 1, INT64_MAX));
+    for (int32_t i = 0; i < q.rows.count; i++)
+        if (str_eq(value_str(row_at(&q.rows, i) + 1), str_from(variant)))
+            return value_i64(row_at(&q.rows, i) + column, -1);
+    return 0;
+}
+
+static void a_newcomer_begins_with_what_others_know(enum store_engine engine)
+{
+    enum { OTHERS = 10, LEARNERS = 2, N = 3, WEIGHT = 4, REWARD = 5 };
+    struct fixture f;
+    int64_t rows;
+
+    fixture_open(&f, engine);
+    for (int i = 0; i < OTHERS; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "other%d", i);
+        came_of(&f, name, "Pattern-heavy", 20, 0.5, 0.9);
+        assert_true(count_night(&f, name) > 0);
+        assert_int_equal(count_night(&f, name), 0); /* nothing new */
+    }
+    assert_int_equal(counted(&f, "Pattern-heavy", LEARNERS), OTHERS);
+    assert_int_equal(counted(&f, "Pattern-heavy", N), 20 * OTHERS);
+    assert_int_equal(counted(&f, "Pattern-heavy", WEIGHT), 40 * OTHERS * 1000000);
+    assert_int_equal(counted(&f, "Pattern-heavy", REWARD), 36 * OTHERS * 1000000);
+    int64_t id;
+    OK(learner_put(f.conn, STR("ann"), (struct str){NULL, 0}, 0, &id));
+    struct personal_ground g = look(&f, BEFORE);
+    const struct bandit_arm *arm = &g.bandits[PERSONAL_MISSION].arms[PERSONAL_PATTERN];
+    assert_true(arm->a > 3 && arm->a + arm->b < 2 + PERSONAL_PRIOR_MAX);
+    assert_near(g.bandits[PERSONAL_CONTENT].arms[PERSONAL_PATTERN].a, 1, 0); /* not told of */
+    for (int i = 0; i < OTHERS - PERSONAL_PRIOR_LEARNERS + 1; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "other%d", i);
+        OK(learner_erase(f.conn, str_from(name), &rows));
+    }
+    assert_int_equal(counted(&f, "Pattern-heavy", LEARNERS), PERSONAL_PRIOR_LEARNERS - 1);
+    assert_int_equal(counted(&f, "Pattern-heavy", N), 20 * (PERSONAL_PRIOR_LEARNERS - 1));
+    g = look(&f, BEFORE); /* too few are left to say what all do */
+    assert_near(g.bandits[PERSONAL_MISSION].arms[PERSONAL_PATTERN].a, 1, 0);
+    fixture_close(&f);
+}
+
 static void names_of_choices(void **state)
 {
     (void)state;
@@ -272,6 +362,7 @@ BOTH(the_better_variant_wins)
 BOTH(a_choice_is_told_once)
 BOTH(the_held_out_get_the_control)
 BOTH(sums_for_the_trial_are_kept_for_eight_weeks)
+BOTH(a_newcomer_begins_with_what_others_know)
 
 int main(void)
 {
@@ -285,6 +376,8 @@ int main(void)
         cmocka_unit_test(the_held_out_get_the_control_postgres),
         cmocka_unit_test(sums_for_the_trial_are_kept_for_eight_weeks_sqlite),
         cmocka_unit_test(sums_for_the_trial_are_kept_for_eight_weeks_postgres),
+        cmocka_unit_test(a_newcomer_begins_with_what_others_know_sqlite),
+        cmocka_unit_test(a_newcomer_begins_with_what_others_know_postgres),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,7 +295,7 @@ static void a_bandit_is_what_its_choices_say(void **state)
     int32_t order[COUNT(c)];
     struct bandit b, direct;
 
-    assert_int_equal(personal_bandit(c, COUNT(c), order, &b), ERR_OK);
+    assert_int_equal(personal_bandit(c, COUNT(c), order, NULL, &b), ERR_OK);
     assert_true(bandit_valid(&b));
     assert_int_equal(b.arms[PERSONAL_BALANCED].chosen, 2);
     assert_int_equal(b.arms[PERSONAL_CONSERVATIVE].expired, 1);
@@ -316,12 +316,85 @@ static void a_bandit_is_what_its_choices_say(void **state)
     assert_true(personal_improves(&b, PERSONAL_PATTERN) > 0.5);
     assert_true(isnan(personal_improves(&b, PERSONAL_CONSERVATIVE)));
     c[0].variant = (enum personal_variant)7;
-    assert_int_equal(personal_bandit(c, COUNT(c), order, &b), ERR_RANGE);
+    assert_int_equal(personal_bandit(c, COUNT(c), order, NULL, &b), ERR_RANGE);
+}
+
+static struct personal_sum brought(int64_t learners, int64_t n, double mean)
+{
+    return (struct personal_sum){learners, n, 4 * (double)n, 4 * (double)n * mean};
+}
+
+static void the_prior_is_that_of_all_and_bounded(void **state)
+{
+    (void)state;
+    struct personal_sum s[PERSONAL_VARIANTS] = {
+        brought(20, 200, 0.5), brought(20, 200, 0.5), brought(20, 200, 0.8), brought(20, 200, 0.4)};
+    struct personal_prior p = personal_prior_of(s);
+    struct bandit b;
+
+    assert_true(p.strength > PERSONAL_PRIOR_MAX / 2 && p.strength < PERSONAL_PRIOR_MAX);
+    assert_true(p.mean[2] > 0.75 && p.mean[2] < 0.8); /* drawn to all */
+    assert_int_equal(personal_bandit(NULL, 0, NULL, &p, &b), ERR_OK);
+    assert_true(bandit_valid(&b));
+    assert_true(personal_improves(&b, PERSONAL_PATTERN) > 0.6);
+    s[3] = brought(PERSONAL_PRIOR_LEARNERS - 1, 200, 0.4);
+    assert_float_equal(personal_prior_of(s).strength, 0, 0); /* nobody stands out */
+    s[3] = (struct personal_sum){0};
+    assert_true(personal_prior_of(s).strength > 0);
+    assert_near(personal_prior_of(s).mean[3], 0.6, 1e-9); /* nothing known: as all */
+    struct personal_sum none[PERSONAL_VARIANTS] = {0};
+    assert_float_equal(personal_prior_of(none).strength, 0, 0);
+}
+
+/* Mean reward of the first `days` days, over learners of one kind. */
+static double early_reward(const struct personal_prior *prior, const double *mean, int days,
+                           uint64_t seed)
+{
+    enum { LEARNERS = 60 };
+    double sum = 0;
+
+    for (int l = 0; l < LEARNERS; l++) {
+        struct bandit b;
+        struct rng rng;
+
+        rng_seed(&rng, seed + (uint64_t)l);
+        assert_int_equal(personal_bandit(NULL, 0, NULL, prior, &b), ERR_OK);
+        for (int day = 0; day < days; day++) {
+            struct bandit_decision d = bandit_choose(&b, &rng);
+            double reward = rng_unit(&rng) < mean[d.arm];
+
+            sum += reward;
+            assert_int_equal(bandit_reward(&b, &d, reward), ERR_OK);
+        }
+    }
+    return sum / LEARNERS / days;
+}
+
+static void a_prior_helps_the_newcomer_and_is_forgotten(void **state)
+{
+    (void)state;
+    static const double mean[PERSONAL_VARIANTS] = {0.5, 0.55, 0.7, 0.45},
+                        other[PERSONAL_VARIANTS] = {0.55, 0.7, 0.45, 0.5};
+    struct personal_sum s[PERSONAL_VARIANTS];
+
+    for (int i = 0; i < PERSONAL_VARIANTS; i++)
+        s[i] = brought(30, 400, mean[i]);
+    struct personal_prior p = personal_prior_of(s);
+    double with = early_reward(&p, mean, 20, 5), without = early_reward(NULL, mean, 20, 5);
+    if (with < without + 0.01)
+        fail_msg("with %.4f, without %.4f", with, without);
+    /* who is not like the others loses little, and finds his own in the end */
+    with = early_reward(&p, other, 150, 9);
+    without = early_reward(NULL, other, 150, 9);
+    if (with < without - 0.02)
+        fail_msg("unlike the others: with %.4f, without %.4f", with, without);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_prior_is_that_of_all_and_bounded),
+        cmocka_unit_test(a_prior_helps_the_newcomer_and_is_forgotten),
         cmocka_unit_test(defaults_without_data),
         cmocka_unit_test(sources_are_used),
         cmocka_unit_test(safety_comes_last),

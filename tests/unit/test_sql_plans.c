@@ -98,6 +98,9 @@ static const struct {
      "learner_id, began_day, held_out, before_graded, before_right, before_ms, after_graded, "
      "after_right, after_ms",
      "i, i, 0, 1, 1, 1, 1, 1, 1"},
+    {"personalization_counted", "learner_id, context, variant, n, weight_micro, reward_micro",
+     "u, 'MISSION', 'v' || i, 1, 2, 1"},
+    {"personalization_totals", "context, variant", "'MISSION', 'v' || i"},
     {"personalization_events", "learner_id, at, event, type, context, variant, reason",
      "u, i, 'e' || i, 'APPLIED', 'MISSION', 'Balanced', 'r'"},
     {"strains", "learner_id, at, id, answers, updated_at, state",

@@ -174,3 +174,78 @@ SELECT t.held_out, t.began_day, t.before_graded, t.before_right, t.before_ms, t.
   FROM personalization_trials t JOIN learners l ON l.learner_id = t.learner_id
  WHERE t.began_day >= $1 AND l.include_in_analytics = 1
  ORDER BY t.began_day DESC LIMIT $2;
+
+-- What the variants brought over all learners.
+-- name: personal_totals
+-- scan: sixteen rows
+SELECT context, variant, learners, n, weight_micro, reward_micro FROM personalization_totals
+ ORDER BY context, variant;
+
+-- Where a learner's rewards from day $2 on differ from what of them is in the totals.
+-- name: personal_uncounted
+-- args: int, int
+SELECT k.context, k.variant, sum(k.learners) AS learners, sum(k.n) AS n,
+       sum(k.weight_micro) AS weight_micro, sum(k.reward_micro) AS reward_micro
+  FROM (SELECT p.context, p.variant, 1 AS learners, count(*) AS n,
+               CAST(sum(round(1000000 / p.propensity)) AS BIGINT) AS weight_micro,
+               CAST(sum(round(1000000 * p.reward / p.propensity)) AS BIGINT) AS reward_micro
+          FROM personalization_choices p JOIN learners l ON l.learner_id = p.learner_id
+         WHERE p.learner_id = $1 AND p.day >= $2 AND p.learnable = 1 AND p.reward IS NOT NULL
+           AND l.include_in_analytics = 1
+         GROUP BY p.context, p.variant
+        UNION ALL
+        SELECT c.context, c.variant, -1, -c.n, -c.weight_micro, -c.reward_micro
+          FROM personalization_counted c WHERE c.learner_id = $1) k
+ GROUP BY k.context, k.variant
+HAVING sum(k.n) <> 0 OR sum(k.weight_micro) <> 0 OR sum(k.reward_micro) <> 0;
+
+-- name: personal_totals_count
+-- args: int, int
+INSERT INTO personalization_totals (context, variant, learners, n, weight_micro, reward_micro)
+SELECT k.context, k.variant, sum(k.learners) AS learners, sum(k.n) AS n,
+       sum(k.weight_micro) AS weight_micro, sum(k.reward_micro) AS reward_micro
+  FROM (SELECT p.context, p.variant, 1 AS learners, count(*) AS n,
+               CAST(sum(round(1000000 / p.propensity)) AS BIGINT) AS weight_micro,
+               CAST(sum(round(1000000 * p.reward / p.propensity)) AS BIGINT) AS reward_micro
+          FROM personalization_choices p JOIN learners l ON l.learner_id = p.learner_id
+         WHERE p.learner_id = $1 AND p.day >= $2 AND p.learnable = 1 AND p.reward IS NOT NULL
+           AND l.include_in_analytics = 1
+         GROUP BY p.context, p.variant
+        UNION ALL
+        SELECT c.context, c.variant, -1, -c.n, -c.weight_micro, -c.reward_micro
+          FROM personalization_counted c WHERE c.learner_id = $1) k
+ GROUP BY k.context, k.variant
+HAVING sum(k.n) <> 0 OR sum(k.weight_micro) <> 0 OR sum(k.reward_micro) <> 0
+ ORDER BY k.context, k.variant
+    ON CONFLICT (context, variant) DO UPDATE SET
+        learners = personalization_totals.learners + excluded.learners,
+        n = personalization_totals.n + excluded.n,
+        weight_micro = personalization_totals.weight_micro + excluded.weight_micro,
+        reward_micro = personalization_totals.reward_micro + excluded.reward_micro;
+
+-- name: personal_counted_put
+-- args: int, int
+INSERT INTO personalization_counted (learner_id, context, variant, n, weight_micro, reward_micro)
+SELECT $1, k.context, k.variant, k.n, k.weight_micro, k.reward_micro
+  FROM (SELECT p.context, p.variant, 1 AS learners, count(*) AS n,
+               CAST(sum(round(1000000 / p.propensity)) AS BIGINT) AS weight_micro,
+               CAST(sum(round(1000000 * p.reward / p.propensity)) AS BIGINT) AS reward_micro
+          FROM personalization_choices p JOIN learners l ON l.learner_id = p.learner_id
+         WHERE p.learner_id = $1 AND p.day >= $2 AND p.learnable = 1 AND p.reward IS NOT NULL
+           AND l.include_in_analytics = 1
+         GROUP BY p.context, p.variant) k;
+
+-- name: learner_uncount_personal
+-- args: int
+INSERT INTO personalization_totals (context, variant, learners, n, weight_micro, reward_micro)
+SELECT c.context, c.variant, -1, -c.n, -c.weight_micro, -c.reward_micro
+  FROM personalization_counted c WHERE c.learner_id = $1 ORDER BY c.context, c.variant
+    ON CONFLICT (context, variant) DO UPDATE SET
+        learners = personalization_totals.learners + excluded.learners,
+        n = personalization_totals.n + excluded.n,
+        weight_micro = personalization_totals.weight_micro + excluded.weight_micro,
+        reward_micro = personalization_totals.reward_micro + excluded.reward_micro;
+
+-- name: learner_drop_personal_counted
+-- args: int
+DELETE FROM personalization_counted WHERE learner_id = $1;
