@@ -243,7 +243,8 @@ static int bench_strain(int answers)
         }
         double t1 = seconds();
         for (int i = 0; i < answers; i++) {
-            const struct strain_answer a = {s.n * US_PER_MINUTE, 2 + i % 7, i % 4 != 0, 0.75, STRAIN_QUESTION};
+            const struct strain_answer a = {s.n * US_PER_MINUTE, 2 + i % 7, i % 4 != 0, 0.75,
+                                            STRAIN_QUESTION};
 
             strain_update(&s, &a, NULL);
         }
@@ -257,8 +258,8 @@ static int bench_strain(int answers)
 static int bench_warning(int forecasts)
 {
     struct warning_task tasks[12];
-    const struct warning_learner l = {tasks, (int32_t)COUNT(tasks),   -60, 0,
-                                      1,     WARNING_EDUCATION_DEGREE};
+    const struct warning_learner l = {tasks, (int32_t)COUNT(tasks),    -60,   0,
+                                      1,     WARNING_EDUCATION_DEGREE, {0, 0}};
     double x[WARNING_INPUTS], best = HUGE_VAL, sum = 0;
     struct warning_forecast f;
 

@@ -44,6 +44,7 @@ struct coursework_row {
     double context[COURSEWORK_PERSON];
     bool bad_end;
     int32_t handed_from, handed_to;
+    struct warning_record record; /* by a day, see coursework_records() */
 };
 
 struct coursework_handed {
@@ -70,6 +71,15 @@ void coursework_free(struct coursework *d); /* NULL: nothing */
 
 /* Writes into tasks and handed what is known of the cohorts by the end of the day. ERR_NOMEM. */
 MUST_CHECK enum err coursework_cohorts(struct coursework *d, int32_t day);
+
+/* Writes into the rows what had become of people's other runs by the calendar day on which theirs
+ * reach the day: who had left, how those ended that were over, and else the risk by then. Forecasts
+ * are by the shipped weights. Leaves the cohorts of some other day behind. ERR_NOMEM, ERR_RANGE. */
+MUST_CHECK enum err coursework_records(struct coursework *d, int32_t day);
+
+/* Of those who were there on the first landmark's day, how many; and who have left by the day. */
+void coursework_left(const struct coursework *d, int32_t run, int32_t day, int32_t *ret_began,
+                     int32_t *ret_left);
 
 /* Those present on a day: registered, and not gone. */
 struct coursework_table {

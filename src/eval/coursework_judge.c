@@ -131,36 +131,62 @@ static void forecast_missed(const struct coursework_table *t, const struct cours
     }
 }
 
-/* Forecasts the rows of the runs, with what the past runs of each module came to; past NULL: with
- * nothing known of courses. */
+/* What a forecast may know beside the learner's work in this run. */
+enum { KNOWS_PAST = 1, KNOWS_LEFT = 2, KNOWS_RECORD = 4, KNOWS_ALL = 7 };
+
+/* Forecasts the rows of the runs; past: runs whose end is known. */
 static enum err forecast_rows(const struct coursework *d, const struct warning_model *m,
-                              int32_t day, const struct coursework_runs *past,
+                              int32_t day, int knows, const struct coursework_runs *past,
                               const struct coursework_table *t, const struct coursework_runs *runs,
                               struct forecast *f)
 {
     struct warning_course *courses = calloc(COURSEWORK_RUNS_MAX, sizeof *courses);
     enum err e = courses ? ERR_OK : ERR_NOMEM;
 
-    for (int32_t p = 0; past && p < d->presentation_count && e == ERR_OK; p++)
-        if (runs->in[p])
+    for (int32_t p = 0; p < d->presentation_count && e == ERR_OK; p++) {
+        if (runs->in[p] && (knows & KNOWS_PAST))
             e = learn_course(d, t, m, day, d->presentations[p].module, past, &courses[p]);
+        if (runs->in[p] && (knows & KNOWS_LEFT))
+            coursework_left(d, p, day, &courses[p].began, &courses[p].left);
+    }
     for (int32_t i = 0; e == ERR_OK && i < t->rows; i++) {
         struct warning_forecast ret;
         int32_t run = t->presentation[i];
+        double x[WARNING_INPUTS];
 
         if (!runs->in[run])
             continue;
-        e = warning_forecast(m, past ? &courses[run] : NULL, t->x + (size_t)i * COURSEWORK_INPUTS,
-                             day, &ret);
+        memcpy(x, t->x + (size_t)i * COURSEWORK_INPUTS, sizeof x);
+        if (!(knows & KNOWS_RECORD))
+            x[WARNING_IN_RECORD] = 0;
+        e = warning_forecast(m, &courses[run], x, day, &ret);
         f[i].p = (float)ret.risk;
     }
     free(courses);
     return e;
 }
 
+/* Of those there on the first landmark's day, the share that has left, the runs' mean. */
+static double usual_left(const struct coursework *d, const struct coursework_runs *runs,
+                         int32_t day)
+{
+    double sum = 0;
+    int32_t n = 0;
+
+    for (int32_t p = 0; p < d->presentation_count; p++) {
+        int32_t began = 0, left = 0;
+
+        if (runs->in[p])
+            coursework_left(d, p, day, &began, &left);
+        sum += began ? (double)left / began : 0;
+        n += began > 0;
+    }
+    return n ? sum / n : 0;
+}
+
 /* Each presentation of the training part, forecast from the others. */
 static enum err cross_folds(const struct coursework *d, const struct coursework_table *t,
-                            int32_t day, int32_t width, bool course, struct forecast *f)
+                            int32_t day, int32_t width, int knows, struct forecast *f)
 {
     const struct coursework_runs train = runs_of(d, false);
     enum err e = ERR_OK;
@@ -174,8 +200,10 @@ static enum err cross_folds(const struct coursework *d, const struct coursework_
         others.in[p] = false;
         one.in[p] = true;
         e = fit_rows(t, &others, width, NULL, m.landmarks[0].weights);
+        m.landmarks[0].weights[WARNING_IN_RECORD] = 1;
+        m.landmarks[0].left = usual_left(d, &others, day);
         if (e == ERR_OK)
-            e = forecast_rows(d, &m, day, course ? &others : NULL, t, &one, f);
+            e = forecast_rows(d, &m, day, knows, &others, t, &one, f);
     }
     return e;
 }
@@ -187,11 +215,12 @@ static enum err judge_folds(const struct courses_options *o, const struct course
     static const struct {
         const char *model;
         int32_t width; /* the inputs come in the order in which they joined */
-        bool course;
+        int knows;
     } candidates[] = {
-        {"conduct", WARNING_IN_PLACE_DAY, false}, {"places", WARNING_IN_MARKS_MISSED, false},
-        {"marks", WARNING_IN_EDUCATION, false},   {"education", WARNING_INPUTS, false},
-        {"doppel", WARNING_INPUTS, true},
+        {"conduct", WARNING_IN_PLACE_DAY, 0},  {"places", WARNING_IN_MARKS_MISSED, 0},
+        {"marks", WARNING_IN_EDUCATION, 0},    {"education", WARNING_FITTED, 0},
+        {"past", WARNING_FITTED, KNOWS_PAST},  {"left", WARNING_FITTED, KNOWS_PAST | KNOWS_LEFT},
+        {"doppel", WARNING_FITTED, KNOWS_ALL},
     };
     const struct coursework_runs train = runs_of(d, false);
     struct forecast *f = forecasts_of(t);
@@ -200,7 +229,7 @@ static enum err judge_folds(const struct courses_options *o, const struct course
 
     snprintf(split, sizeof split, "folds-day-%" PRId32, day);
     for (size_t c = 0; c < COUNT(candidates) && e == ERR_OK; c++) {
-        e = cross_folds(d, t, day, candidates[c].width, candidates[c].course, f);
+        e = cross_folds(d, t, day, candidates[c].width, candidates[c].knows, f);
         if (e == ERR_OK)
             e = print_scores(o, d, f, t, &train, split, candidates[c].model);
     }
@@ -235,13 +264,13 @@ static enum err forecast_online(const struct coursework *d, const struct coursew
             return e;
         for (int32_t p = 0; p < d->presentation_count; p++)
             starting.in[p] = test.in[p] && str_eq(d->presentations[p].name, next);
-        e = forecast_rows(d, &m, day, &past, t, &starting, f);
+        e = forecast_rows(d, &m, day, KNOWS_ALL, &past, t, &starting, f);
         for (int32_t p = 0; p < d->presentation_count; p++) {
             past.in[p] |= starting.in[p];
             over.in[p] |= starting.in[p];
         }
         if (e == ERR_OK)
-            e = fit_rows(t, &over, WARNING_INPUTS, warning_default.landmarks[landmark].weights,
+            e = fit_rows(t, &over, WARNING_FITTED, warning_default.landmarks[landmark].weights,
                          m.landmarks[landmark].weights);
         e = e == ERR_RANGE ? ERR_OK : e; /* all ended alike: nothing to learn */
         now = next;
@@ -255,6 +284,7 @@ static enum err forecast_context(const struct coursework_table *t,
     double w[COURSEWORK_INPUTS];
     enum err e = fit_rows(t, train, COURSEWORK_INPUTS, NULL, w);
 
+    w[WARNING_IN_RECORD] = 1;
     for (int32_t i = 0; e == ERR_OK && i < t->rows; i++) {
         double odds = 0;
 
@@ -287,7 +317,7 @@ static enum err judge_test(const struct courses_options *o, const struct coursew
         e = print_scores(o, d, f, t, &test, split, "missed-task");
     }
     if (e == ERR_OK)
-        e = forecast_rows(d, &warning_default, day, &train, t, &test, f);
+        e = forecast_rows(d, &warning_default, day, KNOWS_ALL, &train, t, &test, f);
     if (e == ERR_OK)
         e = print_scores(o, d, f, t, &test, split, "doppel");
     if (e == ERR_OK)
@@ -300,7 +330,7 @@ static enum err judge_test(const struct courses_options *o, const struct coursew
         e = print_scores(o, d, f, t, &test, split, "doppel-context");
     if (e == ERR_OK) {
         forget_education(t);
-        e = forecast_rows(d, &warning_default, day, NULL, t, &test, f);
+        e = forecast_rows(d, &warning_default, day, 0, &train, t, &test, f);
     }
     if (e == ERR_OK)
         e = print_scores(o, d, f, t, &test, split, "doppel-bare");
@@ -311,8 +341,10 @@ static enum err judge_test(const struct courses_options *o, const struct coursew
 static enum err evaluate_day(const struct courses_options *o, struct coursework *d, int32_t day)
 {
     struct coursework_table t = {0};
-    enum err e = coursework_cohorts(d, day);
+    enum err e = coursework_records(d, day);
 
+    if (e == ERR_OK)
+        e = coursework_cohorts(d, day);
     if (e == ERR_OK)
         e = coursework_table_of(d, day, &t);
     if (e == ERR_OK)
@@ -344,18 +376,19 @@ enum err courses_print_weights(const struct courses_options *o)
     for (size_t i = 0; i < COUNT(landmark_days) && e == ERR_OK; i++) {
         const struct coursework_runs train = runs_of(d, false);
         struct coursework_table t = {0};
-        double w[WARNING_INPUTS];
+        double w[WARNING_INPUTS] = {[WARNING_IN_RECORD] = 1};
         int32_t n = 0;
 
         e = coursework_cohorts(d, landmark_days[i]);
         if (e == ERR_OK)
             e = coursework_table_of(d, landmark_days[i], &t);
         if (e == ERR_OK)
-            e = fit_rows(&t, &train, WARNING_INPUTS, NULL, w);
+            e = fit_rows(&t, &train, WARNING_FITTED, NULL, w);
         if (e == ERR_OK) {
             for (int32_t r = 0; r < t.rows; r++)
                 n += train.in[t.presentation[r]];
-            fprintf(o->out, "{%" PRId32 ", %" PRId32 ", {", landmark_days[i], n);
+            fprintf(o->out, "{%" PRId32 ", %" PRId32 ", %.4f, {", landmark_days[i], n,
+                    usual_left(d, &train, landmark_days[i]));
             for (int j = 0; j < WARNING_INPUTS; j++)
                 fprintf(o->out, "%s%.4f", j ? ", " : "", w[j]);
             fputs("}},\n", o->out);

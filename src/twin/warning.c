@@ -67,6 +67,7 @@ static const uint8_t reason_of[WARNING_INPUTS] = {
     [WARNING_IN_EDUCATION + 2] = WARNING_START,
     [WARNING_IN_EDUCATION + 3] = WARNING_START,
     [WARNING_IN_EDUCATION + 4] = WARNING_START,
+    [WARNING_IN_RECORD] = WARNING_START,
 };
 
 /* of those the weights were fitted on: who is not known stands where these do on average */
@@ -76,6 +77,21 @@ static const double education_shares[WARNING_EDUCATIONS] = {0,      0.0101, 0.41
 static double clamp(double v, double low, double high)
 {
     return v < low ? low : v > high ? high : v;
+}
+
+/* One step of Newton's from 0 to the most probable intercept, no further than +-1.5. */
+static double shift(double surplus, double spread, double prior_sd)
+{
+    return clamp(surplus / (spread + 1 / (prior_sd * prior_sd)), -1.5, 1.5);
+}
+
+/* ---- the learner's other courses ---- */
+
+void warning_record_learn(struct warning_record *r, double first, double now)
+{
+    ASSERT(first >= 0 && first <= 1 && now >= 0 && now <= 1);
+    r->surplus += now - first;
+    r->spread += fmax(0, first * (1 - first) - now * (1 - now)); /* what is no longer open */
 }
 
 /* ---- set work ---- */
@@ -253,6 +269,7 @@ static void read_marks(const struct tally *t, double *x)
 
 static void read_start(const struct warning_learner *l, double *x)
 {
+    static const double record_sd = 1.25; /* between learners, beyond what their work tells */
     bool known = l->registered_day != WARNING_NEVER;
     double day = known ? clamp(l->registered_day, -200, 30) : 0;
 
@@ -267,6 +284,7 @@ static void read_start(const struct warning_learner *l, double *x)
     x[WARNING_IN_CREDITS_FEW] = l->credits > 0 && l->credits <= 0.5;
     for (int i = 1; i < WARNING_EDUCATIONS && l->education != WARNING_EDUCATION_UNKNOWN; i++)
         x[WARNING_IN_EDUCATION + i - 1] = ((int)l->education == i) - education_shares[i];
+    x[WARNING_IN_RECORD] = shift(l->record.surplus, l->record.spread, record_sd);
 }
 
 enum err warning_read(const struct warning_learner *l, int32_t day, double ret[WARNING_INPUTS])
@@ -275,7 +293,8 @@ enum err warning_read(const struct warning_learner *l, int32_t day, double ret[W
     int32_t newest = INT32_MIN;
 
     if (l->task_count < 0 || l->task_count > WARNING_TASKS_MAX || l->attempts < 0 ||
-        isnan(l->credits) || day < 0 || (unsigned)l->education >= WARNING_EDUCATIONS)
+        isnan(l->credits) || day < 0 || (unsigned)l->education >= WARNING_EDUCATIONS ||
+        !isfinite(l->record.surplus) || !isfinite(l->record.spread) || l->record.spread < 0)
         return ERR_RANGE;
     for (int32_t i = 0; i < l->task_count; i++) {
         const struct warning_task *task = &l->tasks[i];
@@ -321,12 +340,22 @@ void warning_course_learn(struct warning_course *c, int32_t landmark, double ris
     c->spread[landmark] += risk * (1 - risk);
 }
 
-/* One step of Newton's from 0 to the most probable intercept, no further than courses differ. */
-static double intercept(const struct warning_course *c, int32_t landmark)
+/* What earlier runs of the course came to. */
+static double past_shift(const struct warning_course *c, int32_t landmark)
 {
     static const double prior_sd = 0.3; /* between courses */
 
-    return clamp(c->surplus[landmark] / (c->spread[landmark] + 1 / (prior_sd * prior_sd)), -1, 1);
+    return shift(c->surplus[landmark], c->spread[landmark], prior_sd);
+}
+
+/* How many have left this run, against the usual share: a course that is left more than others will
+ * be failed more, too, if not in the same measure. */
+static double left_shift(const struct warning_course *c, double usual)
+{
+    static const double measure = 0.6, prior_spread = 100;
+    double surplus = c->left - c->began * usual, spread = c->began * usual * (1 - usual);
+
+    return clamp(measure * surplus / (spread + prior_spread), -1.5, 1.5);
 }
 
 enum err warning_forecast(const struct warning_model *m, const struct warning_course *course,
@@ -351,8 +380,11 @@ enum err warning_forecast(const struct warning_model *m, const struct warning_co
         ret->reasons[reason_of[j]] += w * inputs[j];
     }
     if (course) {
-        double from = intercept(course, i), to = b > a ? intercept(course, i + 1) : from;
-        ret->reasons[WARNING_COURSE] = from + part * (to - from);
+        double from = past_shift(course, i), to = b > a ? past_shift(course, i + 1) : from;
+
+        ASSERT(course->left >= 0 && course->left <= course->began);
+        ret->reasons[WARNING_COURSE] =
+            from + part * (to - from) + left_shift(course, a->left + part * (b->left - a->left));
     }
     for (int r = 0; r < WARNING_REASONS; r++) {
         double best = ret->strongest == WARNING_BASE ? 0 : ret->reasons[ret->strongest];

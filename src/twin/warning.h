@@ -10,6 +10,9 @@
  * Courses differ in how many fail, by more than their work tells. What earlier runs of a course
  * came to, against what was forecast for them, shifts its forecasts: a random intercept, by one
  * step of empirical Bayes (Breslow & Clayton 1993), from two sums a landmark that a server keeps.
+ * So does how many of this run have left already, against what is usual by the day. And so do
+ * learners differ: what became of one's other courses, against what was forecast there on the first
+ * landmark, shifts one's forecasts in the same way.
  *
  * Log odds are a sum, so a forecast splits exactly into reasons. Weights are a plain table: a
  * server begins with warning_default and, when courses of its own have ended, moves it by
@@ -51,6 +54,15 @@ enum warning_education { /* the highest completed before the course */
                          WARNING_EDUCATIONS
 };
 
+/* What became of the learner's other courses. Zeroed: nothing known. */
+struct warning_record {
+    double surplus; /* what came, less what was forecast */
+    double spread;  /* how much there was to learn */
+};
+/* Of one other course in which the learner was there on the first landmark's day: the risk of that
+ * day, and the outcome, 1: failed or left, 0: passed; or, while it runs, the risk of today. */
+void warning_record_learn(struct warning_record *r, double first, double now);
+
 struct warning_learner {
     const struct warning_task *tasks; /* in any order */
     int32_t task_count;               /* <= WARNING_TASKS_MAX */
@@ -58,6 +70,7 @@ struct warning_learner {
     int32_t attempts;                 /* earlier ones of this course, >= 0 */
     double credits; /* taken at a time, in units of half a full-time year's; <= 0: not known */
     enum warning_education education;
+    struct warning_record record;
 };
 
 enum warning_reason {
@@ -65,8 +78,8 @@ enum warning_reason {
     WARNING_MISSED, /* work that was due and did not come */
     WARNING_LATE,
     WARNING_SCORES,
-    WARNING_START,  /* when one registered, earlier attempts, credits, education */
-    WARNING_COURSE, /* how earlier runs of the course ended */
+    WARNING_START,  /* when one registered, attempts, credits, education, other courses */
+    WARNING_COURSE, /* how earlier runs of the course ended, how many have left this one */
     WARNING_REASONS
 };
 extern const char *const warning_reason_names[]; /* "base" .., NULL */
@@ -125,13 +138,16 @@ enum warning_input {
     WARNING_IN_MARKS_OUT_OF_REACH,
     WARNING_IN_SCORE_NOTHING, /* a score below one */
     WARNING_IN_EDUCATION,     /* one of each level, about its share; all 0: not known */
-    WARNING_INPUTS = WARNING_IN_EDUCATION + WARNING_EDUCATIONS - 1
+    WARNING_IN_RECORD =
+        WARNING_IN_EDUCATION + WARNING_EDUCATIONS - 1, /* log odds already; its weight is 1 */
+    WARNING_INPUTS,
+    WARNING_FITTED = WARNING_IN_RECORD /* the inputs before have fitted weights */
 };
 
 /* Only what had happened by the end of `day` is read; a score counts from the day of its work.
  * Every input is finite and bounded, and the order of tasks does not matter. ERR_RANGE: too many
- * tasks, a negative count, or a score, standing, weight, share or place that is infinite or out of
- * range. */
+ * tasks, a negative count, or a score, standing, weight, share, place or record that is infinite or
+ * out of range. */
 MUST_CHECK enum err warning_read(const struct warning_learner *l, int32_t day,
                                  double ret[WARNING_INPUTS]);
 
@@ -140,6 +156,7 @@ struct warning_model {
     struct warning_landmark {
         int32_t day;
         int32_t rows; /* learners it was fitted on */
+        double left;  /* usual share of those there on the first landmark's day who have left */
         double weights[WARNING_INPUTS];
     } landmarks[WARNING_LANDMARKS_MAX]; /* ascending days */
 };
@@ -151,11 +168,15 @@ struct warning_forecast {
     double reasons[WARNING_REASONS]; /* log odds; they sum to those of the risk */
     enum warning_reason strongest;   /* raises the risk most; WARNING_BASE: none does */
 };
-/* What came of a course's earlier runs. Zeroed: nothing known. Sums over those who were there on
- * the landmark's day, of the forecasts made without this. */
+/* What is known of a course. Zeroed: nothing. */
 struct warning_course {
+    /* earlier runs: sums over those who were there on the landmark's day, of the forecasts made
+     * without this */
     double surplus[WARNING_LANDMARKS_MAX]; /* bad ends less the risks */
     double spread[WARNING_LANDMARKS_MAX];  /* risk * (1 - risk) */
+    /* this run: who was there on the first landmark's day, and how many of these have left by the
+     * day of the forecast or, if that is earlier, of the last landmark; 0 <= left <= began */
+    int32_t began, left;
 };
 void warning_course_learn(struct warning_course *c, int32_t landmark, double risk, bool bad_end);
 /* course NULL: nothing known. Before the first landmark: ERR_RANGE, too early to say. After the

@@ -1,8 +1,10 @@
 /* Splits, the order of forecasts, and the layouts, on sets of the test's own making. */
 #include "test.h"
 
+#include "base/args.h"
 #include "base/rng.h"
 #include "eval/answers.h"
+#include "eval/coursework.h"
 #include "eval/reviews.h"
 #include "eval/sets.h"
 #include "eval/split.h"
@@ -313,6 +315,55 @@ static void write_coursework(const char *dir, const char *last_year)
     }
 }
 
+/* Three people in a run of February 2013 and one of October, two in one of February 2014: one
+ * fails the first, one passes, one leaves the second on its day 140. */
+static void other_runs_are_known_as_far_as_they_were(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/doppel-eval.XXXXXX", detail[ARGS_DETAIL_MAX] = "";
+    struct courses_options o = {dir, "set", 0, stdout, detail};
+    struct coursework *d = NULL;
+
+    assert_non_null(mkdtemp(dir));
+    write_gz(dir, "assessment.csv.gz",
+             "code_module,code_presentation,id_assessment,assessment_type,date,weight\n"
+             "AAA,2013B,1,TMA,20,10\nBBB,2013J,2,TMA,20,10\nCCC,2014B,3,TMA,20,10\n");
+    write_gz(
+        dir, "student.csv.gz",
+        "code_module,code_presentation,id_student,gender,highest_education,imd_band,age_band,"
+        "num_of_prev_attempts,studied_credits,disability,final_result\n"
+        "AAA,2013B,1,F,,NA,0-35,0,60,FALSE,Fail\nBBB,2013J,1,F,,NA,0-35,0,60,FALSE,Pass\n"
+        "AAA,2013B,2,F,,NA,0-35,0,60,FALSE,Pass\nBBB,2013J,2,F,,NA,0-35,0,60,FALSE,Pass\n"
+        "CCC,2014B,2,F,,NA,0-35,0,60,FALSE,Fail\n"
+        "BBB,2013J,3,F,,NA,0-35,0,60,FALSE,Withdrawn\nCCC,2014B,3,F,,NA,0-35,0,60,FALSE,Fail\n");
+    write_gz(dir, "student_registration.csv.gz",
+             "code_module,code_presentation,id_student,date_registration,date_unregistration\n"
+             "AAA,2013B,1,-30,NA\nBBB,2013J,1,-30,NA\nAAA,2013B,2,-30,NA\nBBB,2013J,2,-30,NA\n"
+             "CCC,2014B,2,-30,NA\nBBB,2013J,3,-30,140\nCCC,2014B,3,-30,NA\n");
+    write_gz(dir, "student_assessment.csv.gz",
+             "id_assessment,id_student,date_submitted,is_banked,score\n1,2,18,FALSE,80\n");
+    assert_int_equal(coursework_load(&o, &d), ERR_OK);
+    assert_int_equal(d->row_count, 7);
+
+    const struct warning_record *of[7];
+    for (int i = 0; i < 7; i++)
+        of[i] = &d->rows[i].record;
+    assert_int_equal(coursework_records(d, 60), ERR_OK);
+    assert_near(of[0]->spread, 0, 0); /* what comes later is not known */
+    assert_near(of[2]->spread, 0, 0);
+    assert_near(of[5]->spread, 0, 0);
+    assert_true(of[1]->surplus > 0.2); /* failed before */
+    assert_true(of[3]->surplus < -0.2);
+    /* the run of October is at its day 183: the one has left it; of the other it is not yet known
+     * that all goes well */
+    assert_true(of[6]->surplus > 0.2);
+    assert_true(of[4]->surplus > of[3]->surplus);
+    assert_int_equal(coursework_records(d, 16), ERR_OK); /* its day 139 */
+    assert_true(of[6]->surplus < 0.5);
+    coursework_free(d);
+    remove_all(dir, (const char *const[])OU_FILES);
+}
+
 static void forecasts_coursework_of_the_last_year(void **state)
 {
     (void)state;
@@ -436,6 +487,7 @@ int main(void)
         cmocka_unit_test(reviews_of_the_same_day_are_not_judged),
         cmocka_unit_test(knows_three_lines_a_learner),
         cmocka_unit_test(knows_repetitions_and_their_filter),
+        cmocka_unit_test(other_runs_are_known_as_far_as_they_were),
         cmocka_unit_test(forecasts_coursework_of_the_last_year),
         cmocka_unit_test(forecasts_the_lowest_quarter_from_visits),
         cmocka_unit_test(evaluates_any_table_by_a_column_map),

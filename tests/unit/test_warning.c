@@ -29,7 +29,7 @@ static void good_work_is_less_risk_than_none(void **state)
                               poor[] = {task(19, 27, 35, -1.8), task(54, 60, 30, -2)},
                               none[] = {task(19, WARNING_NEVER, NAN, NAN),
                                         task(54, WARNING_NEVER, NAN, NAN)};
-    struct warning_learner l = {good, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    struct warning_learner l = {good, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     double a = risk_of(&l, 70), b, c;
 
     l.tasks = poor;
@@ -43,7 +43,7 @@ static void only_the_past_is_read(void **state)
 {
     (void)state;
     struct warning_task t[] = {task(19, 18, 70, 0), task(54, 50, 10, -3)};
-    struct warning_learner l = {t, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    struct warning_learner l = {t, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     double before[WARNING_INPUTS], after[WARNING_INPUTS];
 
     assert_int_equal(warning_read(&l, 40, before), ERR_OK);
@@ -91,7 +91,8 @@ static void forecasts_are_bounded_and_their_reasons_sum(void **state)
                                     (int32_t)rng_below(&rng, 200) - 150,
                                     (int32_t)rng_below(&rng, 3),
                                     rng_unit(&rng) * 3,
-                                    (enum warning_education)rng_below(&rng, WARNING_EDUCATIONS)};
+                                    (enum warning_education)rng_below(&rng, WARNING_EDUCATIONS),
+                                    {rng_normal(&rng), rng_unit(&rng)}};
         double x[WARNING_INPUTS], y[WARNING_INPUTS], sum = 0;
         struct warning_forecast f;
 
@@ -114,7 +115,7 @@ static void mixes_between_landmarks(void **state)
 {
     (void)state;
     const struct warning_task t[] = {task(10, 9, 70, 0)};
-    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     const struct warning_model *m = &warning_default;
     double x[WARNING_INPUTS];
     struct warning_forecast at[3], late;
@@ -138,7 +139,7 @@ static void what_is_not_known_stands_in_the_middle(void **state)
 {
     (void)state;
     const struct warning_task t[] = {task(10, 9, 70, 0), task(54, 52, 80, 0.4)};
-    struct warning_learner l = {t, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    struct warning_learner l = {t, 2, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     double unknown = risk_of(&l, 60), low = 1, high = 0;
 
     for (int i = 1; i < WARNING_EDUCATIONS; i++) {
@@ -157,7 +158,7 @@ static void a_course_learns_from_its_earlier_runs(void **state)
 {
     (void)state;
     const struct warning_task t[] = {task(10, 9, 70, 0)};
-    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN};
+    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     struct warning_course course = {0};
     struct warning_forecast plain, same, few, many, between;
     double x[WARNING_INPUTS];
@@ -183,11 +184,71 @@ static void a_course_learns_from_its_earlier_runs(void **state)
     assert_true(many.risk >= 0 && many.risk <= 1 && isfinite(many.reasons[WARNING_COURSE]));
 }
 
+static void a_run_that_is_left_is_a_risk(void **state)
+{
+    (void)state;
+    const struct warning_task t[] = {task(10, 9, 70, 0)};
+    const struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
+    double x[WARNING_INPUTS], before = -HUGE_VAL;
+    const struct warning_landmark *at = &warning_default.landmarks[2];
+    struct warning_course course = {.began = 10000};
+    struct warning_forecast f;
+
+    assert_int_equal(warning_read(&l, at->day, x), ERR_OK);
+    for (course.left = 0; course.left <= course.began; course.left += 50) {
+        assert_int_equal(warning_forecast(&warning_default, &course, x, at->day, &f), ERR_OK);
+        assert_true(f.reasons[WARNING_COURSE] > before || before > 1.4999); /* the bound */
+        assert_true(fabs(f.reasons[WARNING_COURSE]) <= 1.5);
+        before = f.reasons[WARNING_COURSE];
+    }
+    course.left = (int32_t)lround(at->left * course.began); /* as usual: says nothing */
+    assert_int_equal(warning_forecast(&warning_default, &course, x, at->day, &f), ERR_OK);
+    assert_near(f.reasons[WARNING_COURSE], 0, 0.001);
+    course = (struct warning_course){.began = 10, .left = 2}; /* a handful hardly tells */
+    assert_int_equal(warning_forecast(&warning_default, &course, x, at->day, &f), ERR_OK);
+    assert_true(f.reasons[WARNING_COURSE] > 0 && f.reasons[WARNING_COURSE] < 0.02);
+    for (int32_t i = 1; i < warning_default.landmark_count; i++)
+        assert_true(warning_default.landmarks[i].left > warning_default.landmarks[i - 1].left);
+}
+
+static void other_courses_count_as_they_went(void **state)
+{
+    (void)state;
+    const struct warning_task t[] = {task(10, 9, 70, 0)};
+    struct warning_learner l = {t, 1, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
+    double plain = risk_of(&l, 30), failed, worse;
+    double x[WARNING_INPUTS];
+
+    warning_record_learn(&l.record, 0.4, 0.4); /* runs as was thought: says nothing */
+    assert_near(risk_of(&l, 30), plain, 0);
+    warning_record_learn(&l.record, 0.4, 0.6);
+    worse = risk_of(&l, 30);
+    assert_true(worse > plain);
+    l.record = (struct warning_record){0, 0};
+    warning_record_learn(&l.record, 0.4, 1);
+    failed = risk_of(&l, 30);
+    assert_true(failed > worse);
+    assert_int_equal(warning_read(&l, 30, x), ERR_OK);
+    assert_near(x[WARNING_IN_RECORD], 0.6 / (0.24 + 0.64), 1e-12); /* by hand */
+    l.record = (struct warning_record){0, 0};
+    warning_record_learn(&l.record, 0.4, 0);
+    assert_true(risk_of(&l, 30) < plain);
+    l.record.surplus = 1e9;
+    assert_int_equal(warning_read(&l, 30, x), ERR_OK);
+    assert_near(x[WARNING_IN_RECORD], 1.5, 0);
+    for (int32_t i = 0; i < warning_default.landmark_count; i++)
+        assert_near(warning_default.landmarks[i].weights[WARNING_IN_RECORD], 1, 0);
+    l.record.surplus = NAN;
+    assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
+    l.record = (struct warning_record){0, -1};
+    assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
+}
+
 static void bad_input_is_refused_or_harmless(void **state)
 {
     (void)state;
     struct warning_task t = task(10, 9, 70, 0);
-    struct warning_learner l = {&t, 1, WARNING_NEVER, 0, 0, WARNING_EDUCATION_UNKNOWN};
+    struct warning_learner l = {&t, 1, WARNING_NEVER, 0, 0, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     double x[WARNING_INPUTS];
 
     assert_int_equal(warning_read(&l, 30, x), ERR_OK);
@@ -215,7 +276,7 @@ static void bad_input_is_refused_or_harmless(void **state)
         assert_true(isfinite(x[j]) && fabs(x[j]) < 100);
     l.task_count = WARNING_TASKS_MAX + 1;
     assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
-    l = (struct warning_learner){NULL, 0, WARNING_NEVER, 0, 0, WARNING_EDUCATION_UNKNOWN};
+    l = (struct warning_learner){NULL, 0, WARNING_NEVER, 0, 0, WARNING_EDUCATION_UNKNOWN, {0, 0}};
     assert_int_equal(warning_read(&l, 0, x), ERR_OK);
     l.attempts = -1;
     assert_int_equal(warning_read(&l, 0, x), ERR_RANGE);
@@ -310,6 +371,8 @@ int main(void)
         cmocka_unit_test(mixes_between_landmarks),
         cmocka_unit_test(what_is_not_known_stands_in_the_middle),
         cmocka_unit_test(a_course_learns_from_its_earlier_runs),
+        cmocka_unit_test(a_run_that_is_left_is_a_risk),
+        cmocka_unit_test(other_courses_count_as_they_went),
         cmocka_unit_test(bad_input_is_refused_or_harmless),
         cmocka_unit_test(seven_days_are_seven_days),
         cmocka_unit_test(visits_are_read_by_hand),
