@@ -22,7 +22,7 @@ static const struct field visits_query[] = {
 
 struct visits {
     int32_t start, end;
-    double risk, silence, share;
+    double risk, silence, gap, even, share;
     int64_t days, since;
     bool absent;
     int64_t last_at;
@@ -39,6 +39,12 @@ static const struct field visits_fields[] = {
           .doc = "of ending in the lowest quarter of the course, by its first two weeks"),
     FIELD(F_F64, struct visits, silence, "longestSilenceDays", .flags = FIELD_NULLABLE,
           .doc = "in these, their ends counted"),
+    FIELD(F_F64, struct visits, gap, "longestGapDays", .flags = FIELD_NULLABLE,
+          .doc = "without a visit before the last one; null: there is none"),
+    FIELD(F_F64, struct visits, even, "evenness", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc =
+              "how evenly events are spread over the days with any: 0 nearly all on one, 1 as many "
+              "on each; null: fewer than two such days"),
     FIELD(F_I64, struct visits, days, "visitDays", .flags = FIELD_NULLABLE,
           .doc = "days with any trace in these"),
     FIELD(F_F64, struct visits, share, "visitDayShare", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
@@ -65,15 +71,23 @@ static void first_weeks(const struct rows *days, struct visits *r)
     int32_t n = 0;
 
     for (int32_t i = 0; i < days->count && n < VISIT_DAYS; i++) {
-        int64_t day = value_i64(row_at(days, i), 0) - r->start;
+        int64_t day = value_i64(row_at(days, i), 0) - r->start,
+                events = value_i64(row_at(days, i) + 1, 0);
         if (day >= 0 && day < VISIT_DAYS)
-            v[n++] = (struct warning_visit){.at = day * US_PER_DAY + US_PER_DAY / 2};
+            v[n++] = (struct warning_visit){.at = day * US_PER_DAY + US_PER_DAY / 2,
+                                            .more = (int32_t)(events > INT32_MAX ? INT32_MAX
+                                                              : events > 1       ? events - 1
+                                                                                 : 0)};
     }
     warning_visits_read(v, n, 0, VISIT_DAYS * US_PER_DAY, x);
     r->risk = round_to(warning_visits_risk(warning_visit_weights, x), 4);
     r->silence = round_to(x[WARNING_VISIT_SILENCE] * VISIT_DAYS, 1);
     r->days = n;
     r->share = round_to(x[WARNING_VISIT_DAYS], 4);
+    if (n > 0)
+        r->gap = round_to(x[WARNING_VISIT_GAP] * VISIT_DAYS, 1);
+    if (n > 1)
+        r->even = round_to(x[WARNING_VISIT_EVEN], 4);
 }
 
 static enum err get_warning(struct api_call *c)
@@ -90,6 +104,8 @@ static enum err get_warning(struct api_call *c)
         return e;
     *r = (struct visits){.risk = NAN,
                          .silence = NAN,
+                         .gap = NAN,
+                         .even = NAN,
                          .share = NAN,
                          .days = INT64_MIN,
                          .since = INT64_MIN,
@@ -97,9 +113,10 @@ static enum err get_warning(struct api_call *c)
                          .start = INT32_MIN,
                          .end = INT32_MIN,
                          .needed = INT64_MIN,
-                         .method = STR("the longest silence of the first two weeks, by local days; "
-                                       "fitted on one course of 130 people: an order of whom to "
-                                       "look at, hardly more")};
+                         .method = STR("days with a visit, the longest gap before the last one, "
+                                       "and how evenly the events are spread over them, of the "
+                                       "first two weeks, by local days; fitted on one course of "
+                                       "130 people: an order of whom to look at, hardly more")};
     c->reply = r;
     if (!l.analysis) {
         r->reason = reason_disabled;

@@ -12,6 +12,9 @@
 
 enum { FOLDS = 10, INNER_FOLDS = 5, REPEATS = 5 };
 static const double visits_ridge = 1;
+/* the inputs of the shipped weights */
+static const uint32_t shipped = 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_DAYS |
+                                1u << WARNING_VISIT_GAP | 1u << WARNING_VISIT_EVEN;
 
 /* Fits on the visitors whose fold is not `out`, with the inputs of the mask. */
 struct choice {
@@ -253,7 +256,8 @@ static enum err judge_visits(const struct courses_options *o, const struct visit
         {"best-in-folds", WAY_BEST, 0},
         {"averaged-in-folds", WAY_AVERAGE, 0},
         {"simplest-in-folds", WAY_SIMPLE, 0},
-        {"doppel", WAY_FIXED, 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE},
+        {"longest-silence", WAY_FIXED, 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE},
+        {"doppel", WAY_FIXED, shipped},
     };
 
     double risk[VISITORS_MAX];
@@ -272,7 +276,7 @@ static enum err judge_visits(const struct courses_options *o, const struct visit
 static enum err print_visit_weights(const struct courses_options *o, const struct visits *v)
 {
     static const uint8_t fold[VISITORS_MAX];
-    struct choice c = {.mask = 1u << WARNING_VISIT_ONE | 1u << WARNING_VISIT_SILENCE};
+    struct choice c = {.mask = shipped};
     struct arena scratch;
 
     arena_init(&scratch, 64 << 20);

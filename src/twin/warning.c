@@ -406,36 +406,67 @@ bool warning_absent(int64_t last_visit_us, int64_t now_us)
 
 /* ---- visits ---- */
 
+struct visit_tally {
+    int64_t last, gap, last_day;
+    int32_t days, sessions, posts, handed;
+    double actions, today, log_sum; /* sum of n log n over the days before today */
+};
+
+static double n_log_n(double n)
+{
+    return n > 1 ? n * log(n) : 0;
+}
+
+static void tally_visit(struct visit_tally *t, const struct warning_visit *v, int64_t from)
+{
+    static const int64_t pause_us = 30 * US_PER_MINUTE; /* a longer one begins a new session */
+    int64_t gap = v->at - t->last, day = (v->at - from) / US_PER_DAY;
+
+    ASSERT(v->more >= 0);
+    t->gap = gap > t->gap ? gap : t->gap;
+    t->sessions += t->days == 0 || gap > pause_us;
+    if (day != t->last_day) {
+        t->days++;
+        t->log_sum += n_log_n(t->today);
+        t->today = 0;
+    }
+    t->today += 1.0 + v->more;
+    t->actions += 1.0 + v->more;
+    t->last_day = day;
+    t->posts += v->post;
+    t->handed += v->handed;
+    t->last = v->at;
+}
+
+/* Entropy of the actions over the days, of what it could be; on one day or none no day stands out.
+ */
+static double evenness(const struct visit_tally *t)
+{
+    if (t->days < 2)
+        return 1;
+    double log_sum = t->log_sum + n_log_n(t->today);
+    return clamp((log(t->actions) - log_sum / t->actions) / log(t->days), 0, 1);
+}
+
 void warning_visits_read(const struct warning_visit *v, int32_t n, int64_t from, int64_t to,
                          double ret[WARNING_VISIT_INPUTS])
 {
-    static const int64_t pause_us = 30 * US_PER_MINUTE; /* a longer one begins a new session */
-    int64_t last = from, silence = 0, last_day = -1;
-    int32_t days = 0, sessions = 0, actions = 0, posts = 0, handed = 0;
+    struct visit_tally t = {.last = from, .last_day = -1};
+    double window = (double)(to - from);
 
     ASSERT(from < to && n >= 0);
-    for (int32_t i = 0; i < n; i++) {
-        if (v[i].at < from || v[i].at >= to)
-            continue;
-        int64_t gap = v[i].at - last, day = (v[i].at - from) / US_PER_DAY;
-
-        silence = gap > silence ? gap : silence;
-        sessions += actions++ == 0 || gap > pause_us;
-        days += day != last_day;
-        last_day = day;
-        posts += v[i].post;
-        handed += v[i].handed;
-        last = v[i].at;
-    }
-    if (to - last > silence)
-        silence = to - last;
+    for (int32_t i = 0; i < n; i++)
+        if (v[i].at >= from && v[i].at < to)
+            tally_visit(&t, &v[i], from);
     ret[WARNING_VISIT_ONE] = 1;
-    ret[WARNING_VISIT_SILENCE] = clamp((double)silence / (double)(to - from), 0, 1);
-    ret[WARNING_VISIT_DAYS] = clamp(days * (double)US_PER_DAY / (double)(to - from), 0, 1);
-    ret[WARNING_VISIT_SESSIONS] = log1p(sessions);
-    ret[WARNING_VISIT_ACTIONS] = log1p(actions);
-    ret[WARNING_VISIT_POSTS] = log1p(posts);
-    ret[WARNING_VISIT_HANDED] = log1p(handed);
+    ret[WARNING_VISIT_SILENCE] = clamp(fmax((double)t.gap, (double)(to - t.last)) / window, 0, 1);
+    ret[WARNING_VISIT_DAYS] = clamp(t.days * (double)US_PER_DAY / window, 0, 1);
+    ret[WARNING_VISIT_SESSIONS] = log1p(t.sessions);
+    ret[WARNING_VISIT_ACTIONS] = log1p(t.actions);
+    ret[WARNING_VISIT_POSTS] = log1p(t.posts);
+    ret[WARNING_VISIT_HANDED] = log1p(t.handed);
+    ret[WARNING_VISIT_GAP] = t.days ? clamp((double)t.gap / window, 0, 1) : 1;
+    ret[WARNING_VISIT_EVEN] = evenness(&t);
 }
 
 double warning_visits_risk(const double weights[WARNING_VISIT_INPUTS],

@@ -199,17 +199,22 @@ enum warning_visit_input {
     WARNING_VISIT_ACTIONS,
     WARNING_VISIT_POSTS, /* log(1 + n) of these */
     WARNING_VISIT_HANDED,
+    WARNING_VISIT_GAP,  /* as silence, but up to the last visit only; 1: none */
+    WARNING_VISIT_EVEN, /* how evenly what was done is spread over the days with a visit: entropy
+                         * over its greatest; 0 .. 1: no day stands out, or fewer than two */
     WARNING_VISIT_INPUTS
 };
 struct warning_visit {
     int64_t at; /* UTC microseconds, ascending */
     bool post, handed;
+    int32_t more; /* further actions at that moment, where they are counted together; >= 0 */
 };
-/* Visits outside [from, to) are passed over. from < to. */
+/* Visits outside [from, to) are passed over. Days are counted from `from`. from < to. */
 void warning_visits_read(const struct warning_visit *v, int32_t n, int64_t from, int64_t to,
                          double ret[WARNING_VISIT_INPUTS]);
 
-/* Chance of ending in the lowest quarter of the course: logistic, by the longest silence alone.
+/* Chance of ending in the lowest quarter of the course: logistic, by the longest gap before the
+ * last visit, the days with a visit, and how even these are, for they lack a day of real work.
  * Fitted on one course of 130 people (warning_table.c): an order of whom to look at, hardly more.
  */
 extern const double warning_visit_weights[WARNING_VISIT_INPUTS];

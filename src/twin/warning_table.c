@@ -61,5 +61,5 @@ const struct warning_model warning_default = {8, {
 
 /* From the course of Saqr & Lopez-Pernas (Learning analytics methods and tutorials, Springer 2024),
  * 130 people, two weeks; ridge 1. In the order of enum warning_visit_input. */
-const double warning_visit_weights[WARNING_VISIT_INPUTS] = {-3.0023, 5.2654, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000};
+const double warning_visit_weights[WARNING_VISIT_INPUTS] = {-5.4392, 0.0000, -3.8395, 0.0000, 0.0000, 0.0000, 0.0000, 7.4657, 4.4881};
 /* clang-format on */

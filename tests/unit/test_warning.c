@@ -295,24 +295,63 @@ static void seven_days_are_seven_days(void **state)
 static void visits_are_read_by_hand(void **state)
 {
     (void)state;
-    struct warning_visit v[] = {{-5, false, false},
-                                {US_PER_DAY, true, false},
-                                {US_PER_DAY + US_PER_MINUTE, false, true},
-                                {4 * US_PER_DAY, true, false},
-                                {99 * US_PER_DAY, true, true}};
+    struct warning_visit v[] = {{-5, false, false, 0},
+                                {US_PER_DAY, true, false, 0},
+                                {US_PER_DAY + US_PER_MINUTE, false, true, 2},
+                                {4 * US_PER_DAY, true, false, 0},
+                                {99 * US_PER_DAY, true, true, 0}};
     double x[WARNING_VISIT_INPUTS];
 
     warning_visits_read(v, 5, 0, 14 * US_PER_DAY, x);
     assert_near(x[WARNING_VISIT_SILENCE], 10.0 / 14, 1e-12);
     assert_near(x[WARNING_VISIT_DAYS], 2.0 / 14, 1e-12);
     assert_near(x[WARNING_VISIT_SESSIONS], log(3), 1e-12);
-    assert_near(x[WARNING_VISIT_ACTIONS], log(4), 1e-12);
+    assert_near(x[WARNING_VISIT_ACTIONS], log(6), 1e-12);
     assert_near(x[WARNING_VISIT_POSTS], log(3), 1e-12);
     assert_near(x[WARNING_VISIT_HANDED], log(2), 1e-12);
+    assert_near(x[WARNING_VISIT_GAP], (3.0 - 1.0 / (24 * 60)) / 14, 1e-12);
+    assert_near(x[WARNING_VISIT_EVEN], (log(5) - 4 * log(4) / 5) / log(2), 1e-12); /* 4 and 1 */
     double before = warning_visits_risk(warning_visit_weights, x);
+    warning_visits_read(v + 1, 1, 0, 14 * US_PER_DAY, x); /* came once, and was gone */
+    assert_near(x[WARNING_VISIT_EVEN], 1, 0);
+    double once = warning_visits_risk(warning_visit_weights, x);
+    assert_true(once > before);
     warning_visits_read(NULL, 0, 0, US_PER_DAY, x);
     assert_near(x[WARNING_VISIT_SILENCE], 1, 0);
-    assert_true(warning_visits_risk(warning_visit_weights, x) > before); /* longer silence */
+    assert_near(x[WARNING_VISIT_GAP], 1, 0);
+    assert_true(warning_visits_risk(warning_visit_weights, x) > once);
+}
+
+static void visits_are_bounded_however_many(void **state)
+{
+    (void)state;
+    struct warning_visit v[60];
+    double x[WARNING_VISIT_INPUTS], same[WARNING_VISIT_INPUTS];
+    struct rng rng;
+
+    rng_seed(&rng, 14);
+    for (int round = 0; round < 500; round++) {
+        int32_t n = (int32_t)rng_below(&rng, COUNT(v) + 1);
+        int64_t at = -US_PER_DAY;
+
+        for (int32_t i = 0; i < n; i++) {
+            at += (int64_t)rng_below(&rng, US_PER_DAY);
+            v[i] = (struct warning_visit){at, rng_below(&rng, 2), rng_below(&rng, 2),
+                                          rng_below(&rng, 3) ? 0 : INT32_MAX};
+        }
+        warning_visits_read(v, n, 0, 14 * US_PER_DAY, x);
+        for (int j = 0; j < WARNING_VISIT_INPUTS; j++)
+            assert_true(isfinite(x[j]) && x[j] >= 0 && x[j] < 30);
+        assert_true(x[WARNING_VISIT_DAYS] <= 1 && x[WARNING_VISIT_EVEN] <= 1);
+        assert_true(x[WARNING_VISIT_GAP] <= x[WARNING_VISIT_SILENCE]);
+        for (int32_t i = 0; i < n; i++)
+            v[i].more = 6;
+        warning_visits_read(v, n, 0, 14 * US_PER_DAY, x);
+        for (int32_t i = 0; i < n; i++)
+            v[i].more = 0;
+        warning_visits_read(v, n, 0, 14 * US_PER_DAY, same);
+        assert_near(x[WARNING_VISIT_EVEN], same[WARNING_VISIT_EVEN], 1e-9); /* seven times all */
+    }
 }
 
 static void fitting_finds_the_weights_and_heeds_the_prior(void **state)
@@ -376,6 +415,7 @@ int main(void)
         cmocka_unit_test(bad_input_is_refused_or_harmless),
         cmocka_unit_test(seven_days_are_seven_days),
         cmocka_unit_test(visits_are_read_by_hand),
+        cmocka_unit_test(visits_are_bounded_however_many),
         cmocka_unit_test(fitting_finds_the_weights_and_heeds_the_prior),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,7 +178,7 @@ SELECT pattern, type, condition, topic, with_n, without_n, with_load, without_lo
 -- Days of the two weeks from $2, else from the learner's first day on.
 -- name: warning_days
 -- args: text, int, int
-SELECT d.day FROM days d
+SELECT d.day, d.events FROM days d
  WHERE d.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND d.day >= coalesce(CAST($2 AS BIGINT), -1000000000)
  ORDER BY d.day LIMIT $3;
