@@ -792,17 +792,6 @@ int64_t l2_drop(struct l2 *l, struct str key_text, const struct tag *first_tag)
     return drop_end(&d, e);
 }
 
-int64_t l2_drop_tag(struct l2 *l, struct tag tag)
-{
-    struct drop d;
-    enum err e = drop_begin(l, &d);
-    for (uint64_t i = 0; !e && i < (tag_has_holder(tag) ? 1 : 256); i++) {
-        char holder[HOLDER_MAX];
-        drop_holder(&d, holder_print(l->o.prefix, tag, i, holder));
-    }
-    return drop_end(&d, e);
-}
-
 static void on_scanned(void *arg, enum err e, const struct redis_reply *r)
 {
     struct drop *d = arg;

@@ -85,9 +85,6 @@ void l2_put(struct l2 *l, struct http_loop *loop, const struct l2_get *g, const 
 /* Administration, blocking, on a worker. Return how many answers went, -1: Redis cannot be reached
  * or does not do it. */
 int64_t l2_drop(struct l2 *l, struct str key_text, const struct tag *first_tag);
-/* All that lies with that tag; for a learner who is erased, after bus_say(): then nothing that was
- * being computed is put there any more. */
-int64_t l2_drop_tag(struct l2 *l, struct tag tag);
 int64_t l2_drop_all(struct l2 *l); /* SCAN in steps under the prefix */
 
 enum l2_health { L2_UP, L2_PROBING, L2_DOWN };

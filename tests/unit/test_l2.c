@@ -404,8 +404,7 @@ static void a_lock_ends(void **state)
 static void nothing_stays_of_an_erased_learner(void **state)
 {
     struct l2_node two[2];
-    const struct tag ann = tag_of(TAG_LEARNER, STR("ann")),
-                     e = tag_of(TAG_ENDPOINT, STR("patterns"));
+    const struct tag ann = tag_of(TAG_LEARNER, STR("ann"));
     char line[200], holder[HOLDER_MAX];
     (void)state;
     start_two(two, 5000);
@@ -424,8 +423,7 @@ static void nothing_stays_of_an_erased_learner(void **state)
     question_init(&late, &two[1], "ann/9", "ann", NULL, false);
     assert_int_equal(question_ask(&late), L2_FILL);
 
-    bus_say(two[0].bus, &ann, 1);
-    assert_true(l2_drop_tag(two[0].l2, ann) >= 0);
+    bus_say(two[0].bus, &ann, 1); /* takes her hash away, and all that is in it */
     AWAIT(bus_said(two[0].bus, ann));
     question_put(&late, STR("ann was here"));
     question_end(&late);
@@ -437,12 +435,8 @@ static void nothing_stays_of_an_erased_learner(void **state)
     assert_int_equal(l2_drop(two[1].l2, STR("ann/1"), &(struct tag){TAG_LEARNER, 1}), 0);
     struct tag bob = tag_of(TAG_LEARNER, STR("bob"));
     assert_int_equal(l2_drop(two[1].l2, STR("ann/1"), &bob), 1);
-    assert_int_equal(l2_drop_tag(two[1].l2, bob), 4);
-    assert_int_equal(l2_drop_tag(two[1].l2, e), 5);
-    expect(L2_FILL, &two[1], "x", "bob", "x");
-    AWAIT(stats_of(&two[1]).puts == 1);
     redis_do("SET tX:{y} another's");
-    assert_int_equal(l2_drop_all(two[1].l2), 1);
+    assert_int_equal(l2_drop_all(two[1].l2), 4 + 5); /* bob's, and nobody's */
     assert_string_equal(redis_do("GET tX:{y}").text, "another's");
     assert_int_equal(redis_do("EXISTS t[*]:{bus}:seq").number, 1);
     stop_two(two);
@@ -609,7 +603,6 @@ static void nobody_is_there(void **state)
     for (int k = 0; k < 100; k++)
         assert_int_equal(serve(&n, "k", "ann", "x"), L2_ABSENT);
     assert_int_equal(l2_drop_all(n.l2), -1);
-    assert_int_equal(l2_drop_tag(n.l2, tag_of(TAG_LEARNER, STR("ann"))), -1);
     l2_node_stop(&n);
 }
 
