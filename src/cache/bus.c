@@ -1019,12 +1019,25 @@ static enum err build(struct bus *b)
     return make_links(b);
 }
 
+bool bus_prefix_valid(struct str s)
+{
+    struct str rest = s, before = str_cut(&rest, '{');
+
+    if (s.n < 1 || s.n > BUS_PREFIX_MAX)
+        return false;
+    if (!rest.p)
+        return !memchr(s.p, '}', s.n);
+    struct str tag = str_cut(&rest, '}');
+    return !memchr(before.p, '}', before.n) && tag.n > 0 && rest.p && !memchr(tag.p, '{', tag.n) &&
+           !memchr(rest.p, '{', rest.n) && !memchr(rest.p, '}', rest.n);
+}
+
 enum err bus_new(const struct bus_options *options, struct bus **ret, char *ret_detail)
 {
     ASSERT(options->redis && options->generations);
-    if (options->prefix.n < 1 || options->prefix.n > BUS_PREFIX_MAX ||
-        memchr(options->prefix.p, '{', options->prefix.n)) {
-        snprintf(ret_detail, REDIS_DETAIL_MAX, "the prefix must be 1 to 64 bytes, without '{'");
+    if (!bus_prefix_valid(options->prefix)) {
+        snprintf(ret_detail, REDIS_DETAIL_MAX,
+                 "the prefix must be 1 to 64 bytes, with braces only as one {hash tag}");
         return ERR_RANGE;
     }
     struct bus *b = calloc(1, sizeof *b);

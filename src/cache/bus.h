@@ -38,6 +38,9 @@ struct bus_options {
     void (*on_gap)(void *user);
     void *user;
 };
+/* Of a cluster all keys must lie in one slot: so the prefix may have one {hash tag}, which is not
+ * empty; other braces it may not. */
+bool bus_prefix_valid(struct str prefix);
 /* ERR_RANGE: the prefix; ERR_NOMEM. Redis need not be there. */
 MUST_CHECK enum err bus_new(const struct bus_options *options, struct bus **ret, char *ret_detail);
 void bus_free(struct bus *b); /* says what is left for at most a second; NULL is fine */

@@ -1,5 +1,5 @@
 /* keys - what lies where in Redis. The part in braces decides the slot of a Redis Cluster, so what
- * is read together lies together.
+ * is read together lies together; a prefix that has a hash tag itself puts all into one slot.
  *
  *   PREFIX{L<hash>}            a learner's: hash of the token "g" and of answers, by hash of key
  *   PREFIX{S<hash>}            a learner's answers that events do not change, likewise

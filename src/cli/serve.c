@@ -83,8 +83,9 @@ static int check(const struct command_call *call)
         return command_misused(call->command, "tls_cert and tls_key only work together");
     if (c->redis.n && redis_url_parse(c->redis, &redis, &why))
         return command_misused(call->command, "redis must be a URL: %s", why);
-    if (memchr(c->redis_prefix.p, '{', c->redis_prefix.n))
-        return command_misused(call->command, "redis_prefix cannot hold a '{'");
+    if (!bus_prefix_valid(c->redis_prefix))
+        return command_misused(
+            call->command, "redis_prefix holds braces only as one {hash tag} that is not empty");
     while (c->dev && rest.p) {
         struct str address = str_trim(str_cut(&rest, ','));
 

@@ -429,6 +429,20 @@ static bool is_message(const struct redis_reply *r)
            r->list[2].type == REDIS_TEXT;
 }
 
+/* "MOVED 3999 127.0.0.1:6381": all of our keys lie in one slot, so the whole link goes there. */
+static bool is_moved(struct redis_link *l, const struct redis_reply *r)
+{
+    struct str rest = r->text;
+    if (r->type != REDIS_ERROR || !str_eq(str_cut(&rest, ' '), STR("MOVED")))
+        return false;
+    str_cut(&rest, ' ');
+    if (!rest.p || !redis_target_move(l->o.target, rest, clock_mono_us()))
+        return false;
+    l->attempt = 0;
+    close_because(l, ERR_IO, "the keys are on another server of the cluster");
+    return true;
+}
+
 /* True: there may be more. */
 static bool take_reply(struct redis_link *l)
 {
@@ -448,6 +462,8 @@ static bool take_reply(struct redis_link *l)
         close_because(l, ERR_SYNTAX, "an answer that nothing was asked for");
         return false;
     }
+    if (is_moved(l, r))
+        return false;
     struct command c = l->ring[l->head];
     l->head = (l->head + 1) & l->mask;
     l->count--;

@@ -10,6 +10,10 @@
  * error, a reply beyond the limits, a closed socket) ends the connection for all commands, because
  * a late reply could not be told from the next one's.
  *
+ * Of a Redis Cluster one server is spoken to, the one that has the keys: a MOVED ends the
+ * connection, and the next one goes where it says. So all keys must lie in one slot: their prefix
+ * has a hash tag. ASK is an error like any other: the slot is on its way, and MOVED will come.
+ *
  * One thread at a time. A callback may send and may close; it may not free the link, nor connect it
  * while the link is failing the commands of the connection before. */
 #pragma once

@@ -22,6 +22,9 @@ struct redis_target {
     pthread_mutex_t lock; /* guards the addresses */
     struct redis_address addresses[REDIS_ADDRESSES_MAX];
     int32_t address_count;
+    struct redis_address moved; /* n == 0: not moved */
+    int64_t moves_since_us;
+    int32_t moves;
 };
 
 /* OpenSSL writes without MSG_NOSIGNAL; a socket of our own making cannot raise SIGPIPE. */
@@ -189,11 +192,69 @@ int32_t redis_target_connect_timeout_ms(const struct redis_target *t)
 bool redis_target_address(struct redis_target *t, uint32_t attempt, struct redis_address *ret)
 {
     pthread_mutex_lock(&t->lock);
-    bool any = t->address_count > 0;
-    if (any)
-        *ret = t->addresses[attempt % (uint32_t)t->address_count];
+    uint32_t moved = t->moved.n > 0, n = (uint32_t)t->address_count + moved;
+    uint32_t i = n ? attempt % n : 0;
+    if (n)
+        *ret = i < moved ? t->moved : t->addresses[i - moved];
     pthread_mutex_unlock(&t->lock);
-    return any;
+    return n > 0;
+}
+
+/* 0: it is none. */
+static uint16_t port_parse(struct str s)
+{
+    uint32_t port = 0;
+    for (size_t i = 0; i < s.n && port <= UINT16_MAX; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return 0;
+        port = 10 * port + (uint32_t)(s.p[i] - '0');
+    }
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* "1.2.3.4:6379", "::1:6379" */
+static bool address_parse(struct redis_target *t, struct str text, struct redis_address *ret)
+{
+    const char *colon = memrchr(text.p, ':', text.n);
+    char host[INET6_ADDRSTRLEN];
+    size_t n = colon ? (size_t)(colon - text.p) : 0;
+    uint16_t port = colon ? port_parse((struct str){colon + 1, text.n - n - 1}) : 0;
+    if (port == 0 || n >= sizeof host)
+        return false;
+    memcpy(host, text.p, n);
+    host[n] = '\0';
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&ret->addr;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ret->addr;
+    *ret = (struct redis_address){.n = 0};
+    if (n == 0 && t->address_count > 0)
+        *ret = t->addresses[0];
+    else if (inet_pton(AF_INET, host, &v4->sin_addr) == 1)
+        v4->sin_family = AF_INET, ret->n = sizeof *v4;
+    else if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1)
+        v6->sin6_family = AF_INET6, ret->n = sizeof *v6;
+    if (ret->addr.ss_family == AF_INET)
+        v4->sin_port = htons(port);
+    else if (ret->addr.ss_family == AF_INET6)
+        v6->sin6_port = htons(port);
+    return ret->addr.ss_family == AF_INET || ret->addr.ss_family == AF_INET6;
+}
+
+bool redis_target_move(struct redis_target *t, struct str address, int64_t now_us)
+{
+    struct redis_address to;
+    pthread_mutex_lock(&t->lock);
+    bool good = address_parse(t, address, &to);
+    bool is_new = good && (t->moved.n != to.n || memcmp(&t->moved.addr, &to.addr, to.n) != 0);
+    if (is_new && now_us - t->moves_since_us > REDIS_MOVES_MS * INT64_C(1000)) {
+        t->moves_since_us = now_us;
+        t->moves = 0;
+    }
+    if (is_new && ++t->moves > REDIS_MOVES_MAX)
+        good = false;
+    else if (is_new)
+        t->moved = to;
+    pthread_mutex_unlock(&t->lock);
+    return good;
 }
 
 SSL *redis_target_tls(struct redis_target *t, int fd)

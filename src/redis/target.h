@@ -29,6 +29,13 @@ MUST_CHECK enum err redis_target_resolve(struct redis_target *t);
 const struct redis_url *redis_target_url(const struct redis_target *t);
 int32_t redis_target_connect_timeout_ms(const struct redis_target *t);
 
+/* A server of a Redis Cluster says that another has the keys: "1.2.3.4:6379", or ":6379" for its
+ * own host. From now on that address is tried before those of the URL, to which links come back
+ * when it does not answer. False: it is no such address, or they send each other's way (the keys do
+ * not lie in one slot). */
+enum { REDIS_MOVES_MAX = 8, REDIS_MOVES_MS = 10000 };
+bool redis_target_move(struct redis_target *t, struct str address, int64_t now_us);
+
 /* For links. The address to try `attempt`-th; false: none is known. */
 struct redis_address {
     struct sockaddr_storage addr;

@@ -126,9 +126,15 @@ class Nodes(unittest.TestCase):
     flags = ()
 
     @classmethod
+    def make_redis(cls):
+        """The one that the servers are told, and what is to be closed."""
+        redis = Redis()
+        return redis, redis
+
+    @classmethod
     def setUpClass(cls):
-        cls.redis = Redis()
-        cls.addClassCleanup(cls.redis.close)
+        cls.redis, owner = cls.make_redis()
+        cls.addClassCleanup(owner.close)
         cls.store = Store("postgres")
         cls.addClassCleanup(cls.store.close)
         cls.nodes = []
@@ -429,6 +435,109 @@ class Trouble(Nodes):
                 self.progress()
 
         self.under_load(trouble)
+
+
+class Cluster:
+    """Redis servers that share the slots; a server may be told another slot's place, as when one is moved."""
+    SLOTS = 16384
+
+    def __init__(self, count=3):
+        self.folder, self.servers, self.processes = tempfile.mkdtemp(prefix="doppel-redis-"), [], []
+        for i in range(count):
+            with socket.socket() as one, socket.socket() as other:
+                one.bind(("127.0.0.1", 0))
+                other.bind(("127.0.0.1", 0))
+                port, bus = one.getsockname()[1], other.getsockname()[1]
+            folder = os.path.join(self.folder, str(i))
+            os.mkdir(folder)
+            self.processes.append(subprocess.Popen(
+                [REDIS, "--bind", "127.0.0.1", "--port", str(port), "--cluster-enabled", "yes", "--cluster-port", str(bus), "--save", "",
+                 "--appendonly", "no", "--dir", folder], stdout=subprocess.DEVNULL))
+            server = Redis.__new__(Redis)
+            server.port, server.bus = port, bus
+            server.url = "redis://127.0.0.1:%d" % port
+            self.servers.append(server)
+        for server in self.servers:
+            wait_until(lambda s=server: self.answers(s), what="a Redis of the cluster")
+        for i, server in enumerate(self.servers):
+            server.call("CLUSTER", "ADDSLOTSRANGE", i * self.SLOTS // count, (i + 1) * self.SLOTS // count - 1)
+            self.servers[0].call("CLUSTER", "MEET", "127.0.0.1", server.port, server.bus)
+        for server in self.servers:
+            wait_until(lambda s=server: b"cluster_state:ok" in s.call("CLUSTER", "INFO"), 60, "the cluster")
+
+    def answers(self, server):
+        try:
+            return server.call("PING") == b"PONG"
+        except OSError:
+            return False
+
+    def keeper(self, key):
+        """Which server has the slot of that key, by what it says of itself."""
+        slot = self.servers[0].call("CLUSTER", "KEYSLOT", key)
+        for first, last, master in (row[:3] for row in self.servers[0].call("CLUSTER", "SLOTS")):
+            if first <= slot <= last:
+                return next(s for s in self.servers if s.port == master[1])
+        raise AssertionError("nobody has slot %d" % slot)
+
+    def move(self, key, to):
+        """The slot goes to another server, and what is in it is lost: it may always be."""
+        slot, old = self.servers[0].call("CLUSTER", "KEYSLOT", key), self.keeper(key)
+        name = to.call("CLUSTER", "MYID")
+        old.call("FLUSHALL")
+        for server in [to] + [s for s in self.servers if s is not to]:
+            with contextlib.suppress(RuntimeError):  # the old one has got a key again: it hears of it
+                server.call("CLUSTER", "SETSLOT", slot, "NODE", name)
+        wait_until(lambda: self.keeper(key) is to, 60, "the slot's new place")
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@unittest.skipUnless(POSTGRES and REDIS, "needs DOPPEL_TEST_POSTGRES and a Redis server")
+class Clustered(Nodes):
+    """All keys lie in one slot; the servers are told one that does not have it, and then another."""
+    flags = ("--redis-prefix", "{doppel}:")
+    KEY = "{doppel}:{bus}:seq"
+
+    @classmethod
+    def make_redis(cls):
+        cls.cluster = Cluster()
+        return cls.others()[0], cls.cluster
+
+    @classmethod
+    def others(cls):
+        keeper = cls.cluster.keeper(cls.KEY)
+        return [s for s in cls.cluster.servers if s is not keeper]
+
+    def kept_there(self, server, name):
+        def found():
+            self.how(self.a, name, HEAT)
+            return any(name.encode() in part for part in server.everything())
+        return found
+
+    def test_the_keys_are_found_and_followed(self):
+        for i, name in enumerate(("before", "after", "again")):
+            if i:
+                self.cluster.move(self.KEY, self.others()[0])
+                self.all_well()
+            for minutes in range(1, 6):
+                one, other = self.nodes[minutes % 2], self.nodes[(minutes + 1) % 2]
+                self.study(one, name, "%s%d" % (name, minutes))
+                self.assertEqual(self.minutes(one, name), minutes, "read your write")
+                self.seen(other, name, minutes)
+            n = 5
+
+            def write_and_look():  # where everything was void a moment ago, Redis is not used at first
+                nonlocal n
+                n += 1
+                self.study(self.a, name, "%s%d" % (name, n))
+                return self.kept_there(self.cluster.keeper(self.KEY), name)()
+            wait_until(write_and_look, 60, "an answer on the server that has the slot")
+            for server in self.others():
+                self.assertFalse([k for k in server.everything() if name.encode() in k])
 
 
 class Crowd(Nodes):

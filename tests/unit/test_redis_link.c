@@ -411,9 +411,43 @@ static void speaks_tls(void **state)
     assert_int_equal(system(line), 0);
 }
 
+/* A cluster's servers that send each other's way are not followed for ever. */
+static void a_target_moves_as_often_as_is_sensible(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",           ":",         "127.0.0.1",     "127.0.0.1:",
+                                      "1.2.3.4:0",  "a.b:6379",  "1.2.3.4:65536", "1.2.3:x",
+                                      "::1:6379:x", "1.2.3.4:-1"};
+    struct redis_target *t = target_of("redis://127.0.0.1:1");
+    struct redis_address a;
+    char to[32];
+
+    for (size_t i = 0; i < COUNT(bad); i++)
+        if (redis_target_move(t, str_from(bad[i]), 1))
+            fail_msg("%s", bad[i]);
+    assert_true(redis_target_address(t, 0, &a));
+    assert_int_equal(((struct sockaddr_in *)&a.addr)->sin_port, htons(1));
+    assert_true(redis_target_move(t, STR(":7"), 1)); /* its own host */
+    assert_true(redis_target_address(t, 0, &a));
+    assert_int_equal(((struct sockaddr_in *)&a.addr)->sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    assert_int_equal(((struct sockaddr_in *)&a.addr)->sin_port, htons(7));
+    assert_true(redis_target_address(t, 1, &a)); /* then those of the URL */
+    assert_int_equal(((struct sockaddr_in *)&a.addr)->sin_port, htons(1));
+    assert_true(redis_target_move(t, STR("::1:6379"), 1));
+    assert_true(redis_target_address(t, 2, &a));
+    assert_int_equal(a.addr.ss_family, AF_INET6);
+    for (int i = 2; i < 2 * REDIS_MOVES_MAX; i++) {
+        snprintf(to, sizeof to, "127.0.0.1:%d", 100 + i);
+        assert_int_equal(redis_target_move(t, str_from(to), 1), i < REDIS_MOVES_MAX);
+    }
+    assert_true(redis_target_move(t, STR("127.0.0.1:200"), 2 + REDIS_MOVES_MS * INT64_C(1000)));
+    redis_target_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_target_moves_as_often_as_is_sensible),
         cmocka_unit_test(reads_urls),
         cmocka_unit_test(refuses_urls),
         cmocka_unit_test(opens_and_probes),
