@@ -15,7 +15,7 @@ static double ratio(double a, double b)
 /* ---- what objectives and items took ---- */
 
 struct effort {
-    int64_t latency_n, latency_ms, objective_n, objective_ms, confidence_n, confidence_sum;
+    int64_t objective_n, objective_ms, confidence_n, confidence_sum;
 };
 
 static struct effort effort_of(const struct rows *rows, struct str session)
@@ -26,8 +26,6 @@ static struct effort effort_of(const struct rows *rows, struct str session)
         struct columns v = columns_of(rows, i);
         if (!str_eq(column_str(&v), session))
             continue;
-        e.latency_n = column_i64(&v, 0);
-        e.latency_ms = column_i64(&v, 0);
         e.objective_n = column_i64(&v, 0);
         e.objective_ms = column_i64(&v, 0);
         e.confidence_n = column_i64(&v, 0);
@@ -166,7 +164,7 @@ static struct summary summarise(struct api_call *c, const struct session_row *s,
         .accuracy = round_to(s->success, 4),
         .interval = wilson_new(c->arena, succeeded, cards),
         .assessment = round_to(s->self_assessment, 2),
-        .time = {s->duration_ms, e->objective_ms, e->latency_ms},
+        .time = {s->duration_ms, e->objective_ms, s->latency_ms_sum},
     };
 }
 
@@ -181,11 +179,15 @@ enum err get_recent_sessions(struct api_call *c)
                                  V_N,
                                  V_I(in->limit),
                                  V_I(0)};
-    const struct value efforts[] = {V_S(c->learner), v_text(in->mission), V_I(in->limit)};
+    const struct value efforts[] = {V_S(c->learner), V_I(in->limit), v_text(in->mission)};
     struct query q[3] = {
         [1] = {.stmt = STMT_SESSION_LIST, .args = list, .arg_count = 8},
-        [2] = {.stmt = STMT_SESSION_LIST_EFFORTS, .args = efforts, .arg_count = 3},
+        [2] = {.stmt = STMT_SESSION_LIST_EFFORTS, .args = efforts, .arg_count = 2},
     };
+    if (in->mission.p) {
+        q[2].stmt = STMT_SESSION_MISSION_EFFORTS;
+        q[2].arg_count = 3;
+    }
     struct recent_answer *r = arena_new(c->arena, struct recent_answer, 1);
     struct learner l;
     enum err e = learner_read(c, q, 3, &l);
@@ -422,7 +424,7 @@ static enum err compared_read(struct api_call *c, const struct query *q, int32_t
     s->cards = row->answers + row->reviews;
     s->accuracy = round_to(row->success, 4);
     s->interval = wilson_new(c->arena, s->succeeded, s->cards);
-    s->card_ms = round(ratio((double)effort.latency_ms, (double)effort.latency_n));
+    s->card_ms = round(ratio((double)row->latency_ms_sum, (double)row->latency_n));
     s->objective_ms_sum = effort.objective_ms;
     s->objective_ms = round(ratio((double)effort.objective_ms, (double)effort.objective_n));
     s->confidence = round_to(ratio((double)effort.confidence_sum, (double)effort.confidence_n), 2);

@@ -178,6 +178,7 @@ enum err session_row_read(struct api_call *c, struct columns v, struct session_r
     s.average_rating = ratio(column_i64(&v, 0), s.reviews);
     s.new_cards = column_i64(&v, 0);
     s.latency_n = column_i64(&v, 0);
+    s.latency_ms_sum = column_i64(&v, 0);
     s.latency_log_micro = column_i64(&v, 0);
     s.objectives_total = column_i64(&v, 0);
     s.objectives_done = column_i64(&v, 0);

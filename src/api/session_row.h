@@ -33,7 +33,7 @@ struct session_row {
     int32_t mission_day; /* INT32_MIN: none */
     /* not shown */
     struct session_facts facts;
-    int64_t latency_n, latency_log_micro;
+    int64_t latency_n, latency_ms_sum, latency_log_micro;
 };
 extern const struct field session_fields[];      /* members in learning/sessions, without mission */
 extern const struct field session_stat_fields[]; /* and in analytics/sessions */

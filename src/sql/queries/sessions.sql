@@ -6,8 +6,8 @@
 SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
        s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
        s.untimed, s.mission, s.events, s.answers, s.correct, s.reviews, s.recalled, s.rating_sum,
-       s.new_cards, s.latency_n, s.latency_log_micro, s.objectives_total, s.objectives_done,
-       s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
+       s.new_cards, s.latency_n, s.latency_ms_sum, s.latency_log_micro, s.objectives_total,
+       s.objectives_done, s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
        m.actual_minutes, m.completed_at
   FROM sessions s
   LEFT JOIN missions m ON m.learner_id = s.learner_id AND m.mission = s.mission
@@ -19,8 +19,8 @@ SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declare
 SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
        s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
        s.untimed, s.mission, s.events, s.answers, s.correct, s.reviews, s.recalled, s.rating_sum,
-       s.new_cards, s.latency_n, s.latency_log_micro, s.objectives_total, s.objectives_done,
-       s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
+       s.new_cards, s.latency_n, s.latency_ms_sum, s.latency_log_micro, s.objectives_total,
+       s.objectives_done, s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
        m.actual_minutes, m.completed_at
   FROM sessions s
   LEFT JOIN missions m ON m.learner_id = s.learner_id AND m.mission = s.mission
@@ -120,18 +120,28 @@ SELECT mo.objective, o.name, o.complexity, mo.position, mo.estimated_minutes, mo
  WHERE mo.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND mo.mission = $2
  ORDER BY mo.position, mo.objective;
 
--- What the objectives and items of the newest sessions took. $2: of one mission only.
+-- What the objectives of the newest sessions took.
 -- name: session_list_efforts
--- args: text, text, int
-SELECT s.session, s.latency_n, s.latency_ms_sum, count(so.time_spent_ms),
-       coalesce(sum(so.time_spent_ms), 0), count(so.confidence_rating),
-       coalesce(sum(so.confidence_rating), 0)
-  FROM (SELECT learner_id, session, latency_n, latency_ms_sum FROM sessions
+-- args: text, int
+SELECT so.session, count(so.time_spent_ms), coalesce(sum(so.time_spent_ms), 0),
+       count(so.confidence_rating), coalesce(sum(so.confidence_rating), 0)
+  FROM (SELECT learner_id, session FROM sessions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-           AND (CAST($2 AS TEXT) IS NULL OR mission = $2)
-         ORDER BY first_at DESC, session DESC LIMIT $3) AS s
-  LEFT JOIN session_objectives so ON so.learner_id = s.learner_id AND so.session = s.session
- GROUP BY s.session, s.latency_n, s.latency_ms_sum;
+         ORDER BY first_at DESC, session DESC LIMIT $2) AS s
+  JOIN session_objectives so ON so.learner_id = s.learner_id AND so.session = s.session
+ GROUP BY so.session;
+
+-- The same of the latest sessions of one mission.
+-- name: session_mission_efforts
+-- args: text, int, text
+SELECT so.session, count(so.time_spent_ms), coalesce(sum(so.time_spent_ms), 0),
+       count(so.confidence_rating), coalesce(sum(so.confidence_rating), 0)
+  FROM (SELECT learner_id, session FROM sessions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND mission = $3
+         ORDER BY first_at DESC, session DESC LIMIT $2) AS s
+  JOIN session_objectives so ON so.learner_id = s.learner_id AND so.session = s.session
+ GROUP BY so.session;
 
 -- Up to five sessions by name, in order of time.
 -- name: session_set
@@ -139,8 +149,8 @@ SELECT s.session, s.latency_n, s.latency_ms_sum, count(so.time_spent_ms),
 SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
        s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
        s.untimed, s.mission, s.events, s.answers, s.correct, s.reviews, s.recalled, s.rating_sum,
-       s.new_cards, s.latency_n, s.latency_log_micro, s.objectives_total, s.objectives_done,
-       s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
+       s.new_cards, s.latency_n, s.latency_ms_sum, s.latency_log_micro, s.objectives_total,
+       s.objectives_done, s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
        m.actual_minutes, m.completed_at
   FROM sessions s
   LEFT JOIN missions m ON m.learner_id = s.learner_id AND m.mission = s.mission
@@ -151,14 +161,12 @@ SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declare
 -- As session_list_efforts.
 -- name: session_set_efforts
 -- args: text, text, text, text, text, text
-SELECT s.session, s.latency_n, s.latency_ms_sum, count(so.time_spent_ms),
-       coalesce(sum(so.time_spent_ms), 0), count(so.confidence_rating),
-       coalesce(sum(so.confidence_rating), 0)
-  FROM sessions s
-  LEFT JOIN session_objectives so ON so.learner_id = s.learner_id AND so.session = s.session
- WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND s.session IN ($2, $3, $4, $5, $6)
- GROUP BY s.session, s.latency_n, s.latency_ms_sum;
+SELECT so.session, count(so.time_spent_ms), coalesce(sum(so.time_spent_ms), 0),
+       count(so.confidence_rating), coalesce(sum(so.confidence_rating), 0)
+  FROM session_objectives so
+ WHERE so.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND so.session IN ($2, $3, $4, $5, $6)
+ GROUP BY so.session;
 
 -- name: session_set_ratings
 -- args: text, text, text, text, text, text
