@@ -178,11 +178,26 @@ static const struct field task_fields[] = {
     FIELD_END,
 };
 
+/* A course beside this one in which the learner was there on the first landmark's day. */
+struct other_course {
+    double first, now;
+};
+static const struct field other_course_fields[] = {
+    FIELD(F_F64, struct other_course, first, "firstRisk", .flags = FIELD_REQUIRED, .min = 0,
+          .max = 1, .doc = "the risk that was told for its day 14"),
+    FIELD(F_F64, struct other_course, now, "risk", .flags = FIELD_REQUIRED, .min = 0, .max = 1,
+          .doc = "1: failed or left, 0: passed; while it runs, the risk of today"),
+    FIELD_END,
+};
+enum { OTHER_COURSES_MAX = 64 };
+
 struct work {
     struct str user_id;
     int32_t day, registered, attempts, education;
     double credits;
     struct list tasks;
+    struct list others;
+    int32_t began, gone;
 };
 static const struct field work_body[] = {
     FIELD_USER_ID(struct work),
@@ -198,6 +213,13 @@ static const struct field work_body[] = {
           .doc = "the highest completed before"),
     FIELD(F_LIST, struct work, tasks, "tasks", .flags = FIELD_REQUIRED, .sub = task_fields,
           .size = sizeof(struct task), .max = WARNING_TASKS_MAX, .doc = "set work of the course"),
+    FIELD(F_LIST, struct work, others, "otherCourses", .sub = other_course_fields,
+          .size = sizeof(struct other_course), .max = OTHER_COURSES_MAX,
+          .doc = "the learner's, earlier or now, which had not been left by their day 14"),
+    FIELD(F_I32, struct work, began, "runBegan", .min = 0, .max = 10000000, .def = "0",
+          .doc = "learners of this run of the course who were there on its day 14; 0: not known"),
+    FIELD(F_I32, struct work, gone, "runLeft", .min = 0, .max = 10000000, .def = "0",
+          .doc = "of these, who have left since, by the day or by day 210 if that is earlier"),
     FIELD_END,
 };
 
@@ -250,6 +272,16 @@ static struct warning_task task_of(const struct task *t)
     };
 }
 
+static struct warning_record record_of(const struct work *in)
+{
+    const struct other_course *other = in->others.p;
+    struct warning_record r = {0, 0};
+
+    for (int32_t i = 0; i < in->others.n; i++)
+        warning_record_learn(&r, other[i].first, other[i].now);
+    return r;
+}
+
 static enum err judge(struct api_call *c, const struct work *in, struct judged *r)
 {
     struct warning_task *tasks = arena_new(c->arena, struct warning_task, (size_t)in->tasks.n + 1);
@@ -257,6 +289,7 @@ static enum err judge(struct api_call *c, const struct work *in, struct judged *
     const struct task *given = in->tasks.p;
     double x[WARNING_INPUTS];
     struct warning_forecast f;
+    const struct warning_course course = {.began = in->began, .left = in->gone};
 
     if (!tasks || !parts)
         return ERR_NOMEM;
@@ -267,12 +300,13 @@ static enum err judge(struct api_call *c, const struct work *in, struct judged *
         .task_count = in->tasks.n,
         .registered_day = in->registered == INT32_MIN ? WARNING_NEVER : in->registered,
         .attempts = in->attempts,
+        .record = record_of(in),
         .credits = isnan(in->credits) ? 0 : in->credits,
         .education = (enum warning_education)in->education,
     };
     enum err e = warning_read(&l, in->day, x);
     if (e == ERR_OK)
-        e = warning_forecast(&warning_default, NULL, x, in->day, &f);
+        e = warning_forecast(&warning_default, &course, x, in->day, &f);
     if (e != ERR_OK)
         return e;
     for (int i = 0; i < WARNING_REASONS; i++)
@@ -310,6 +344,8 @@ static enum err post_warning(struct api_call *c)
         r->reason = reason_disabled;
         return ERR_OK;
     }
+    if (in->gone > in->began)
+        return api_bad_field(c, "runLeft", "invalid_value", "must not be more than runBegan");
     if (in->day < warning_default.landmarks[0].day) {
         r->needed = (int64_t)warning_default.landmarks[0].day - in->day;
         r->reason = STR("It is too early in the course to say.");

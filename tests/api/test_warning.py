@@ -90,6 +90,19 @@ class SetWork:
         tasks = [task(19, 18, 85, .6), task(54, 52, 80, .4)]
         self.assertEqual(self.judge(tasks, 40)["risk"], self.judge([tasks[0], task(54)], 40)["risk"])
 
+    def test_other_courses_and_those_who_left(self):
+        tasks = [task(19, 18, 85, .6), task(54, 52, 80, .4)]
+        plain = self.judge(tasks)
+        passed = self.judge(tasks, otherCourses=[{"firstRisk": .4, "risk": 0}])
+        failed = self.judge(tasks, otherCourses=[{"firstRisk": .4, "risk": 1}])
+        self.assertTrue(passed["risk"] < plain["risk"] < failed["risk"])
+        usual = self.judge(tasks, runBegan=1000, runLeft=60)
+        fled = self.judge(tasks, runBegan=1000, runLeft=150)
+        self.assertTrue(plain["risk"] < fled["risk"] and usual["risk"] < fled["risk"])
+        odds = {p["reason"]: p["logOdds"] for p in fled["reasons"]}
+        self.assertGreater(odds["course"], .2)
+        self.assertEqual({p["reason"]: p["logOdds"] for p in plain["reasons"]}["course"], 0)
+
     def test_too_early(self):
         r = self.judge([], day=3)
         self.assertEqual((r["risk"], r["neededDays"], r["reasons"]), (None, 11, []))
@@ -106,7 +119,9 @@ class SetWork:
                           ("tasks", [{}]), ("tasks", [task(19)] * 129), ("tasks", [{**task(19), "score": 101}]),
                           ("tasks", [{**task(19), "cohortShare": 2}]), ("tasks", [{**task(19), "weight": -1}]),
                           ("tasks", [{**task(19), "dueDay": None}]), ("earlierAttempts", -1), ("credits", -1),
-                          ("education", "PHD"), ("registeredDay", "soon")):
+                          ("education", "PHD"), ("registeredDay", "soon"), ("runBegan", -1), ("runLeft", 1),
+                          ("otherCourses", [{"firstRisk": .4}]), ("otherCourses", [{"firstRisk": .4, "risk": 1.1}]),
+                          ("otherCourses", [{"firstRisk": .4, "risk": 1}] * 65)):
             with self.subTest(name, bad=str(bad)[:60]):
                 body = {k: v for k, v in {**good, name: bad}.items() if v is not None}
                 self.assertProblem(self.server.post(PATH, body), 400, field=name)
