@@ -441,12 +441,13 @@ static enum err put_audits(struct catching *c)
 
 static enum err put_mind(struct struggle_run *run)
 {
-    struct value *v = arena_new(run->w->arena, struct value, 9);
-    uint8_t *bytes = arena_new(run->w->arena, uint8_t, MIND_BYTES_MAX);
+    struct value *v = arena_new(run->w->arena, struct value, 10);
+    uint8_t *bytes = arena_new(run->w->arena, uint8_t, MIND_BYTES_MAX),
+            *skills = arena_new(run->w->arena, uint8_t, MIND_SKILLS_BYTES_MAX);
 
-    if (!v || !bytes)
+    if (!v || !bytes || !skills)
         return ERR_NOMEM;
-    size_t n = mind_encode(run->mind, bytes);
+    size_t n = mind_encode(run->mind, bytes), of_skills = mind_skills_encode(run->mind, skills);
     const struct value row[] = {V_I(run->w->learner_id),
                                 V_I(run->version),
                                 V_I(run->at),
@@ -455,7 +456,9 @@ static enum err put_mind(struct struggle_run *run)
                                 V_I(run->known_at),
                                 V_S(run->known_id),
                                 V_I(run->w->now_us),
+                                V_B(((struct str){(const char *)skills, of_skills})),
                                 V_B(((struct str){(const char *)bytes, n}))};
+    _Static_assert(COUNT(row) == 10, "room for each");
     memcpy(v, row, sizeof row);
     run->w->guard = (struct bulk){.stmt = STMT_MIND_PUT, .rows = 1, .cols = COUNT(row), .v = v};
     return ERR_OK;

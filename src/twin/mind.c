@@ -218,12 +218,12 @@ static uint8_t *put_things(uint8_t *out, const struct things *t)
     return out;
 }
 
-size_t mind_encode(const struct mind *m, uint8_t *out)
+static size_t encode(const struct mind *m, bool with_items, uint8_t *out)
 {
     uint8_t *p = out;
 
     p = put(p, MIND_VERSION, 4);
-    p = put(p, m->items.count, 4);
+    p = put(p, with_items ? m->items.count : 0, 4);
     p = put(p, m->skills.count, 4);
     p = put(p, m->index, 4);
     p = put_count(p, &m->all);
@@ -232,10 +232,21 @@ size_t mind_encode(const struct mind *m, uint8_t *out)
         p = put(p, m->before[i].skill, 8);
         p = put(p, m->before[i].correct, 1);
     }
-    p = put_things(p, &m->items);
+    if (with_items)
+        p = put_things(p, &m->items);
     p = put_things(p, &m->skills);
-    ASSERT(p - out <= MIND_BYTES_MAX);
+    ASSERT(p - out <= (with_items ? MIND_BYTES_MAX : MIND_SKILLS_BYTES_MAX));
     return (size_t)(p - out);
+}
+
+size_t mind_encode(const struct mind *m, uint8_t *out)
+{
+    return encode(m, true, out);
+}
+
+size_t mind_skills_encode(const struct mind *m, uint8_t *out)
+{
+    return encode(m, false, out);
 }
 
 struct source {

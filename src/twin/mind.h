@@ -18,6 +18,7 @@ enum {
     MIND_COUNT_BYTES = 46,
     MIND_BYTES_MAX = 4 + 4 + 4 + 4 + MIND_COUNT_BYTES + STRUGGLE_BEFORE * 17 +
                      (MIND_ITEMS_MAX + MIND_SKILLS_MAX) * (8 + MIND_COUNT_BYTES),
+    MIND_SKILLS_BYTES_MAX = MIND_BYTES_MAX - MIND_ITEMS_MAX * (8 + MIND_COUNT_BYTES),
 };
 
 struct mind;                                     /* some 130 KiB */
@@ -38,6 +39,8 @@ uint32_t mind_answers(const struct mind *m); /* how many it was told */
 
 /* Returns the bytes used, at most MIND_BYTES_MAX, for which there must be room. */
 size_t mind_encode(const struct mind *m, uint8_t *out);
+/* The same of a mind without its items, for those who read skills only: MIND_SKILLS_BYTES_MAX. */
+size_t mind_skills_encode(const struct mind *m, uint8_t *out);
 /* What a mind's bytes say of single skills, without making it: they lie in the order of their ids.
  */
 struct mind_skills {

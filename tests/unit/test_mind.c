@@ -116,21 +116,27 @@ static void bytes_hold_the_whole_mind(void **state)
 static void skills_are_found_in_the_bytes(void **state)
 {
     (void)state;
-    struct mind_skills skills;
+    struct mind_skills skills, of_alone;
     struct mind *m = fresh();
     struct rng r;
 
     rng_seed(&r, 9);
     answer_some(m, &r, 3000, 500, 900, NULL);
     size_t n = mind_encode(m, bytes);
+    size_t alone = mind_skills_encode(m, again);
+    assert_true(alone <= MIND_SKILLS_BYTES_MAX && alone < n);
     assert_int_equal(mind_skills_find(bytes, n, &skills), ERR_OK);
     assert_true(skills.count > 0 && skills.count <= MIND_SKILLS_MAX);
+    assert_int_equal(mind_skills_find(again, alone, &of_alone), ERR_OK);
+    assert_int_equal(of_alone.count, skills.count);
     for (uint64_t id = 1; id <= 1000; id++) {
         struct struggle_question q;
         struct struggle_count found;
 
         mind_question(m, id, &id, 1, 0, &q);
         mind_skill(&skills, id, &found);
+        assert_memory_equal(&found, q.on_skill[0], sizeof found);
+        mind_skill(&of_alone, id, &found);
         assert_memory_equal(&found, q.on_skill[0], sizeof found);
     }
     for (size_t cut = 0; cut < n; cut += cut < 300 ? 1 : 97)

@@ -133,10 +133,17 @@ static void a_mind_that_cannot_be_read_is_made_anew(enum store_engine engine)
     struct str before = value_str(row_at(&rows, 0) + 3);
     int64_t id;
     OK(learner_put(f.conn, STR("ann"), (struct str){NULL, 0}, t0, &id));
-    const struct value broken[] = {V_I(id),       V_I(1),  V_I(t0 + 3 * US_PER_DAY),
-                                   V_S(STR("z")), V_I(7),  V_I(t0 + 3 * US_PER_DAY),
-                                   V_S(STR("z")), V_I(t0), V_B(STR("nonsense"))};
-    struct bulk b = {.stmt = STMT_MIND_PUT, .rows = 1, .cols = 9, .v = broken};
+    const struct value broken[] = {V_I(id),
+                                   V_I(1),
+                                   V_I(t0 + 3 * US_PER_DAY),
+                                   V_S(STR("z")),
+                                   V_I(7),
+                                   V_I(t0 + 3 * US_PER_DAY),
+                                   V_S(STR("z")),
+                                   V_I(t0),
+                                   V_B(STR("nonsense")),
+                                   V_B(STR("nonsense"))};
+    struct bulk b = {.stmt = STMT_MIND_PUT, .rows = 1, .cols = COUNT(broken), .v = broken};
     OK(store_begin(f.conn));
     OK(store_write(f.conn, &b, 1));
     OK(store_commit(f.conn));

@@ -52,7 +52,8 @@ static const struct {
     {"analyses", "learner_id, at, version", "i, i, 1"},
     {"patterns",
      "learner_id, pattern, kind, slot, slot_last, present, vanished_before, in_n, in_expected, "
-     "in_residual, in_information, out_n, out_expected, out_residual, out_information, claim, sign, "
+     "in_residual, in_information, out_n, out_expected, out_residual, out_information, claim, "
+     "sign, "
      "log_exists, log_change, appeared_at, seen_at, vanished_at, occurrences, n, first_at",
      "u, 'p' || i, 0, 9, 9, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0.2, 1, 0, 0, i, i, 0, 1, 1, i"},
     {"pattern_history", "learner_id, week, pattern, present", "u, i, 'p' || i, 1"},
@@ -64,8 +65,8 @@ static const struct {
      "deadline, status, version, created_at, updated_at",
      "u, 'g' || i, 'CUSTOM', 'custom', 't', 1, 0, 0, 1, i, 'ACTIVE', 1, i, i"},
     {"goal_progress", "learner_id, goal, version, at, value", "u, 'g' || i, 1, i, 0"},
-    {"minds", "learner_id, version, at, id, taken, known_at, known_id, updated_at, state",
-     "i, 1, i, 'e', 3, i, 'e', i, CAST('x' AS {blob})"},
+    {"minds", "learner_id, version, at, id, taken, known_at, known_id, updated_at, skills, state",
+     "i, 1, i, 'e', 3, i, 'e', i, CAST('x' AS {blob}), CAST('x' AS {blob})"},
     {"struggle_weights", "slot, state", "i, CAST('x' AS {blob})"},
     {"struggle_shared", "name, outcomes, state", "'n' || i, i, CAST('x' AS {blob})"},
     {"struggle_predictions",

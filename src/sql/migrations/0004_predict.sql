@@ -11,6 +11,7 @@ CREATE TABLE minds (
     known_at {int} NOT NULL,         -- up to here outcomes were learnt from before: a replay does
     known_id {text} NOT NULL,        -- not learn from them again
     updated_at {int} NOT NULL,
+    skills {blob} NOT NULL CHECK (length(skills) <= 32768), -- of the state, all that most reads want
     state {blob} NOT NULL CHECK (length(state) <= 81920)
 ) {by_learner};
 

@@ -202,7 +202,7 @@ SELECT i.objective, c.stability_micro, c.memory_day
 
 -- name: map_mind
 -- args: text
-SELECT state FROM minds WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+SELECT skills FROM minds WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
 
 -- name: mission_prerequisites
 -- args: text, int

@@ -28,14 +28,15 @@ SELECT s.item, s.skill FROM k JOIN item_skills s ON s.item = k.item
 
 -- The version that was read, so that of two runs at once only one is kept.
 -- name: mind_put
--- args: int, int, int, text, int, int, text, int, blob
+-- args: int, int, int, text, int, int, text, int, blob, blob
 -- bulk
-INSERT INTO minds (learner_id, version, at, id, taken, known_at, known_id, updated_at, state)
-    VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO minds (learner_id, version, at, id, taken, known_at, known_id, updated_at, skills,
+        state)
+    VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (learner_id) DO UPDATE SET
         version = excluded.version, at = excluded.at, id = excluded.id, taken = excluded.taken,
         known_at = excluded.known_at, known_id = excluded.known_id,
-        updated_at = excluded.updated_at, state = excluded.state
+        updated_at = excluded.updated_at, skills = excluded.skills, state = excluded.state
     WHERE minds.version = excluded.version - 1;
 
 -- name: mind_touch
