@@ -163,9 +163,14 @@ static void waited(struct waiter *w, struct answer *a, enum err e)
     http_on_loop(c->pub.x, call_resume_on_loop, c);
 }
 
+struct cached_l2 {
+    struct l2_get get;
+    struct call *call;
+};
+
 static void asked(struct l2_get *g, enum l2_result r, struct answer *a)
 {
-    struct call *c = (struct call *)((char *)g - offsetof(struct call, cached.l2));
+    struct call *c = ((struct cached_l2 *)g)->call; /* its first member */
 
     c->cached.l2_result = r;
     c->cached.answer = a;
@@ -184,17 +189,21 @@ static enum cached_next ask_l2(struct call *c)
 {
     struct cached *m = &c->cached;
 
+    m->l2 = arena_new(c->pub.arena, struct cached_l2, 1);
+    if (!m->l2)
+        return CACHED_GO_ON;
     m->asked_l2 = true;
-    m->l2 = (struct l2_get){.key = m->key,
-                            .tags = m->tags,
-                            .tag_count = m->tag_count,
-                            .stamp = m->stamp,
-                            .cache_control = c->route->cache_control,
-                            .media = MEDIA_JSON,
-                            .without = c->pub.row->cache.settled ? tag_event_groups : 0,
-                            .lock = true,
-                            .done = asked};
-    l2_get(c->pub.api->tiers->l2, c->pub.x->loop, &m->l2);
+    m->l2->call = c;
+    m->l2->get = (struct l2_get){.key = m->key,
+                                 .tags = m->tags,
+                                 .tag_count = m->tag_count,
+                                 .stamp = m->stamp,
+                                 .cache_control = c->route->cache_control,
+                                 .media = MEDIA_JSON,
+                                 .without = c->pub.row->cache.settled ? tag_event_groups : 0,
+                                 .lock = true,
+                                 .done = asked};
+    l2_get(c->pub.api->tiers->l2, c->pub.x->loop, &m->l2->get);
     return CACHED_PARKED;
 }
 
@@ -441,7 +450,7 @@ static void put_l2(struct call *c, const struct answer *a)
     struct cached *m = &c->cached;
 
     if (m->asked_l2 && m->l2_result == L2_FILL)
-        l2_put(c->pub.api->tiers->l2, c->pub.x->loop, &m->l2, a);
+        l2_put(c->pub.api->tiers->l2, c->pub.x->loop, &m->l2->get, a);
     m->asked_l2 = false;
 }
 

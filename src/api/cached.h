@@ -29,6 +29,7 @@ enum cached_how {
     CACHED_HOW_COUNT
 };
 
+struct cached_l2; /* cached.c's own: most calls need none */
 struct cached {
     enum cached_how how;
     struct call *older, *newer; /* among the waiting calls of its loop */
@@ -42,7 +43,7 @@ struct cached {
     struct waiter waiter;
     struct answer *answer; /* a reference, to be sent */
     enum err waited;       /* how the flight ended that this call waited for */
-    struct l2_get l2;
+    struct cached_l2 *l2;  /* NULL: the second tier was not asked */
     enum l2_result l2_result;
     bool asked_l2, detached;
     bool kept; /* what this call filled */

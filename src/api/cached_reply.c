@@ -56,7 +56,7 @@ static void status_header(struct call *c, const struct answer_times *times, int6
     if (!words.p || !start)
         return;
     to = put_str(to, STR("Cache-Status: "));
-    if (m->l2.done && m->how != CACHED_L2)
+    if (m->l2 && m->how != CACHED_L2)
         to = put_str(to, m->l2_result == L2_FILL ? STR("doppel-redis; fwd=uri-miss; stored, ")
                                                  : STR("doppel-redis; fwd=bypass, "));
     to = put_str(to, words);

@@ -34,11 +34,27 @@ static uint64_t shortcut_hash(struct str target, struct str credential)
     return XXH3_64bits_withSeed(credential.p, credential.n, XXH3_64bits(target.p, target.n));
 }
 
+/* In the same time wherever they differ, eight bytes at once: this is part of every hit. */
+static bool is_same_secret(struct str a, struct str b)
+{
+    uint64_t differ = 0, x, y;
+    size_t i = 0;
+
+    if (a.n != b.n)
+        return false;
+    for (; i + sizeof x <= a.n; i += sizeof x) {
+        memcpy(&x, a.p + i, sizeof x);
+        memcpy(&y, b.p + i, sizeof y);
+        differ |= x ^ y;
+    }
+    return (differ | (uint64_t)CRYPTO_memcmp(a.p + i, b.p + i, a.n - i)) == 0;
+}
+
 static bool shortcut_fits(const struct shortcut *s, uint64_t hash, struct str target,
                           struct str credential)
 {
-    return s && s->hash == hash && str_eq(s->target, target) && s->credential.n == credential.n &&
-           CRYPTO_memcmp(s->credential.p, credential.p, credential.n) == 0;
+    return s && s->hash == hash && str_eq(s->target, target) &&
+           is_same_secret(s->credential, credential);
 }
 
 bool cached_shortcut(struct call *c)

@@ -21,7 +21,7 @@ const char *http_method_name(enum http_method m)
 struct str http_header_get(const struct http_request *rq, struct str name)
 {
     for (int32_t i = 0; i < rq->header_count; i++)
-        if (str_eq_nocase(rq->headers[i].name, name))
+        if (rq->headers[i].name.n == name.n && str_eq_nocase(rq->headers[i].name, name))
             return rq->headers[i].value;
     return (struct str){0};
 }

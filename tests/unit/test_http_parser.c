@@ -499,9 +499,35 @@ static void knows_ids_and_trace_contexts(void **state)
     assert_false(http_is_traceparent(STR("00-" ID32 "_" ID16 "-01")));
 }
 
+/* Each byte at each place of a value, alone and among others that are at the edge. */
+static void values_hold_no_control_bytes(void **state)
+{
+    (void)state;
+    static const char fills[] = {'a', ' ', '~', '\x80', '\xff'};
+
+    for (size_t fill = 0; fill < sizeof fills; fill++)
+        for (int c = 0; c < 256; c++)
+            for (size_t at = 1; at < 20; at++) {
+                struct http_parser p;
+                char text[80], value[21];
+                memset(value, fills[fill], sizeof value);
+                value[0] = value[20] = 'x';
+                value[at] = (char)c;
+                int n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "X: ");
+                memcpy(text + n, value, sizeof value);
+                memcpy(text + n + sizeof value, "\r\n\r\n", 4);
+                struct str all = {text, (size_t)n + sizeof value + 4};
+                enum http_parse r = parse_split(&p, all, all.n, 1);
+                bool taken = (c >= ' ' && c != 0x7f) || c == '\t';
+                assert_int_equal(r == HTTP_PARSE_DONE, taken);
+                http_parser_fini(&p);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_hold_no_control_bytes),
         cmocka_unit_test(takes_what_is_well_formed),
         cmocka_unit_test(refuses_what_is_not),
         cmocka_unit_test(waits_for_the_whole),
