@@ -5,6 +5,8 @@
     bench/cache.py crowd   10,000 requests at once for one cold answer, and for 1,000
     bench/cache.py mixed   hits of a mixed load in 64 MiB, with writers who read their writes back
     bench/cache.py random  memory while answers come and go
+    bench/cache.py nodes --postgres URL   two servers and a Redis: when a write is heard, and how reads fare while
+                           Redis is killed and started again
 
 Servers are on private ports and on processor 0, the load is on processor 1. Rounds are interleaved, and
 medians count. Nothing is left behind.
@@ -26,7 +28,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from run import DOPPEL, Server, figures, middle, program, reads, request, run, say, write_requests  # noqa: E402
+from run import DOPPEL, Server, figures, fresh_database, middle, program, reads, request, run, say, write_requests  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SEARCH = os.environ["PATH"] + ":/usr/sbin"
@@ -392,9 +394,69 @@ def random_keys(options, folder):
                 bytes_mib=memory["bytes"] / MIB, entries=memory["entries"], evicted=memory["dropped"]["evicted"], failed=int(got["4xx"] + got["5xx"]))
 
 
+def redis(verb, folder):
+    return run(os.path.join(os.path.dirname(HERE), "tools", "redis_private.sh"), verb, folder).strip()
+
+
+def heard(one, other, writes):
+    """Milliseconds from the moment when the writer has read its own write until the other server's answer has it."""
+    took = []
+    for i in range(1, writes + 1):
+        one, other = other, one
+        post(one, [study("heard")])
+        for server in (one, other):
+            begin = time.monotonic()
+            while True:
+                status, _, body = call(server.port, "GET", STUDY_TIME + "?userId=heard")
+                if status == 200 and json.loads(body)["data"]["totalStudyTime"] == i:
+                    break
+                if status >= 500 or time.monotonic() - begin > 10:
+                    sys.exit(f"{status} {body[:200]!r}, not {i}")
+        took.append((time.monotonic() - begin) * 1000)
+    return sorted(took)
+
+
+def nodes(options, folder):
+    """Reads that are not in memory: each asks Redis, or the database where it is away. One second a slice."""
+    dice, slices = random.Random(3), {}
+    url = redis("start", folder)
+    try:
+        database = fresh_database(options.postgres, folder, "nodes")
+        flags = ("--no-night", "--redis", url)
+        requests = os.path.join(folder, "nodes")
+        write_requests(requests, [request("GET", f"{HEATMAP}?userId=z{dice.randrange(200)}&weeks={dice.randint(1, 50)}") for _ in range(20_000)])
+
+        def part(what, server):
+            got = server.load(requests, "-c", "16", "-t", "1", "-r", str(options.rate))
+            slices.setdefault(what, []).append(got)
+
+        with Server(folder, database, *flags) as one, Server(folder, database, *flags) as other:
+            seed(one, 200)
+            took = heard(one, other, 300)
+            say("nodes: a write is heard", writes=len(took), median_ms=took[len(took) // 2], p99_ms=took[len(took) * 99 // 100], most_ms=took[-1])
+        with Server(folder, database, *flags, "--cache-bytes-max", "0") as server:
+            for _ in range(5):
+                part("warming", server)
+            for _ in range(options.rounds):
+                part("Redis is up", server)
+                redis("crash", folder)
+                part("away, first second", server)
+                part("away, second", server)
+                redis("start", folder)
+                part("back, first second", server)
+                part("back, second", server)
+            for what, of in slices.items():
+                say(f"nodes: {what}", rate=options.rate, rounds=len(of), p99_ms=middle([g["p99_ms"] for g in of]), worst_p99_ms=max(g["p99_ms"] for g in of),
+                    failed=int(sum(g["5xx"] + g["lost"] for g in of)))
+    finally:
+        redis("stop", folder)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["hit", "crowd", "mixed", "random"])
+    parser.add_argument("what", choices=["hit", "crowd", "mixed", "random", "nodes"])
+    parser.add_argument("--postgres", help="for nodes: a database of a server where others may be made")
+    parser.add_argument("--rate", type=int, default=300, help="for nodes: reads a second")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--cache", default="64MiB", help="for mixed and random")
@@ -403,7 +465,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the servers
     folder = tempfile.mkdtemp(prefix="doppel-bench-")
     try:
-        {"hit": hit, "crowd": crowd, "mixed": mixed, "random": random_keys}[options.what](options, folder)
+        {"hit": hit, "crowd": crowd, "mixed": mixed, "random": random_keys, "nodes": nodes}[options.what](options, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -188,13 +189,15 @@ class Nodes(unittest.TestCase):
 class Together(Nodes):
     def test_a_write_is_heard(self):
         took = []
-        for i in range(1, 41):
+        for i in range(1, 41 if QUICK else 301):
             one, other = self.nodes[i % 2], self.nodes[(i + 1) % 2]
             self.study(one, "ann", "a%d" % i)
             self.assertEqual(self.minutes(one, "ann"), i, "read your write")
             took.append(self.seen(other, "ann", i))
             self.assertEqual(self.minutes(one, "ann"), i)
-        self.assertLess(statistics.median(took), 1)
+        print("%d writes heard by the other server after %.1f ms (median), %.1f ms (most)" % (
+            len(took), 1000 * statistics.median(took), 1000 * max(took)), file=sys.stderr)
+        self.assertLess(statistics.median(took), 1)  # HEARD_SECONDS bounds each
 
     def test_a_new_learner_is_found(self):
         for node in self.nodes:
