@@ -27,6 +27,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_interventions,
     endpoints_relief,
     endpoints_warning,
+    endpoints_cohort,
     endpoints_personalization,
     endpoints_schedule,
     endpoints_session_plan,

@@ -123,6 +123,7 @@ static const struct table tables[] = {
      "toldGapSquareMicro"},
     {"articleReads", STMT_EXPORT_ARTICLE_READS,
      "article firstAt:t lastAt:t completed:b helpful:b rating"},
+    {"setWork", STMT_EXPORT_WARNING_WORK, "course task handedDay scoreCenti toldAt:t"},
     {"summaries", STMT_EXPORT_SUMMARIES,
      "kind day:d place madeAt:t objective category score scoreLow scoreHigh graded gap gapLow "
      "gapHigh told lastAt:t minutes hours hoursLow hoursHigh"},

@@ -1,11 +1,13 @@
 /* warning - the risk of failing or leaving a course. GET: by the learner's days, which the server
- * knows; POST: by set work, which another system knows and tells along. Nothing is kept. */
+ * knows; POST: by set work, which another system knows and tells along. Nothing of it is kept; what
+ * is told to early-warning/work is (cohort.h), and says where work stands among that of others. */
 #include "twin/warning.h"
 
-#include "api/learner.h"
+#include "api/cohort.h"
 #include "base/assert.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { VISIT_DAYS = 14, DAY_MAX = 3650 };
 
@@ -152,11 +154,14 @@ static const char *const education_names[] = {"UNKNOWN", "NONE",         "SCHOOL
 _Static_assert(COUNT(education_names) == WARNING_EDUCATIONS + 1, "a name each");
 
 struct task {
+    struct str id;
     int32_t due, handed;
     bool quiz, carried;
     double weight, score, standing, share, score_place, day_place;
 };
 static const struct field task_fields[] = {
+    FIELD(F_STR, struct task, id, "taskId", .flags = FIELD_NULLABLE, .min = 1, .max = EVENT_ID_MAX,
+          .doc = "as it was told to early-warning/work"),
     FIELD(F_I32, struct task, due, "dueDay", .flags = FIELD_REQUIRED, .min = -DAY_MAX,
           .max = DAY_MAX, .doc = "of the course; 0 is its first"),
     FIELD(F_I32, struct task, handed, "handedDay", .flags = FIELD_NULLABLE, .min = -DAY_MAX,
@@ -169,8 +174,9 @@ static const struct field task_fields[] = {
           .doc = "percent; left out: none yet"),
     FIELD(F_F64, struct task, standing, "standing", .flags = FIELD_NULLABLE, .min = -20, .max = 20,
           .doc = "score less the cohort's mean, in its standard deviations"),
-    FIELD(F_F64, struct task, share, "cohortShare", .flags = FIELD_REQUIRED, .min = 0, .max = 1,
-          .doc = "of the cohort that has handed it in by the day"),
+    FIELD(F_F64, struct task, share, "cohortShare", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
+          .doc = "of the cohort that has handed it in by the day; needed unless the server knows "
+                 "the cohort"),
     FIELD(F_F64, struct task, score_place, "scorePlace", .flags = FIELD_NULLABLE, .min = 0,
           .max = 1, .doc = "share of those with a lower score"),
     FIELD(F_F64, struct task, day_place, "dayPlace", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
@@ -192,7 +198,7 @@ static const struct field other_course_fields[] = {
 enum { OTHER_COURSES_MAX = 64 };
 
 struct work {
-    struct str user_id;
+    struct str user_id, course;
     int32_t day, registered, attempts, education;
     double credits;
     struct list tasks;
@@ -201,6 +207,9 @@ struct work {
 };
 static const struct field work_body[] = {
     FIELD_USER_ID(struct work),
+    FIELD(F_STR, struct work, course, "courseId", .flags = FIELD_NULLABLE, .min = 1,
+          .max = EVENT_ID_MAX,
+          .doc = "whose cohort says what the tasks leave out: standing, share and places"),
     FIELD(F_I32, struct work, day, "day", .flags = FIELD_REQUIRED, .min = -DAY_MAX, .max = DAY_MAX,
           .doc = "of the course, by whose end it is asked"),
     FIELD(F_I32, struct work, registered, "registeredDay", .flags = FIELD_NULLABLE, .min = -DAY_MAX,
@@ -233,6 +242,7 @@ static const struct field part_fields[] = {
     FIELD_END,
 };
 struct judged {
+    const struct cohort *cohort;
     double risk;
     struct list parts;
     struct str strongest, method, reason;
@@ -248,6 +258,9 @@ static const struct field judged_fields[] = {
     FIELD(F_I64, struct judged, day, "day", .doc = "as asked"),
     FIELD(F_I64, struct judged, tasks, "n", .doc = "pieces of set work"),
     FIELD(F_I64, struct judged, rows, "fittedOn", .doc = "learners behind the nearest weights"),
+    FIELD(F_OBJECT, struct judged, cohort, "cohort", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = cohort_fields, .size = sizeof(struct cohort),
+          .doc = "what the server knows of it; null: no courseId was told"),
     FIELD(F_STR, struct judged, method, "method", .doc = "how it is computed"),
     FIELD(F_STR, struct judged, reason, "reason", .flags = FIELD_NULLABLE,
           .doc = "why there is no risk"),
@@ -282,7 +295,31 @@ static struct warning_record record_of(const struct work *in)
     return r;
 }
 
-static enum err judge(struct api_call *c, const struct work *in, struct judged *r)
+/* Tells the tasks where they stand, as far as the server knows it and nobody has said otherwise. */
+static enum err ask_cohort(struct api_call *c, const struct work *in, int64_t learners,
+                           struct warning_task *tasks, struct judged *r)
+{
+    struct str *names = arena_new(c->arena, struct str, (size_t)in->tasks.n + 1);
+    struct cohort *cohort = arena_new(c->arena, struct cohort, 1);
+    const struct task *given = in->tasks.p;
+    enum err e = names && cohort ? ERR_OK : ERR_NOMEM;
+
+    for (int32_t i = 0; e == ERR_OK && i < in->tasks.n; i++)
+        names[i] = given[i].id;
+    if (e == ERR_OK && in->course.p) {
+        e = cohort_fill(c, in->course, learners, in->day, names, tasks, in->tasks.n, cohort);
+        r->cohort = cohort;
+    }
+    for (int32_t i = 0; e == ERR_OK && i < in->tasks.n; i++) {
+        char path[48];
+        snprintf(path, sizeof path, "tasks[%d].cohortShare", (int)i);
+        if (isnan(tasks[i].share))
+            return api_bad_field(c, path, "missing", "is needed: the cohort is not known");
+    }
+    return e;
+}
+
+static enum err judge(struct api_call *c, const struct work *in, int64_t learners, struct judged *r)
 {
     struct warning_task *tasks = arena_new(c->arena, struct warning_task, (size_t)in->tasks.n + 1);
     struct part *parts = arena_new(c->arena, struct part, WARNING_REASONS);
@@ -295,6 +332,9 @@ static enum err judge(struct api_call *c, const struct work *in, struct judged *
         return ERR_NOMEM;
     for (int32_t i = 0; i < in->tasks.n; i++)
         tasks[i] = task_of(&given[i]);
+    enum err e = ask_cohort(c, in, learners, tasks, r);
+    if (e != ERR_OK)
+        return e;
     const struct warning_learner l = {
         .tasks = tasks,
         .task_count = in->tasks.n,
@@ -304,7 +344,7 @@ static enum err judge(struct api_call *c, const struct work *in, struct judged *
         .credits = isnan(in->credits) ? 0 : in->credits,
         .education = (enum warning_education)in->education,
     };
-    enum err e = warning_read(&l, in->day, x);
+    e = warning_read(&l, in->day, x);
     if (e == ERR_OK)
         e = warning_forecast(&warning_default, &course, x, in->day, &f);
     if (e != ERR_OK)
@@ -324,7 +364,9 @@ static enum err judge(struct api_call *c, const struct work *in, struct judged *
 static enum err post_warning(struct api_call *c)
 {
     const struct work *in = c->in;
-    struct query q[1];
+    const struct value course = v_text(in->course);
+    struct query q[] = {
+        [1] = {.stmt = STMT_COHORT_SIZE, .args = &course, .arg_count = 1, .rows_max = 1}};
     struct judged *r = arena_new(c->arena, struct judged, 1);
     struct learner l;
     enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
@@ -351,23 +393,22 @@ static enum err post_warning(struct api_call *c)
         r->reason = STR("It is too early in the course to say.");
         return ERR_OK;
     }
-    return judge(c, in, r);
+    return judge(c, in, value_i64(row_at(&q[1].rows, 0), 0), r);
 }
 
 #define WARNING                                                                              \
     .path = "/api/analytics/early-warning", .tag = "predictions", .envelope = ENVELOPE_DATA, \
-    .scopes = SCOPE_READ, .run = RUN_SMALL, .round_trips = 1,                                \
-    .errors = UINT64_C(1) << ERR_NOT_FOUND
+    .scopes = SCOPE_READ, .run = RUN_SMALL, .errors = UINT64_C(1) << ERR_NOT_FOUND
 
 const struct endpoint endpoints_warning[] = {
     {WARNING, .method = HTTP_GET, .id = "get_early_warning",
      .summary = "Is the learner about to drop out of sight? By visits", .learner = LEARNER_QUERY,
-     .query = visits_query, .in_size = sizeof(struct visits_query), .reply = visits_fields,
-     .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_warning},
+     .round_trips = 1, .query = visits_query, .in_size = sizeof(struct visits_query),
+     .reply = visits_fields, .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_warning},
     {WARNING, .method = HTTP_POST, .id = "judge_early_warning",
      .summary =
          "Risk of failing or leaving a course, by set work that is told along; nothing is kept",
-     .learner = LEARNER_BODY, .body = work_body, .in_size = sizeof(struct work),
+     .learner = LEARNER_BODY, .round_trips = 2, .body = work_body, .in_size = sizeof(struct work),
      .reply = judged_fields, .body_max = 64 * 1024, .handler = post_warning},
     {.path = NULL},
 };

@@ -120,7 +120,11 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_RECOMMENDATIONS, &by_id, true},
         {STMT_LEARNER_DROP_GOALS, &by_id, true},
         {STMT_LEARNER_DROP_GOAL_PROGRESS, &by_id, true},
-        {STMT_LEARNER_UNCOUNT_PERSONAL, &by_id, true}, /* before audits, as at night */
+        {STMT_LEARNER_DROP_WARNING_WORK, &by_id, true},
+        {STMT_LEARNER_UNCOUNT_COHORT, &by_id, true}, /* what is counted, in the night's order */
+        {STMT_LEARNER_SWEEP_COHORT, &by_id, true},
+        {STMT_LEARNER_DROP_COHORT_COUNTED, &by_id, true},
+        {STMT_LEARNER_UNCOUNT_PERSONAL, &by_id, true},
         {STMT_LEARNER_DROP_PERSONAL_COUNTED, &by_id, true},
         {STMT_LEARNER_UNCOUNT_AUDITS, &by_id, true},
         {STMT_LEARNER_DROP_AUDIT_COUNTED, &by_id, true},
@@ -168,7 +172,9 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
     e = store_write(conn, bulks, n);
     for (int32_t i = 0; i < n; i++)
         if (bulks[i].stmt != STMT_LEARNER_UNCOUNT_AUDITS &&
-            bulks[i].stmt != STMT_LEARNER_UNCOUNT_PERSONAL) /* nobody's rows */
+            bulks[i].stmt != STMT_LEARNER_UNCOUNT_PERSONAL &&
+            bulks[i].stmt != STMT_LEARNER_UNCOUNT_COHORT &&
+            bulks[i].stmt != STMT_LEARNER_SWEEP_COHORT) /* nobody's rows */
             rows += bulks[i].changed;
     if (e == ERR_OK)
         *ret_rows = rows;

@@ -1,5 +1,6 @@
 /* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
 #include "night/audits.h"
+#include "night/cohorts.h"
 #include "night/goals.h"
 #include "night/memory.h"
 #include "night/patterns.h"
@@ -16,7 +17,8 @@ const struct night_step night_steps[] = {
     {"personalize", night_personalize},
     {"summaries", night_summaries},
     {"usual", night_usual},
-    {"totals", night_personal_totals}, /* these last: they count what the others leave, */
-    {"audits", night_audits},          /* and hold rows that every learner's night needs */
+    {"cohorts", night_cohorts},        /* these last: they count what the others leave, */
+    {"totals", night_personal_totals}, /* and hold rows that every learner's night needs */
+    {"audits", night_audits},
     {.name = NULL},
 };

@@ -1,8 +1,9 @@
 """Early warning: by the learner's days, and by set work that is told along."""
 import math
 
-from tests.api.harness import both_engines, event
+from tests.api.harness import Server, both_engines, event
 from tests.api.test_answers import NOW, at, date, text
+from tests.api.test_night import Nights
 
 PATH = "/api/analytics/early-warning"
 
@@ -128,3 +129,76 @@ class SetWork:
         self.assertProblem(self.server.post(PATH, {**good, "userId": "nobody"}), 404)
         self.assertProblem(self.server.post(PATH, good, key=self.key("read", learner="bob")), 404)
         self.assertEqual(self.server.post(PATH, good, key=self.key("read", learner="ann")).status, 200)
+
+
+@both_engines
+class Cohorts:
+    """Set work is told while no night can come, and counted when the first one does."""
+    flags = ("--no-night",)
+    MANY = 30
+    night_at, wait_for_night = Nights.night_at, Nights.wait_for_night
+
+    def tell(self, learner, course="AAA-2014", tasks=(), **kw):
+        return self.server.post(PATH + "/work", {"userId": learner, "courseId": course, "tasks": list(tasks)}, **kw)
+
+    def judge(self, learner, tasks, **more):
+        return self.server.post(PATH, {"userId": learner, "day": 70, "courseId": "AAA-2014", "tasks": tasks, **more})
+
+    def test_the_cohort_says_where_work_stands(self):
+        names = ["l%02d" % i for i in range(self.MANY)]
+        self.server.events([event(name, "activity") for name in names + ["out", "ann"]])
+        self.assertEqual(self.server.request("PATCH", "/api/user/profile", {"userId": "out", "includeInAnalytics": False}).status, 200)
+        for i, name in enumerate(names):  # the first task by all, the second by the better half
+            work = [{"taskId": "t1", "handedDay": 10 + i // 10, "score": 40 + i}]
+            work += [{"taskId": "t2", "handedDay": 40}] if i >= self.MANY // 2 else []
+            reply = self.tell(name, tasks=[{"taskId": "gone", "handedDay": 1}])
+            self.assertEqual((reply.status, reply.json["data"]), (200, {"courseId": "AAA-2014", "tasks": 1}))
+            self.assertEqual(self.tell(name, tasks=work).status, 200)  # in the place of what was told before
+        self.assertEqual(self.tell("out", tasks=[{"taskId": "t1", "handedDay": 1, "score": 100}]).status, 200)
+        mine = [{"dueDay": 14, "handedDay": 12, "score": 40, "taskId": "t1", "weight": 20}, {"dueDay": 42, "taskId": "t2", "weight": 20}]
+        self.assertProblem(self.judge("ann", mine), 400, field="tasks[0].cohortShare")  # nobody is counted yet
+        cls = type(self)
+        self.assertEqual(cls.server.stop(), 0)
+        cls.server = Server(cls.store.url, dev=cls.dev).start()
+        for name in names:
+            self.wait_for_night(name)
+        reply = self.judge("ann", mine)
+        self.assertEqual(reply.status, 200, reply)
+        data = reply.json["data"]
+        self.assertEqual(data["cohort"], {"courseId": "AAA-2014", "learners": self.MANY, "tasks": 2, "reason": None})
+        scores = [40 + i for i in range(self.MANY)]
+        mean = sum(scores) / self.MANY
+        sd = (sum((x - mean) ** 2 for x in scores) / self.MANY) ** .5
+        told = [{**mine[0], "cohortShare": 1, "standing": (40 - mean) / sd, "scorePlace": 2.5 / 30, "dayPlace": 25 / 30},
+                {**mine[1], "cohortShare": .5}]
+        for t in told:
+            del t["taskId"]
+        same = self.judge("ann", told).json["data"]
+        self.assertAlmostEqual(data["risk"], same["risk"], 5)
+        self.assertEqual(same["cohort"]["reason"], "No task has a taskId.")
+        kept = [{**mine[0], "standing": 2, "cohortShare": .1, "scorePlace": .9, "dayPlace": .1}, told[1]]
+        self.assertLess(self.judge("ann", kept).json["data"]["risk"], data["risk"])  # what is told goes before
+        self.server.request("PATCH", "/api/user/privacy", {"userId": names[0], "behavioralAnalysisEnabled": False})
+        self.assertEqual(self.judge("ann", mine).json["data"]["cohort"]["learners"], self.MANY - 1)
+        small = self.server.post(PATH, {"userId": "ann", "day": 70, "courseId": "none", "tasks": told}).json["data"]
+        self.assertIn("twenty", small["cohort"]["reason"])
+
+    def test_what_is_told_is_checked(self):
+        self.server.events([event("bea", "activity"), event("cat", "activity")])
+        piece = {"taskId": "t", "handedDay": 3}
+        for field, tasks in (("tasks", [piece, piece]), ("tasks[0].handedDay", [{"taskId": "t"}]), ("tasks[0].handedDay", [{**piece, "handedDay": 4000}]),
+                             ("tasks[0].score", [{**piece, "score": 101}]), ("tasks[0].taskId", [{"handedDay": 1}]), ("tasks", [piece] * 129)):
+            with self.subTest(field=field):
+                self.assertEqual(self.tell("bea", tasks=tasks).status, 400)
+        self.assertProblem(self.tell("bea", course=""), 400, field="courseId")
+        self.assertProblem(self.tell("nobody", tasks=[piece]), 404)
+        self.assertProblem(self.tell("bea", tasks=[piece], key=self.key("read")), 403)
+        self.assertProblem(self.tell("bea", tasks=[piece], key=self.key("write", learner="cat")), 404)
+        for i in range(16):
+            self.assertEqual(self.tell("bea", course="c%d" % i, tasks=[piece]).status, 200)
+        self.assertProblem(self.tell("bea", course="more"), 409, "TOO_MANY_COURSES")
+        self.assertEqual(self.tell("bea", course="c3").status, 200)
+        data = self.server.get("/api/analytics/export", query={"userId": "bea"}).json
+        self.assertEqual(len([w for w in data["setWork"] if w["task"] == "t"]), 15)
+        self.server.request("PATCH", "/api/user/privacy", {"userId": "cat", "behavioralAnalysisEnabled": False})
+        self.assertProblem(self.tell("cat", tasks=[piece]), 403, "ANALYSIS_DISABLED")

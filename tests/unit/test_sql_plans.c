@@ -99,6 +99,11 @@ static const struct {
      "learner_id, began_day, held_out, before_graded, before_right, before_ms, after_graded, "
      "after_right, after_ms",
      "i, i, 0, 1, 1, 1, 1, 1, 1"},
+    {"warning_work", "learner_id, course, task, handed_day, told_at", "u, 'c', 't' || i, 1, i"},
+    {"cohort_work", "course, task, day, bin, n, score_sum, square_sum",
+     "'c' || (i % 7), 't' || i, 1, 1, 1, 1, 1"},
+    {"cohort_counted", "learner_id, course, task, day, bin, score_centi",
+     "u, 'c', 't' || i, 1, 1, 1"},
     {"personalization_counted", "learner_id, context, variant, n, weight_micro, reward_micro",
      "u, 'MISSION', 'v' || i, 1, 2, 1"},
     {"personalization_totals", "context, variant", "'MISSION', 'v' || i"},
