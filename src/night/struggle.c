@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 
+enum { WORDS = (1 << STRUGGLE_BITS) / 64 };
 enum { IDLE_DAYS = 30 }; /* who has not answered for so long gets forecasts on demand only */
 
 static uint64_t id_of(struct str s, uint64_t family)
@@ -20,17 +21,12 @@ uint64_t struggle_objective_id(struct str objective)
     return id_of(objective, UINT64_C(0x6f626a6563746976));
 }
 
-enum err struggle_load(struct struggle_run *run, const struct struggle_features *f, int32_t count,
-                       struct value **ret_slots, int32_t *ret_count)
+/* Which of the features' slots are not loaded yet: a bit each; from here on they count as loaded.
+ */
+static enum err find_missing(struct struggle_run *run, const struct struggle_features *f,
+                             int32_t count, uint64_t *missing, size_t *ret_n)
 {
-    size_t n = 0, distinct = 0;
-    struct rows rows;
-
-    for (int32_t i = 0; i < count; i++)
-        n += (size_t)f[i].n;
-    struct value *keys = arena_new(run->w->arena, struct value, n + 1);
-    if (!keys)
-        return ERR_NOMEM;
+    *ret_n = 0;
     for (int32_t i = 0; i < count; i++)
         for (int32_t k = 0; k < f[i].n; k++) {
             uint32_t slot = f[i].slot[k];
@@ -40,9 +36,29 @@ enum err struggle_load(struct struggle_run *run, const struct struggle_features 
                 continue;
             if (struggle_slot_claim(run->model, slot) != ERR_OK)
                 return ERR_NOMEM;
-            keys[distinct++] = V_I(slot);
             *word |= bit;
+            missing[slot / 64] |= bit;
+            ++*ret_n;
         }
+    return ERR_OK;
+}
+
+enum err struggle_load(struct struggle_run *run, const struct struggle_features *f, int32_t count,
+                       struct value **ret_slots, int32_t *ret_count)
+{
+    uint64_t *missing = arena_new(run->w->arena, uint64_t, WORDS);
+    size_t n, distinct = 0;
+    struct rows rows;
+
+    if (!missing || find_missing(run, f, count, missing, &n) != ERR_OK)
+        return ERR_NOMEM;
+    struct value *keys = arena_new(run->w->arena, struct value, n + 1);
+    if (!keys)
+        return ERR_NOMEM;
+    /* in the table's order: neighbours are read, and later written, one after the other */
+    for (uint32_t i = 0; i < WORDS; i++)
+        for (uint64_t left = missing[i]; left; left &= left - 1)
+            keys[distinct++] = V_I(64 * i + (uint32_t)__builtin_ctzll(left));
     *ret_slots = keys;
     *ret_count = (int32_t)distinct;
     if (distinct == 0)
@@ -65,7 +81,7 @@ enum err night_struggle(struct night_work *w)
     enum err e = mind_new(&run.mind);
 
     strmap_init(&run.made, w->arena);
-    run.loaded = arena_new(w->arena, uint64_t, (1 << STRUGGLE_BITS) / 64);
+    run.loaded = arena_new(w->arena, uint64_t, WORDS);
     if (e == ERR_OK && !run.loaded)
         e = ERR_NOMEM;
     if (e == ERR_OK)
