@@ -16,6 +16,7 @@ import sys
 
 ARGS_MAX = 64
 PARTITIONS = 8
+MANY = 8  # rows of a bulk statement's second text for SQLite
 TYPES = {
     "int": ("V_INT", "bigint"),
     "real": ("V_REAL", "double precision"),
@@ -157,7 +158,8 @@ class Statement:
         self.args = self.args or []
         self.check_keys()
         lite = self.tokens(*texts.get("both", texts.get("sqlite")), shared="both" in texts)
-        self.sqlite = text_of([("param", "?" + t[1][1:]) if t[0] == "param" else t for t in lite])
+        self.sqlite = text_of(self.numbered(lite, 0))
+        self.sqlite_many = self.many(lite) if self.bulk else None
         if "postgres" in texts:
             self.postgres = text_of(self.tokens(*texts["postgres"], shared=False))
         elif self.bulk:
@@ -196,6 +198,22 @@ class Statement:
             have = ", ".join(f"${n}" for n in sorted(used)) or "none"
             self.fail(f"`-- args:` lists {len(self.args)} arguments, the text uses {have}", line)
         return tokens
+
+    def numbered(self, tokens, row):
+        """SQLite's parameters, those of the row with that number."""
+        return [("param", f"?{int(t[1][1:]) + row * len(self.args)}") if t[0] == "param" else t for t in tokens]
+
+    def many(self, tokens):
+        """The same for MANY rows at once, or None where the rows do not stand in one `VALUES (…)`. A
+        statement that fails midway may leave what it did: the transaction is rolled back then."""
+        starts = [i for i, t in enumerate(tokens) if is_word(t, "VALUES")]
+        at = next((i for i in range(starts[0] + 1, len(tokens)) if tokens[i][0] != "space"), None) if len(starts) == 1 else None
+        end = close_of(tokens, at) if at is not None and tokens[at] == ("punct", "(") else None
+        if end is None or any(t[0] == "param" and not at < i < end for i, t in enumerate(tokens)):
+            return None
+        rows = ", ".join(text_of(self.numbered(tokens[at:end + 1], i)) for i in range(MANY))
+        text = text_of(tokens[:at]) + rows + text_of(tokens[end + 1:])
+        return re.sub(r"^INSERT INTO", "INSERT OR FAIL INTO", text)
 
     def unnested(self, tokens):
         """The one `VALUES (…)` becomes a SELECT over arrays, one array per argument. They are unfolded
@@ -408,6 +426,8 @@ def check_on_sqlite(migrations, statements, bits):
     for s in statements:
         try:
             check_tables(db, s, bits)
+            if s.sqlite_many:
+                db.execute("EXPLAIN " + s.sqlite_many, [None] * len(s.args) * MANY)
         except sqlite3.Error as e:
             s.fail(f"SQLite: {e}")
 
@@ -438,6 +458,8 @@ def write_source(o, statements, migrations, bits):
     for s in statements:
         fields = [f'.name = "{s.name}"', f".sqlite = {c_string(s.sqlite)}",
                   f".postgres = {c_string(s.postgres)}"]
+        if s.sqlite_many:
+            fields.append(f".sqlite_many = {c_string(s.sqlite_many)}")
         if s.args:
             fields += [f".args = (const uint8_t[]){{ {', '.join(TYPES[a][0] for a in s.args)} }}",
                        f".arg_count = {len(s.args)}"]

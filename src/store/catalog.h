@@ -5,11 +5,15 @@
 #pragma once
 #include "store/store.h"
 
-enum { STMT_ARGS_MAX = 64 }; /* the tool refuses more */
+enum {
+    STMT_ARGS_MAX = 64, /* the tool refuses more */
+    STMT_MANY = 8,      /* rows of `sqlite_many`; the tool's MANY */
+};
 
 struct stmt_def {
     const char *name;
     const char *sqlite, *postgres; /* the text for each engine */
+    const char *sqlite_many;       /* a bulk's for STMT_MANY rows at once, or NULL */
     const uint8_t *args;           /* enum value_type of each argument */
     const uint8_t *keys;           /* which arguments identify a row, from 0 */
     uint8_t arg_count, key_count;

@@ -34,7 +34,7 @@ struct scratch {
 struct sqlite_conn {
     struct store_conn base;
     sqlite3 *db;
-    sqlite3_stmt **stmts; /* by enum stmt; prepared on first use */
+    sqlite3_stmt **stmts; /* by enum stmt, then those for many rows; prepared on first use */
     sqlite3_stmt *begin_read, *begin_write, *commit, *rollback;
     struct scratch scratch;
     int64_t deadline_us;     /* of the call that runs; 0: none */
@@ -175,7 +175,7 @@ static void sqlite_disconnect(struct store_conn *base)
     if (!c)
         return;
     if (c->stmts)
-        for (int32_t i = 0; i < base->store->catalog->stmt_count; i++)
+        for (int32_t i = 0; i < 2 * base->store->catalog->stmt_count; i++)
             sqlite3_finalize(c->stmts[i]);
     sqlite3_finalize(c->begin_read);
     sqlite3_finalize(c->begin_write);
@@ -249,7 +249,7 @@ static enum err sqlite_connect(struct store *s, enum store_access access, struct
     c->base.store = s;
     c->base.access = access;
     sqlite_sync_init(&c->sync);
-    c->stmts = calloc((size_t)s->catalog->stmt_count, sizeof(sqlite3_stmt *));
+    c->stmts = calloc((size_t)s->catalog->stmt_count * 2, sizeof(sqlite3_stmt *));
     if (!c->stmts) {
         free(c);
         return ERR_NOMEM;
@@ -335,15 +335,25 @@ static enum err sqlite_script(struct store_conn *base, const char *sql)
 
 /* Running */
 
+static enum err prepared(struct sqlite_conn *c, const char *sql, sqlite3_stmt **at,
+                         sqlite3_stmt **ret)
+{
+    enum err e = *at ? ERR_OK : prepare(c, sql, at);
+
+    if (e == ERR_OK)
+        *ret = *at;
+    return e;
+}
+
 static enum err stmt_get(struct sqlite_conn *c, enum stmt stmt, sqlite3_stmt **ret)
 {
-    if (!c->stmts[stmt]) {
-        enum err e = prepare(c, def_of(&c->base, stmt)->sqlite, &c->stmts[stmt]);
-        if (e != ERR_OK)
-            return e;
-    }
-    *ret = c->stmts[stmt];
-    return ERR_OK;
+    return prepared(c, def_of(&c->base, stmt)->sqlite, &c->stmts[stmt], ret);
+}
+
+static enum err stmt_get_many(struct sqlite_conn *c, enum stmt stmt, sqlite3_stmt **ret)
+{
+    int32_t count = c->base.store->catalog->stmt_count;
+    return prepared(c, def_of(&c->base, stmt)->sqlite_many, &c->stmts[count + (int32_t)stmt], ret);
 }
 
 static int bind_one(sqlite3_stmt *st, int at, const struct value *v, enum value_type as)
@@ -372,14 +382,16 @@ static bool is_bound(const struct value *v, const struct value *before)
            (v->type == V_NULL || (v->type == V_INT && v->i == before->i));
 }
 
-/* before: what is bound, from the row before; or NULL. */
+/* Rows of arguments, one after the other. before: what is bound, from the rows before; or NULL. */
 static enum err bind(struct sqlite_conn *c, sqlite3_stmt *st, const struct stmt_def *def,
-                     const struct value *v, const struct value *before)
+                     int32_t rows, const struct value *v, const struct value *before)
 {
-    for (int i = 0; i < def->arg_count; i++) {
+    int count = def->arg_count;
+
+    for (int i = 0, arg = 0; i < rows * count; i++, arg = arg + 1 < count ? arg + 1 : 0) {
         if (before && is_bound(&v[i], &before[i]))
             continue;
-        int rc = bind_one(st, i + 1, &v[i], (enum value_type)def->args[i]);
+        int rc = bind_one(st, i + 1, &v[i], (enum value_type)def->args[arg]);
         if (rc != SQLITE_OK)
             return fail(c, rc, def->name);
     }
@@ -506,18 +518,28 @@ static void scratch_clear(struct scratch *s)
     *s = (struct scratch){0};
 }
 
-/* The statement once per row of arguments; all its rows together. */
+/* How many rows of arguments go into one step. */
+static int32_t rows_a_step(const struct stmt_def *def, int32_t left)
+{
+    return def->sqlite_many && left >= STMT_MANY ? STMT_MANY : 1;
+}
+
+/* The statement over all rows of arguments, in as few steps as there can be; all its rows together.
+ */
 static enum err select_rows(struct sqlite_conn *c, struct arena *arena, enum stmt stmt,
                             const struct value *args, int32_t sets, int64_t rows_max,
                             struct rows *r)
 {
     const struct stmt_def *def = def_of(&c->base, stmt);
     int64_t start = clock_mono_us();
-    sqlite3_stmt *st = NULL;
+    enum err e = ERR_OK;
 
-    enum err e = stmt_get(c, stmt, &st);
-    for (int32_t i = 0; e == ERR_OK && i < sets && !r->more; i++) {
-        e = bind(c, st, def, i ? args + (size_t)i * def->arg_count : args, NULL);
+    for (int32_t i = 0, n; e == ERR_OK && i < sets && !r->more; i += n) {
+        sqlite3_stmt *st = NULL;
+        n = rows_a_step(def, sets - i);
+        e = n > 1 ? stmt_get_many(c, stmt, &st) : stmt_get(c, stmt, &st);
+        if (e == ERR_OK)
+            e = bind(c, st, def, n, i ? args + (size_t)i * def->arg_count : args, NULL);
         if (e == ERR_OK)
             e = gather(c, st, arena, rows_max, r, def->name);
         sqlite3_reset(st);
@@ -633,7 +655,7 @@ static enum err sqlite_each(struct store_conn *base, enum stmt stmt, const struc
     call_starts(c, 0);
     enum err e = stmt_get(c, stmt, &st);
     if (e == ERR_OK)
-        e = bind(c, st, def, args, NULL);
+        e = bind(c, st, def, 1, args, NULL);
     if (e == ERR_OK)
         e = each_row(c, st, def->name, fn, user, ret_rows);
     if (st)
@@ -641,26 +663,38 @@ static enum err sqlite_each(struct store_conn *base, enum stmt stmt, const struc
     return e;
 }
 
+/* before: what is bound, or NULL. */
+static enum err write_step(struct sqlite_conn *c, sqlite3_stmt *st, const struct stmt_def *def,
+                           int32_t rows, const struct value *v, const struct value *before,
+                           int64_t *ret_changed)
+{
+    enum err e = bind(c, st, def, rows, v, before);
+    if (e != ERR_OK)
+        return e;
+    while (sqlite3_step(st) == SQLITE_ROW)
+        ; /* what RETURNING gives is not wanted here */
+    int rc = sqlite3_reset(st);
+    *ret_changed = sqlite3_changes64(c->db);
+    return rc == SQLITE_OK ? ERR_OK : fail(c, rc, def->name);
+}
+
+/* Who wants to hear of each row gets them one by one. */
 static enum err write_bulk(struct sqlite_conn *c, struct bulk *b)
 {
     const struct stmt_def *def = def_of(&c->base, b->stmt);
-    int64_t start = clock_mono_us();
-    sqlite3_stmt *st = NULL;
+    int64_t start = clock_mono_us(), changed;
+    int32_t bound = 0; /* rows in a step of the statement that was used last */
+    enum err e = ERR_OK;
 
-    enum err e = stmt_get(c, b->stmt, &st);
-    for (int32_t row = 0; e == ERR_OK && row < b->rows; row++) {
+    for (int32_t row = 0, n; e == ERR_OK && row < b->rows; row += n, bound = n) {
         const struct value *v = b->v + (size_t)row * (size_t)b->cols;
-        e = bind(c, st, def, v, row ? v - b->cols : NULL);
+        sqlite3_stmt *st = NULL;
+        n = b->applied ? 1 : rows_a_step(def, b->rows - row);
+        e = n > 1 ? stmt_get_many(c, b->stmt, &st) : stmt_get(c, b->stmt, &st);
+        if (e == ERR_OK)
+            e = write_step(c, st, def, n, v, bound == n ? v - n * b->cols : NULL, &changed);
         if (e != ERR_OK)
             break;
-        while (sqlite3_step(st) == SQLITE_ROW)
-            ; /* what RETURNING gives is not wanted here */
-        int rc = sqlite3_reset(st);
-        if (rc != SQLITE_OK) {
-            e = fail(c, rc, def->name);
-            break;
-        }
-        int64_t changed = sqlite3_changes64(c->db);
         b->changed += changed;
         if (b->applied)
             b->applied[row] = changed > 0;
@@ -850,16 +884,13 @@ static enum err sqlite_backup(struct store *s, const char *path, char *ret_detai
 
 /* The plan */
 
-static enum err sqlite_explain(struct store_conn *base, enum stmt stmt, struct arena *arena,
-                               struct str *ret)
+static enum err explain(struct sqlite_conn *c, const char *text, struct arena *arena,
+                        struct str *plan)
 {
-    struct sqlite_conn *c = of(base);
-    struct str plan = STR(""), sql;
+    struct str sql = arena_printf(arena, "EXPLAIN QUERY PLAN %s", text);
     sqlite3_stmt *st = NULL;
     int rc;
 
-    call_starts(c, 0);
-    sql = arena_printf(arena, "EXPLAIN QUERY PLAN %s", def_of(base, stmt)->sqlite);
     if (!sql.p)
         return ERR_NOMEM;
     enum err e = prepare(c, sql.p, &st);
@@ -869,11 +900,25 @@ static enum err sqlite_explain(struct store_conn *base, enum stmt stmt, struct a
         if (rc != SQLITE_ROW)
             e = fail(c, rc, "EXPLAIN");
         else
-            plan = arena_printf(arena, STR_FMT "%s\n", STR_ARG(plan), sqlite3_column_text(st, 3));
-        if (e == ERR_OK && !plan.p)
+            *plan = arena_printf(arena, STR_FMT "%s\n", STR_ARG(*plan), sqlite3_column_text(st, 3));
+        if (e == ERR_OK && !plan->p)
             e = ERR_NOMEM;
     }
     sqlite3_finalize(st);
+    return e;
+}
+
+static enum err sqlite_explain(struct store_conn *base, enum stmt stmt, struct arena *arena,
+                               struct str *ret)
+{
+    struct sqlite_conn *c = of(base);
+    const struct stmt_def *def = def_of(base, stmt);
+    struct str plan = STR("");
+
+    call_starts(c, 0);
+    enum err e = explain(c, def->sqlite, arena, &plan);
+    if (e == ERR_OK && def->sqlite_many)
+        e = explain(c, def->sqlite_many, arena, &plan);
     if (e == ERR_OK)
         *ret = plan;
     return e;

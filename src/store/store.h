@@ -135,7 +135,7 @@ MUST_CHECK enum err store_each(struct store_conn *c, enum stmt stmt, const struc
                                void *user);
 
 /* One statement for many rows: `rows` sets of `cols` arguments. SQLite steps the prepared statement
- * per set; PostgreSQL runs once over arrays (the statement's text for it says how, see
+ * for some sets at a time; PostgreSQL runs once over arrays (the statement's text for it says how, see
  * src/sql/README.md). Rows must differ in the statement's key. */
 struct bulk {
     enum stmt stmt;

@@ -383,13 +383,8 @@ static void repeats_among_new_events_are_found(void **state)
     assert_verified(f);
     int64_t hopeful = calls_of(f, STMT_INGEST_EVENTS_NEW),
             asked = calls_of(f, STMT_INGEST_EVENTS_ADD);
-    if (f->engine == STORE_POSTGRES) {
-        assert_in_range(asked, 2, GROUPS / 2);
-        assert_int_equal(hopeful + asked, GROUPS + 1);
-    } else {
-        assert_int_equal(hopeful, 0);
-        assert_int_equal(asked, GROUPS);
-    }
+    assert_in_range(asked, 2, GROUPS / 2);
+    assert_int_equal(hopeful + asked, GROUPS + 1);
 }
 
 static void learners_may_refuse_to_be_analysed(void **state)

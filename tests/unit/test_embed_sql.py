@@ -82,6 +82,14 @@ class EmbedSql(unittest.TestCase):
         self.assertIn("RETURNING learner_id, id\"", c)
         self.assertIn(".keys = (const uint8_t[]){ 0, 2 }", c)
 
+    def test_sqlite_gets_a_text_for_many_rows(self):
+        c = self.made("-- name: put\n-- args: int, text\n-- bulk\n"
+                      "INSERT INTO t (learner_id, id) VALUES ($1, '$2' || $2) ON CONFLICT DO NOTHING")
+        self.assertIn("INSERT OR FAIL INTO t (learner_id, id) VALUES (\\?1, '$2' || \\?2), (\\?3, '$2' || \\?4), ", c)
+        self.assertIn("(\\?15, '$2' || \\?16) ON CONFLICT DO NOTHING\"", c)
+        c = self.made("-- name: one\n-- args: int, text\nINSERT INTO t (learner_id, id) VALUES ($1, $2)")
+        self.assertNotIn("OR FAIL", c)
+
     def test_update_returns_the_columns_of_its_keys(self):
         c = self.made("-- name: set\n-- args: int, text, real\n-- bulk\n-- key: 1, 2\n"
                       "WITH k (learner_id, id, x) AS (VALUES ($1, $2, $3))\n"

@@ -382,6 +382,77 @@ static void reads_many_keys(void **state)
     assert_int_equal(changed, 2);
 }
 
+static int32_t counters(struct fixture *f, int64_t learner, int64_t *ret_sum)
+{
+    const struct value who = V_I(learner);
+    const struct rows *r = read_one(f, f->reader, S(COUNTERS_SUM), &who, 1);
+
+    *ret_sum = value_i64(&r->v[1], 0);
+    return (int32_t)r->v[0].i;
+}
+
+/* Whatever a step takes at once: every number of rows goes the same way as one by one. */
+static void any_number_of_rows_goes_in_and_comes_back(void **state)
+{
+    enum { MOST = 35 };
+    struct fixture *f = *state;
+    struct value add[MOST * 3], things[MOST * 6], keys[MOST * 2];
+    struct rows r;
+    int64_t sum, changed;
+
+    for (int32_t n = 1; n <= MOST; n++) {
+        char ids[MOST][16];
+        for (int32_t i = 0; i < n; i++) {
+            memcpy(&add[i * 3], (struct value[]){V_I(n), V_I(i), i % 3 ? V_I(i) : V_N},
+                   3 * sizeof *add);
+            snprintf(ids[i], sizeof ids[i], "t%d", (int)i);
+            struct value id = V_S(str_from(ids[i]));
+            memcpy(&things[i * 6],
+                   (struct value[]){V_I(n), id, V_I(i * i), i % 2 ? V_D(i) : V_N, id, V_N},
+                   6 * sizeof *things);
+            keys[i * 2] = V_I(n);
+            keys[i * 2 + 1] = i % 5 ? id : V_S(STR("absent"));
+        }
+        OK(store_begin(f->writer));
+        for (int32_t twice = 0; twice < 2; twice++) {
+            OK(write_one(f->writer, S(COUNTERS_ADD), add, n, 3, NULL, &changed));
+            assert_int_equal(changed, n);
+        }
+        OK(write_one(f->writer, S(THINGS_PUT), things, n, 6, NULL, &changed));
+        assert_int_equal(changed, n);
+        OK(store_commit(f->writer));
+        int64_t right = 0, squares = 0;
+        for (int32_t i = 0; i < n; i++) {
+            right += i % 3 ? 2 * i : 0;
+            squares += i % 5 ? i * i : 0;
+        }
+        assert_int_equal(counters(f, n, &sum), n);
+        assert_int_equal(sum, right);
+        OK(store_read_bulk(f->reader, &f->arena, S(THINGS_OF_KEYS), keys, n, 2, &r));
+        assert_int_equal(r.count, n - (n + 4) / 5);
+        sum = 0;
+        for (int32_t i = 0; i < r.count; i++)
+            sum += row_at(&r, i)[2].i;
+        assert_int_equal(sum, squares);
+    }
+}
+
+/* The last of a step's rows is bad: of the others, too, nothing is left. */
+static void a_bad_row_among_many_takes_all_away(void **state)
+{
+    struct fixture *f = *state;
+    struct value add[9 * 3];
+    int64_t sum, changed;
+
+    for (int32_t i = 0; i < 9; i++)
+        memcpy(&add[i * 3], (struct value[]){V_I(1), i == 7 ? V_N : V_I(i), V_I(1)},
+               3 * sizeof *add);
+    OK(store_begin(f->writer));
+    assert_int_equal(write_one(f->writer, S(COUNTERS_ADD), add, 9, 3, NULL, &changed), ERR_RANGE);
+    store_rollback(f->writer);
+    assert_int_equal(counters(f, 1, &sum), 0);
+}
+
 static void inserts_and_returns(void **state)
 {
     struct fixture *f = *state;
@@ -1322,6 +1393,8 @@ static const struct {
     T(BOTH, sums_are_integers_and_averages_reals),
     T(BOTH, tells_which_rows_applied),
     T(BOTH, adds_and_changes_in_bulk),
+    T(BOTH, any_number_of_rows_goes_in_and_comes_back),
+    T(BOTH, a_bad_row_among_many_takes_all_away),
     T(BOTH, reads_many_keys),
     T(BOTH, inserts_and_returns),
     T(BOTH, cuts_at_rows_max),
