@@ -27,37 +27,39 @@ enum form { INTEGER, REAL, TEXT, ID, DAY, ARRAY, PLAN };
 
 /* clang-format off: a table reads better in its own columns */
 #define AT(member) (uint32_t) offsetof(struct event_details, member)
+#define NAMED(name) STR(name), "data." name
 static const struct member {
     struct str name;
+    const char *path; /* as errors tell it */
     uint32_t kinds;
     enum form form;
     uint32_t offset;
     double min, max;
 } members[] = {
-    {STR("lecture"), ANY, ID, AT(lecture), 0, 0},
-    {STR("mission"), MISSION, ID, AT(mission), 0, 0},
-    {STR("objectives"), SESSION_START | MISSION_NEW, PLAN, AT(plan), 0, 0},
-    {STR("pausedMs"), SESSION_END, INTEGER, AT(paused_ms), 0, EVENT_DURATION_MS_MAX},
-    {STR("notes"), SESSION_NOTE | OBJECTIVE, TEXT, AT(notes), 0, NOTES_MAX},
-    {STR("selfAssessment"), OBJECTIVE, INTEGER, AT(self_assessment), 1, 5},
-    {STR("confidenceRating"), OBJECTIVE, INTEGER, AT(confidence_rating), 1, 5},
-    {STR("timeSpentMs"), OBJECTIVE, INTEGER, AT(time_spent_ms), 0, EVENT_DURATION_MS_MAX},
-    {STR("clinicalMs"), OBJECTIVE, INTEGER, AT(clinical_ms), 0, EVENT_DURATION_MS_MAX},
-    {STR("date"), MISSION_NEW, DAY, AT(date), 0, 0},
-    {STR("estimatedMinutes"), MISSION_NEW | MISSION_EASE, INTEGER, AT(estimated_minutes), 0, MINUTES_MAX},
-    {STR("reviewCardCount"), MISSION_NEW, INTEGER, AT(review_cards), 0, COUNT_MAX},
-    {STR("newContentCount"), MISSION_NEW, INTEGER, AT(new_content), 0, COUNT_MAX},
-    {STR("actualMinutes"), MISSION_END, INTEGER, AT(actual_minutes), 0, MINUTES_MAX},
-    {STR("difficultyRating"), MISSION_END, INTEGER, AT(difficulty), 1, 5},
-    {STR("loadScore"), LOAD_SAMPLE, REAL, AT(load_score), 0, 100},
-    {STR("confidenceLevel"), LOAD_SAMPLE, REAL, AT(load_confidence), 0, 1},
-    {STR("stressIndicators"), LOAD_SAMPLE, ARRAY, AT(indicators), 0, 0},
-    {STR("query"), SEARCHED | SEARCH_OPENED, TEXT, AT(query), 0, NOTES_MAX},
-    {STR("results"), SEARCHED, INTEGER, AT(results), 0, 1e9},
-    {STR("shown"), SEARCHED, INTEGER, AT(shown), 0, 1e9},
-    {STR("responseTimeMs"), SEARCHED, INTEGER, AT(response_ms), 0, EVENT_DURATION_MS_MAX},
-    {STR("search"), SEARCH_OPENED, ID, AT(search), 0, 0},
-    {STR("position"), SEARCH_OPENED, INTEGER, AT(place), 1, 1e6},
+    {NAMED("lecture"), ANY, ID, AT(lecture), 0, 0},
+    {NAMED("mission"), MISSION, ID, AT(mission), 0, 0},
+    {NAMED("objectives"), SESSION_START | MISSION_NEW, PLAN, AT(plan), 0, 0},
+    {NAMED("pausedMs"), SESSION_END, INTEGER, AT(paused_ms), 0, EVENT_DURATION_MS_MAX},
+    {NAMED("notes"), SESSION_NOTE | OBJECTIVE, TEXT, AT(notes), 0, NOTES_MAX},
+    {NAMED("selfAssessment"), OBJECTIVE, INTEGER, AT(self_assessment), 1, 5},
+    {NAMED("confidenceRating"), OBJECTIVE, INTEGER, AT(confidence_rating), 1, 5},
+    {NAMED("timeSpentMs"), OBJECTIVE, INTEGER, AT(time_spent_ms), 0, EVENT_DURATION_MS_MAX},
+    {NAMED("clinicalMs"), OBJECTIVE, INTEGER, AT(clinical_ms), 0, EVENT_DURATION_MS_MAX},
+    {NAMED("date"), MISSION_NEW, DAY, AT(date), 0, 0},
+    {NAMED("estimatedMinutes"), MISSION_NEW | MISSION_EASE, INTEGER, AT(estimated_minutes), 0, MINUTES_MAX},
+    {NAMED("reviewCardCount"), MISSION_NEW, INTEGER, AT(review_cards), 0, COUNT_MAX},
+    {NAMED("newContentCount"), MISSION_NEW, INTEGER, AT(new_content), 0, COUNT_MAX},
+    {NAMED("actualMinutes"), MISSION_END, INTEGER, AT(actual_minutes), 0, MINUTES_MAX},
+    {NAMED("difficultyRating"), MISSION_END, INTEGER, AT(difficulty), 1, 5},
+    {NAMED("loadScore"), LOAD_SAMPLE, REAL, AT(load_score), 0, 100},
+    {NAMED("confidenceLevel"), LOAD_SAMPLE, REAL, AT(load_confidence), 0, 1},
+    {NAMED("stressIndicators"), LOAD_SAMPLE, ARRAY, AT(indicators), 0, 0},
+    {NAMED("query"), SEARCHED | SEARCH_OPENED, TEXT, AT(query), 0, NOTES_MAX},
+    {NAMED("results"), SEARCHED, INTEGER, AT(results), 0, 1e9},
+    {NAMED("shown"), SEARCHED, INTEGER, AT(shown), 0, 1e9},
+    {NAMED("responseTimeMs"), SEARCHED, INTEGER, AT(response_ms), 0, EVENT_DURATION_MS_MAX},
+    {NAMED("search"), SEARCH_OPENED, ID, AT(search), 0, 0},
+    {NAMED("position"), SEARCH_OPENED, INTEGER, AT(place), 1, 1e6},
 };
 /* clang-format on */
 
@@ -221,7 +223,7 @@ static enum err read_day(struct reading *in, const char *path, const struct memb
 
 static enum err read_member(struct reading *in, const struct member *m)
 {
-    char path[64];
+    const char *path = m->path;
     void *out = (char *)in->d + m->offset;
     double number = NAN;
     enum err e;
@@ -230,7 +232,6 @@ static enum err read_member(struct reading *in, const struct member *m)
         json_read_null(in->r);
         return ERR_OK;
     }
-    snprintf(path, sizeof path, "data." STR_FMT, STR_ARG(m->name));
     switch (m->form) {
     case ID:
         return check_read_id(in->r, path, out, in->error);

@@ -80,15 +80,14 @@ static void *spare(struct table *t)
     return memset(last_resort, 0, sizeof last_resort);
 }
 
-void *table_row(struct table *t, const struct row_key *key, bool *ret_new)
+static struct row_key *row_of(struct table *t, const struct row_key *key, bool *ret_new)
 {
     uint64_t hash = hash_of(key);
     struct table_slot *s = t->slots ? slot_of(t->slots, t->mask, hash, key) : NULL;
 
-    if (ret_new)
-        *ret_new = !s || !s->row;
     if (s && s->row)
         return s->row;
+    *ret_new = true;
     if (t->count >= t->room) {
         if (!grow(t))
             return spare(t);
@@ -101,6 +100,18 @@ void *table_row(struct table *t, const struct row_key *key, bool *ret_new)
     *s = (struct table_slot){.hash = hash, .row = row};
     t->rows[t->count++] = row;
     return row;
+}
+
+void *table_row(struct table *t, const struct row_key *key, bool *ret_new)
+{
+    struct row_key **recent = &t->recent[(uint32_t)key->num % TABLE_RECENT];
+    bool made = false;
+
+    if (!*recent || !same(*recent, key))
+        *recent = row_of(t, key, &made);
+    if (ret_new)
+        *ret_new = made;
+    return *recent;
 }
 
 void *table_find(const struct table *t, const struct row_key *key)

@@ -15,6 +15,8 @@ struct row_key {
     struct str a, b; /* {NULL,0} where there is none */
 };
 
+enum { TABLE_RECENT = 8 };
+
 struct table {
     struct arena *arena;
     size_t row_size;
@@ -22,6 +24,7 @@ struct table {
     int32_t count, room;
     struct table_slot *slots;
     uint32_t mask;
+    struct row_key *recent[TABLE_RECENT]; /* by `num`: what came last mostly comes again */
     bool *failed;
 };
 
