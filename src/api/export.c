@@ -3,6 +3,7 @@
 #include "api/profile.h"
 #include "base/assert.h"
 #include "ingest/event.h"
+#include "ingest/topics.h"
 #include "json/writer.h"
 
 #include <openssl/evp.h>
@@ -33,11 +34,10 @@ static const struct table tables[] = {
      "session firstAt:t lastAt:t startedAt:t completedAt:t declaredMs declaredPauseMs mission "
      "pauses pauseMsSum resumes resumeMsSum activeMs events answers correct reviews recalled "
      "ratingSum newCards latencyN latencyMsSum latencyLogMicro scoreN scoreMicro objectivesTotal "
-     "objectivesDone assessmentN assessmentSum notes notesAt:t untimed:b"},
+     "objectivesDone assessmentN assessmentSum notes notesAt:t untimed:b topics:p"},
     {"sessionObjectives", STMT_EXPORT_SESSION_OBJECTIVES,
      "session objective position estimatedMinutes completedAt:t timeSpentMs selfAssessment "
      "confidenceRating clinicalMs notes"},
-    {"sessionTopics", STMT_EXPORT_SESSION_TOPICS, "session topicKind:p topic"},
     {"missions", STMT_EXPORT_MISSIONS,
      "mission day:d status createdAt:t startedAt:t completedAt:t skippedAt:t estimatedMinutes "
      "actualMinutes reviewCardCount newContentCount difficultyRating"},
@@ -57,8 +57,7 @@ static const struct table tables[] = {
      "pattern kind slot slotLast label present:b occurrences appearedAt:t seenAt:t vanishedAt:t "
      "firstAt:t value low high effect effectLow effectHigh p bayesFactor n confidence"},
     {"patternHistory", STMT_EXPORT_PATTERN_HISTORY, "week:d pattern present:b confidence"},
-    {"insights", STMT_EXPORT_INSIGHTS,
-     "insight pattern createdAt:t acknowledgedAt:t applied:b"},
+    {"insights", STMT_EXPORT_INSIGHTS, "insight pattern createdAt:t acknowledgedAt:t applied:b"},
     {"recommendations", STMT_EXPORT_RECOMMENDATIONS,
      "recommendation pattern createdAt:t appliedAt:t application settings:j tracking "
      "baselineGraded baselineSucceeded"},
@@ -82,7 +81,8 @@ static const struct table tables[] = {
     {"personalizationConfigs", STMT_EXPORT_PERSONAL_CONFIGS,
      "context strategyVariant heldOut:b day:d activatedAt:t deactivatedAt:t"},
     {"personalizationChoices", STMT_EXPORT_PERSONAL_CHOICES,
-     "day:d context strategyVariant propensity controlPropensity learnable:b source madeAt:t reward "
+     "day:d context strategyVariant propensity controlPropensity learnable:b source madeAt:t "
+     "reward "
      "outcome settledAt:t"},
     {"personalizationOutcomes", STMT_EXPORT_PERSONAL_OUTCOMES,
      "id timestamp:t outcomeType context day:d observed:b retentionChange performanceChange "
@@ -178,15 +178,30 @@ static void flush(struct exporter *x)
     x->buf.n = 0; /* the writer's place in the text does not change by this */
 }
 
+static void write_topics(struct json_writer *w, struct str text)
+{
+    struct topic t;
+
+    json_array(w);
+    while (topics_next(&text, &t)) {
+        json_object(w);
+        json_kv_cstr(w, "kind", topic_kind_name(t.kind));
+        json_kv_str(w, "topic", t.name);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
 static void write_value(struct json_writer *w, const struct value *v, char type)
 {
-    static const char *const topics[] = {"", "course", "lecture", "objective", "skill", "modality"};
     char date[DATE_TEXT_MAX];
 
     if (v->type == V_REAL)
         json_f64(w, v->d);
     else if (v->type == V_TEXT && type == 'j')
         json_raw(w, v->s);
+    else if (v->type == V_TEXT && type == 'p')
+        write_topics(w, v->s);
     else if (v->type == V_TEXT)
         json_str(w, v->s);
     else if (v->type != V_INT)
@@ -197,10 +212,7 @@ static void write_value(struct json_writer *w, const struct value *v, char type)
         json_bool(w, v->i != 0);
     else if (type == 'k')
         json_str(w, str_from(event_kind_name((enum event_kind)v->i)));
-    else if (type == 'p') {
-        ASSERT(v->i > 0 && v->i < (int64_t)COUNT(topics)); /* the schema checks it */
-        json_str(w, str_from(topics[v->i]));
-    } else if (type == 'd') {
+    else if (type == 'd') {
         int n = date_print((int32_t)v->i, date);
         json_str(w, (struct str){date, (size_t)n});
     } else

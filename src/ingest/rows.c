@@ -95,6 +95,8 @@ void session_merge(struct session_row *into, const struct session_row *from)
         into->notes_at = from->notes_at;
         into->notes = from->notes;
     }
+    if (!into->topics.p)
+        into->topics = from->topics;
 }
 
 /* ---- objectives of sessions ---- */
@@ -290,6 +292,7 @@ static const struct column session_columns[] = {
     S(TEXT, notes),
     S(TIME, notes_at),
     S(FLAG, facts.untimed),
+    S(TEXT, topics),
 };
 #undef S
 #define S(type, member)                                                \

@@ -26,6 +26,9 @@ struct session_row {
     int64_t objectives_total, objectives_done, assessment_n, assessment_sum;
     struct str notes; /* the latest; of those at one time the largest text */
     int64_t notes_at;
+    /* topics.h; {NULL, 0}: none. session_merge() keeps the store's, sums_write() adds the group's.
+     */
+    struct str topics;
 };
 
 struct session_objective_row {

@@ -107,6 +107,19 @@ int32_t sums_slot(const struct civil *c)
     return c->weekday * LOCAL_HOURS + c->hour;
 }
 
+struct sum_row *sums_topic(struct sums *s, int32_t learner, int32_t kind, struct str name)
+{
+    struct row_key key = {.learner = learner, .num = kind, .a = name};
+    bool made;
+    struct sum_row *r = table_row(&s->topics, &key, &made);
+
+    if (made) {
+        r->v[TOPIC_FIRST] = INT64_MAX;
+        r->v[TOPIC_LAST] = INT64_MIN;
+    }
+    return r;
+}
+
 struct sum_row *sums_total(struct sums *s, int32_t learner)
 {
     struct sums_learner *l = &s->learners[learner];

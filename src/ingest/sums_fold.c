@@ -216,14 +216,8 @@ static void fold_session(const struct folding *f)
 static void fold_topic(const struct folding *f, int32_t kind, struct str topic, int64_t study_ms)
 {
     const struct outcome *o = &f->o;
-    struct row_key key = {.learner = f->learner, .num = kind, .a = topic};
-    bool made;
-    struct sum_row *r = table_row(&f->s->topics, &key, &made);
+    struct sum_row *r = sums_topic(f->s, f->learner, kind, topic);
 
-    if (made) {
-        r->v[TOPIC_FIRST] = INT64_MAX;
-        r->v[TOPIC_LAST] = INT64_MIN;
-    }
     r->v[TOPIC_STUDY] += study_ms;
     r->v[TOPIC_ANSWERS] += o->answers;
     r->v[TOPIC_CORRECT] += o->correct;
@@ -236,8 +230,7 @@ static void fold_topic(const struct folding *f, int32_t kind, struct str topic, 
     if (f->at > r->v[TOPIC_LAST])
         r->v[TOPIC_LAST] = f->at;
     if (f->e->session.p) {
-        key.a = f->e->session;
-        key.b = topic;
+        struct row_key key = {.learner = f->learner, .num = kind, .a = f->e->session, .b = topic};
         table_row(&f->s->session_topics, &key, NULL);
     }
 }

@@ -5,6 +5,7 @@
 #include "ingest/rows.h"
 #include "ingest/sums.h"
 #include "ingest/table.h"
+#include "ingest/topics.h"
 
 #define NO_TEXT ((struct str){NULL, 0})
 
@@ -127,8 +128,6 @@ struct load_row { /* a: event id */
     double score, confidence;
 };
 
-enum { TOPIC_COURSE = 1, TOPIC_LECTURE, TOPIC_OBJECTIVE, TOPIC_SKILL, TOPIC_MODALITY };
-
 struct sums_learner {
     int64_t id;
     const struct zone *zone;
@@ -158,6 +157,7 @@ struct sum_row *sums_day(struct sums *s, int32_t learner, int32_t day);
 /* slot: of the week, as sums_slot() tells it. */
 struct sum_row *sums_hour(struct sums *s, int32_t learner, int32_t slot);
 int32_t sums_slot(const struct civil *c);
+struct sum_row *sums_topic(struct sums *s, int32_t learner, int32_t kind, struct str name);
 struct sum_row *sums_total(struct sums *s, int32_t learner);
 struct session_row *sums_session(struct sums *s, int32_t learner, struct str session);
 /* The key of a learner in `by_id`. */

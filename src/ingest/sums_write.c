@@ -3,6 +3,8 @@
 #include "ingest/audits.h"
 #include "ingest/sums_rows.h"
 
+#include <stdlib.h>
+
 enum { BULKS_MAX = 24 };
 
 struct writing {
@@ -284,60 +286,85 @@ static void write_loads(struct writing *w)
     }
 }
 
-/* A session that was not there had no topics; of one that was, only writing tells which are new. */
-static bool is_new_session(const struct sums *s, const struct row_key *topic)
-{
-    struct row_key key = {.learner = topic->learner, .a = topic->a};
-    const struct row_head *session = table_find(&s->sessions, &key);
+/* ---- topics of sessions ---- */
 
-    ASSERT(session);
-    return !session->before;
+static int by_session(const void *x, const void *y)
+{
+    const struct row_key *a = *(struct row_key *const *)x, *b = *(struct row_key *const *)y;
+    int order = (a->learner > b->learner) - (a->learner < b->learner);
+
+    if (order == 0)
+        order = str_cmp(a->a, b->a);
+    if (order == 0)
+        order = (a->num > b->num) - (a->num < b->num);
+    return order ? order : str_cmp(a->b, b->b);
 }
 
-static void count_session_topic(struct sums *s, const struct row_key *topic)
+/* One that gives way may not be among the group's. Its times lie within the session's, so those of
+ * the session, turned round, move neither its first nor its last. */
+static void count_topic(struct sums *s, const struct session_row *r, const struct topic *t,
+                        int64_t sign)
 {
-    sums_row(&s->topics, topic->learner, topic->num, topic->b)->v[TOPIC_SESSIONS]++;
+    int64_t *v = sums_topic(s, r->head.key.learner, (int32_t)t->kind, t->name)->v;
+
+    v[TOPIC_SESSIONS] += sign;
+    if (r->facts.last_at < v[TOPIC_FIRST])
+        v[TOPIC_FIRST] = r->facts.last_at;
+    if (r->facts.first_at > v[TOPIC_LAST])
+        v[TOPIC_LAST] = r->facts.first_at;
 }
 
-/* Those of new sessions, or of the others. NULL: there are none, or out of memory. */
-static struct bulk *write_session_topics(struct writing *w, bool fresh)
+/* Those that came, and those that gave way where there were too many. */
+static void count_topics(struct sums *s, const struct session_row *r, struct str before)
 {
-    const struct table *t = &w->s->session_topics;
-    int32_t n = 0;
+    struct str now = r->topics;
+    struct topic old, new;
+    bool is_old = topics_next(&before, &old), is_new = topics_next(&now, &new);
 
-    for (int32_t i = 0; i < t->count; i++)
-        n += is_new_session(w->s, t->rows[i]) == fresh;
-    struct value *v =
-        bulk_add(w, fresh ? STMT_INGEST_SESSION_TOPICS_NEW : STMT_INGEST_SESSION_TOPICS_ADD, n, 4);
-    for (int32_t i = 0; v && i < t->count; i++) {
-        const struct row_key *k = t->rows[i];
-        if (is_new_session(w->s, k) != fresh)
-            continue;
-        *v++ = learner_value(w, k->learner);
-        *v++ = V_S(k->a);
-        *v++ = V_I(k->num);
-        *v++ = V_S(k->b);
+    while (is_old || is_new) {
+        int order = !is_old ? 1 : !is_new ? -1 : topic_cmp(&old, &new);
+        if (order != 0)
+            count_topic(s, r, order < 0 ? &old : &new, order < 0 ? -1 : 1);
+        if (order <= 0)
+            is_old = topics_next(&before, &old);
+        if (order >= 0)
+            is_new = topics_next(&now, &new);
     }
-    return v ? &w->bulks[w->count - 1] : NULL;
 }
 
-static void write_old_session_topics(struct writing *w)
+static enum err add_topics(struct sums *s, const struct row_key *first, const struct topic *topics,
+                           int32_t count)
 {
-    struct bulk *b = write_session_topics(w, false);
+    struct session_row *r = sums_session(s, first->learner, first->a);
+    struct str before = r->topics;
 
-    if (!b)
-        return;
-    b->applied = arena_new(&w->s->arena, bool, (size_t)b->rows);
-    w->s->failed |= !b->applied;
+    enum err e = topics_add(&s->arena, before, topics, count, &r->topics);
+    if (e == ERR_OK)
+        count_topics(s, r, before);
+    return e;
 }
 
-static void count_session_topics(struct sums *s, const bool *applied)
+static enum err merge_topics(struct sums *s)
 {
-    const struct table *t = &s->session_topics;
+    int32_t n = s->session_topics.count, done = 0;
+    struct row_key **rows = arena_new(&s->arena, struct row_key *, (size_t)n);
+    struct topic *topics = arena_new(&s->arena, struct topic, (size_t)n);
+    enum err e = rows && topics ? ERR_OK : ERR_NOMEM;
 
-    for (int32_t i = 0; i < t->count; i++)
-        if (is_new_session(s, t->rows[i]) || *applied++)
-            count_session_topic(s, t->rows[i]);
+    if (e != ERR_OK || n == 0)
+        return e;
+    memcpy(rows, s->session_topics.rows, (size_t)n * sizeof(struct row_key *));
+    qsort(rows, (size_t)n, sizeof(struct row_key *), by_session);
+    for (int32_t i = 0; e == ERR_OK && i < n; i++) {
+        bool last = i + 1 == n || rows[i]->learner != rows[i + 1]->learner ||
+                    !str_eq(rows[i]->a, rows[i + 1]->a);
+        topics[i] = (struct topic){(enum topic_kind)rows[i]->num, rows[i]->b};
+        if (!last)
+            continue;
+        e = add_topics(s, rows[i], topics + done, i + 1 - done);
+        done = i + 1;
+    }
+    return e;
 }
 
 /* ---- what is remembered ---- */
@@ -375,9 +402,8 @@ static enum err remember_cards(struct sums *s, struct store_conn *conn)
     return s->cards.count ? cards_remember(&work) : ERR_OK;
 }
 
-/* Everything that the group is known to touch, in one round trip; then the topics of sessions that
- * were there, and the sessions that late reviews took new cards from, which hardly ever are others.
- */
+/* Everything that the group is known to touch, in one round trip; then the sessions that late
+ * reviews took new cards from, which hardly ever are others. */
 static enum err read_and_merge(struct sums *s, struct store_conn *conn, const struct bulk *first)
 {
     static const struct {
@@ -402,16 +428,16 @@ static enum err read_and_merge(struct sums *s, struct store_conn *conn, const st
     if (e != ERR_OK)
         return e;
     int32_t sessions = s->sessions.count;
-    write_old_session_topics(&late);
-    const bool *applied = late.count ? late.bulks[0].applied : NULL;
+    e = merge_topics(s);
     move_new_cards(s);
     count_objectives(s);
     ask_rows(&late, &s->sessions, sessions, &session_form);
-    e = s->failed ? ERR_NOMEM : store_write(conn, late.bulks, late.count);
-    if (e != ERR_OK)
+    if (e == ERR_OK && s->failed)
+        e = ERR_NOMEM;
+    if (e != ERR_OK || late.count == 0)
         return e;
-    count_session_topics(s, applied);
-    return merge_rows(s, &late, &s->sessions, &session_form);
+    e = store_write(conn, late.bulks, late.count);
+    return e == ERR_OK ? merge_rows(s, &late, &s->sessions, &session_form) : e;
 }
 
 enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *first)
@@ -429,7 +455,6 @@ enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *
     write_rows(&w, &s->missions, &mission_form);
     write_rows(&w, &s->mission_objectives, &mission_objective_form);
     write_rows(&w, &s->cards, &card_form);
-    write_session_topics(&w, true);
     write_loads(&w);
     write_sums(&w, &s->days, &day_form);
     write_sums(&w, &s->hours, &hour_form);

@@ -84,7 +84,7 @@ class Settings:
         self.assertFalse(reply.json["behavioralAnalysisEnabled"])
         self.assertGreater(reply.json["erasedRows"], 12)
         learner = "(SELECT learner_id FROM learners WHERE external_id = 'shy')"
-        for table in ("events", "sessions", "session_topics", "session_objectives", "missions", "mission_objectives",
+        for table in ("events", "sessions", "session_objectives", "missions", "mission_objectives",
                       "cards", "audits", "audit_counted", "memory_fits", "analyses", "patterns", "pattern_history",
                       "insights", "recommendations", "goals", "goal_progress", "minds", "struggle_predictions",
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",

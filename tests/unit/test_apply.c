@@ -1,6 +1,8 @@
 /* What small histories leave in the derived rows, worked out by hand. */
 #include "ingest_fixture.h"
 
+#include "ingest/topics.h"
+
 #include <sqlite3.h>
 
 static int setup_on(void **state, enum store_engine engine)
@@ -297,7 +299,8 @@ static void objectives_and_missions_follow_their_events(void **state)
     assert_string_equal(rows_of(f, "session_objectives"),
                         " \"s1\" \"o1\" 0 - - - - - - -\n"
                         " \"s1\" \"o2\" 1 20 1741086000000000 90000 4 2 - -\n");
-    assert_non_null(strstr(rows_of(f, "sessions"), "2 1 1 4 - - 0\n")); /* objectives, assessment */
+    assert_non_null(
+        strstr(rows_of(f, "sessions"), "2 1 1 4 - - 0 \"3o2\"\n")); /* objectives, assessment */
     assert_string_equal(rows_of(f, "topics"), " 3 \"o2\" 90000 1 0 0 0 0 0 0 1741086000000000 "
                                               "1741086000000000\n");
     assert_verified(f);
@@ -387,6 +390,32 @@ static void repeats_among_new_events_are_found(void **state)
     assert_int_equal(hopeful + asked, GROUPS + 1);
 }
 
+/* A session's topics are counted once, also those that give way when there are too many. */
+static void topics_count_their_sessions(void **state)
+{
+    struct fixture *f = *state;
+    char names[SESSION_TOPICS_MAX + 9][12];
+    struct event e = answer("first", "2025-03-03T10:00:00Z", "s1", 1);
+    struct str skill = STR("zoology");
+
+    e.skills = &skill;
+    e.skill_count = 1;
+    apply(f, &e, 1, NULL);
+    e.id = STR("second");
+    apply(f, &e, 1, NULL); /* the same session once more */
+    assert_non_null(strstr(rows_of(f, "topics"), " 4 \"zoology\" 0 1 2 "));
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char id[16];
+        snprintf(names[i], sizeof names[i], "s%d", (int)i);
+        snprintf(id, sizeof id, "n%d", (int)i);
+        skill = str_from(names[i]);
+        e.id = str_from(id);
+        apply(f, &e, 1, NULL);
+    }
+    assert_non_null(strstr(rows_of(f, "topics"), " 4 \"zoology\" 0 0 2 "));
+    assert_verified(f);
+}
+
 static void learners_may_refuse_to_be_analysed(void **state)
 {
     struct fixture *f = *state;
@@ -438,8 +467,8 @@ static void an_erased_learner_leaves_nothing(void **state)
     OK(learner_put(f->conn, STR("ann"), (struct str){NULL, 0}, 1, &id));
     OK(quarantine_put(f->conn, q, COUNT(q), 100));
     OK(learner_erase(f->conn, STR("ann"), &rows));
-    /* learner, event, session, session_topic, day, hour, length, topic, totals, refused event */
-    assert_int_equal(rows, 10);
+    /* learner, event, session, day, hour, length, topic, totals, refused event */
+    assert_int_equal(rows, 9);
     assert_int_equal(learner_erase(f->conn, STR("ann"), &rows), ERR_NOT_FOUND);
     apply(f, &e, 1, NULL); /* a new learner of the old name */
     OK(learner_put(f->conn, STR("ann"), (struct str){NULL, 0}, 1, &again));
@@ -493,6 +522,7 @@ int main(void)
         TEST(repeats_among_new_events_are_found),
         cmocka_unit_test_setup_teardown(repeats_among_new_events_are_found, setup_postgres,
                                         teardown),
+        TEST(topics_count_their_sessions),
         TEST(learners_may_refuse_to_be_analysed),
         TEST(an_erased_learner_leaves_nothing),
         TEST(differences_are_found_and_mended),

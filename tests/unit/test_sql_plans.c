@@ -37,7 +37,6 @@ static const struct {
      "u, i, 'e' || i, 1, 's' || (i / 9), 'i' || i, i"},
     {"sessions", "learner_id, session, first_at, last_at", "u, 's' || i, i, i + 1"},
     {"session_objectives", "learner_id, session, objective", "u, 's' || i, 'o' || i"},
-    {"session_topics", "learner_id, session, topic_kind, topic", "u, 's' || i, 1, 'c' || i"},
     {"missions", "learner_id, mission, day, status, created_at", "u, 'm' || i, i, 'PENDING', i"},
     {"mission_objectives", "learner_id, mission, objective, position", "u, 'm' || i, 'o' || i, 1"},
     {"cards", "learner_id, item, first_at, first_id, last_at, last_id, last_rating",

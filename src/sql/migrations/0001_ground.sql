@@ -175,6 +175,7 @@ CREATE TABLE sessions (
     notes {text},
     notes_at {int},
     untimed {int} NOT NULL DEFAULT 0 CHECK (untimed IN (0, 1)),
+    topics {text},                   -- what it touched (src/ingest/topics.h)
     PRIMARY KEY (learner_id, session)
 ) {clustered};
 CREATE INDEX sessions_by_time ON sessions (learner_id, first_at);
@@ -193,15 +194,6 @@ CREATE TABLE session_objectives (
     clinical_ms {int},
     notes {text},
     PRIMARY KEY (learner_id, session, objective)
-) {clustered};
-
--- Which session touched which course, lecture, objective, skill, modality.
-CREATE TABLE session_topics (
-    learner_id {int} NOT NULL,
-    session {text} NOT NULL,
-    topic_kind {int} NOT NULL,
-    topic {text} NOT NULL,
-    PRIMARY KEY (learner_id, session, topic_kind, topic)
 ) {clustered};
 
 CREATE TABLE missions (

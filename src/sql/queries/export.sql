@@ -34,7 +34,7 @@ SELECT session, first_at, last_at, started_at, completed_at, declared_ms, declar
        mission, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms, events, answers,
        correct, reviews, recalled, rating_sum, new_cards, latency_n, latency_ms_sum,
        latency_log_micro, score_n, score_micro, objectives_total, objectives_done,
-       assessment_n, assessment_sum, notes, notes_at, untimed
+       assessment_n, assessment_sum, notes, notes_at, untimed, topics
   FROM sessions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY session;
 
@@ -44,12 +44,6 @@ SELECT session, objective, position, estimated_minutes, completed_at, time_spent
        self_assessment, confidence_rating, clinical_ms, notes
   FROM session_objectives WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY session, objective;
-
--- name: export_session_topics
--- args: text
-SELECT session, topic_kind, topic
-  FROM session_topics WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
- ORDER BY session, topic_kind, topic;
 
 -- name: export_missions
 -- args: text

@@ -50,7 +50,7 @@ SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed
        t.resume_ms_sum, t.active_ms, t.events, t.answers, t.correct, t.reviews, t.recalled,
        t.rating_sum, t.new_cards, t.latency_n, t.latency_ms_sum, t.latency_log_micro,
        t.score_n, t.score_micro, t.objectives_total, t.objectives_done, t.assessment_n,
-       t.assessment_sum, t.notes, t.notes_at, t.untimed
+       t.assessment_sum, t.notes, t.notes_at, t.untimed, t.topics
   FROM k JOIN sessions t ON t.learner_id = k.learner_id AND t.session = k.session;
 -- engine: postgres
 SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed_at,
@@ -58,20 +58,20 @@ SELECT t.learner_id, t.session, t.first_at, t.last_at, t.started_at, t.completed
        t.resume_ms_sum, t.active_ms, t.events, t.answers, t.correct, t.reviews, t.recalled,
        t.rating_sum, t.new_cards, t.latency_n, t.latency_ms_sum, t.latency_log_micro,
        t.score_n, t.score_micro, t.objectives_total, t.objectives_done, t.assessment_n,
-       t.assessment_sum, t.notes, t.notes_at, t.untimed
+       t.assessment_sum, t.notes, t.notes_at, t.untimed, t.topics
   FROM unnest($1::bigint[], $2::text[]) AS k (learner_id, session)
  CROSS JOIN LATERAL (SELECT * FROM sessions r WHERE r.learner_id = k.learner_id AND r.session = k.session LIMIT 1) t;
 
 -- name: ingest_sessions_put
--- args: int, text, int, int, int, int, int, int, text, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, text, int, int
+-- args: int, text, int, int, int, int, int, int, text, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, text, int, int, text
 -- bulk
 INSERT INTO sessions (learner_id, session, first_at, last_at, started_at, completed_at,
         declared_ms, declared_pause_ms, mission, pauses, pause_ms_sum, resumes, resume_ms_sum,
         active_ms, events, answers, correct, reviews, recalled, rating_sum, new_cards,
         latency_n, latency_ms_sum, latency_log_micro, score_n, score_micro, objectives_total,
-        objectives_done, assessment_n, assessment_sum, notes, notes_at, untimed)
+        objectives_done, assessment_n, assessment_sum, notes, notes_at, untimed, topics)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
     ON CONFLICT (learner_id, session) DO UPDATE SET
         first_at = excluded.first_at, last_at = excluded.last_at,
         started_at = excluded.started_at, completed_at = excluded.completed_at,
@@ -87,7 +87,7 @@ INSERT INTO sessions (learner_id, session, first_at, last_at, started_at, comple
         score_micro = excluded.score_micro, objectives_total = excluded.objectives_total,
         objectives_done = excluded.objectives_done, assessment_n = excluded.assessment_n,
         assessment_sum = excluded.assessment_sum, notes = excluded.notes,
-        notes_at = excluded.notes_at, untimed = excluded.untimed;
+        notes_at = excluded.notes_at, untimed = excluded.untimed, topics = excluded.topics;
 
 -- name: ingest_session_objectives_read
 -- args: int, text, text
@@ -238,18 +238,6 @@ INSERT INTO audits (learner_id, slot, n, yes, p_micro, square_micro, brier_micro
         square_micro = audits.square_micro + excluded.square_micro,
         brier_micro = audits.brier_micro + excluded.brier_micro,
         loss_micro = audits.loss_micro + excluded.loss_micro;
-
--- name: ingest_session_topics_add
--- args: int, text, int, text
--- bulk
--- key: 1, 2, 3, 4
-INSERT INTO session_topics (learner_id, session, topic_kind, topic) VALUES ($1, $2, $3, $4)
-    ON CONFLICT DO NOTHING;
-
--- name: ingest_session_topics_new
--- args: int, text, int, text
--- bulk
-INSERT INTO session_topics (learner_id, session, topic_kind, topic) VALUES ($1, $2, $3, $4);
 
 -- name: ingest_loads_add
 -- args: int, int, text, text, real, real, text
@@ -419,7 +407,7 @@ SELECT session, first_at, last_at, started_at, completed_at, declared_ms, declar
        mission, pauses, pause_ms_sum, resumes, resume_ms_sum, active_ms, events, answers,
        correct, reviews, recalled, rating_sum, new_cards, latency_n, latency_ms_sum,
        latency_log_micro, score_n, score_micro, objectives_total, objectives_done, assessment_n,
-       assessment_sum, notes, notes_at, untimed
+       assessment_sum, notes, notes_at, untimed, topics
   FROM sessions WHERE learner_id = $1 ORDER BY session;
 
 -- name: rebuild_rows_session_objectives
@@ -427,11 +415,6 @@ SELECT session, first_at, last_at, started_at, completed_at, declared_ms, declar
 SELECT session, objective, position, estimated_minutes, completed_at, time_spent_ms,
        self_assessment, confidence_rating, clinical_ms, notes
   FROM session_objectives WHERE learner_id = $1 ORDER BY session, objective;
-
--- name: rebuild_rows_session_topics
--- args: int
-SELECT session, topic_kind, topic
-  FROM session_topics WHERE learner_id = $1 ORDER BY session, topic_kind, topic;
 
 -- name: rebuild_rows_missions
 -- args: int
@@ -501,10 +484,6 @@ DELETE FROM sessions WHERE learner_id = $1;
 -- name: learner_drop_session_objectives
 -- args: int
 DELETE FROM session_objectives WHERE learner_id = $1;
-
--- name: learner_drop_session_topics
--- args: int
-DELETE FROM session_topics WHERE learner_id = $1;
 
 -- name: learner_drop_missions
 -- args: int

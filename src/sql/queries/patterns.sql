@@ -24,7 +24,7 @@ SELECT coalesce(sum(n), 0), coalesce(sum(p_micro), 0), coalesce(sum(yes), 0),
        coalesce(sum(square_micro), 0)
   FROM audits WHERE learner_id = $1 AND slot BETWEEN 64 AND 127;
 
--- Sessions in order, each with its modality where it has just one.
+-- Sessions in order.
 -- name: analysis_sessions
 -- args: int, int
 SELECT s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms, s.declared_pause_ms,
