@@ -213,7 +213,7 @@ def night(folder, engine, database, learners):
     with Server(folder, database, "--cache-bytes-max", "0") as server:
         begin = last = time.monotonic()
         done = 0
-        # Who has more than one run can take comes again at the next look, half a minute later.
+        # Who has more than one run can take comes again at once; who failed, at the next look, half a minute later.
         while done < learners or time.monotonic() - last < 45:
             time.sleep(0.2)
             with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as page:

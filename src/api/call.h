@@ -10,7 +10,8 @@
  *   input.c  path, query and body into row->in_size bytes; whom the call is about
  *   reply.c  envelopes, problems, ETag, CORS: everything that leaves
  *   submit.c events and changes by way of the writers
- *   idempotency.c  the same request twice */
+ *   idempotency.c  the same request twice
+ *   analysis.c  rounds of a night's step, on demand */
 #pragma once
 #include "api/api.h"
 #include "api/cached.h"

@@ -47,17 +47,17 @@ class Calls:
         reply = self.server.get("/api/analytics/model-performance", query={"userId": learner}).json["data"]
         return reply["answers"]["dataPoints"]
 
-
-@both_engines
-class FarBehind(Calls):
-    """On a store of their own: so many answers change the forecasts of everybody."""
-
     def far_behind(self, learner, days=20):
         """500 answers a day, none learnt from yet; how many."""
         begin = time.time() - (days + 1) * DAY
         for day in range(days):
             self.server.events(answers(learner, "o%d" % (day % 5), "11011" * 100, begin + day * DAY, name="-%d-" % day))
         return days * 500
+
+
+@both_engines
+class FarBehind(Calls):
+    """On a store of their own: so many answers change the forecasts of everybody."""
 
     def test_a_learner_far_behind_holds_up_nobody(self):
         total = self.far_behind("far")
@@ -116,6 +116,26 @@ class FarBehind(Calls):
         again = self.server.post(GENERATE, {"userId": "key"}, headers=head)
         self.assertEqual((again.status, again.json, again.headers["Idempotency-Replayed"]), (201, first.json, "true"))
         self.assertEqual(self.mind("key")[0], 1000)
+
+
+@both_engines
+class InAHurry(Calls):
+    """Time for some of the rounds, as a rule; on a slow machine for none, when a call ends by its deadline."""
+    flags = ("--request-timeout", "500ms", "--no-night")
+
+    def test_what_is_left_is_told_and_taken_up_again(self):
+        total, behind = self.far_behind("haste"), None
+        until = time.monotonic() + 120
+        while behind != 0:
+            self.assertLess(time.monotonic(), until)
+            reply = self.server.post(GENERATE, {"userId": "haste"})
+            if reply.status == 201:
+                behind = reply.json["data"]["answersBehind"]
+                self.assertEqual(self.mind("haste")[0], total - behind)
+                self.assertEqual(bool(reply.json["data"]["predictions"]), behind == 0)
+            else:
+                self.assertProblem(reply, 503)
+        self.assertEqual(self.answers_judged("haste"), total)
 
 
 @both_engines
