@@ -439,7 +439,8 @@ enum err store_commit(struct store_conn *c)
     ASSERT(c->tx == TX_OPEN && !c->busy);
     enum err e = ERR_OK;
     if (c->store->announces) {
-        struct bulk moved = {.stmt = STMT_CACHE_EPOCH_MOVE, .rows = 1};
+        const struct value none = V_N; /* of no columns, but rows are found by adding to it */
+        struct bulk moved = {.stmt = STMT_CACHE_EPOCH_MOVE, .rows = 1, .v = &none};
         e = store_write(c, &moved, 1);
         if (e != ERR_OK)
             return e;
