@@ -3,8 +3,9 @@
  * model, 400 answers of a learner at a time). bench/coverage.py does the same over HTTP, and more
  * of it.
  *
- * Deterministic; the class is one that nothing was chosen by. Another one, printed and held to the
- * same bounds: DOPPEL_TRUTH_SEED=7 DOPPEL_TRUTH_LEARNERS=200 build/tests/unit/test_truth */
+ * Deterministic, and no proof: the class is one of those by which the models were chosen, and this guards
+ * what they reach there (docs/models.md has classes that nothing was chosen by). Another one, printed and
+ * held to the same bounds: DOPPEL_TRUTH_SEED=7 DOPPEL_TRUTH_LEARNERS=200 build/tests/unit/test_truth */
 #include "test.h"
 
 #include "base/civil.h"
