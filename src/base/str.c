@@ -144,10 +144,11 @@ size_t utf8_length(struct str s)
 bool utf8_valid(struct str s)
 {
     while (s.n) {
-        uint64_t eight;
-        size_t n = 8;
+        size_t n = s.n < 8 ? s.n : 8;
+        uint64_t eight = 0;
 
-        if (s.n < 8 || (memcpy(&eight, s.p, 8), eight & UINT64_C(0x8080808080808080)))
+        memcpy(&eight, s.p, n);
+        if (eight & UINT64_C(0x8080808080808080))
             n = utf8_length(s);
         if (n == 0)
             return false;
