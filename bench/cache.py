@@ -202,10 +202,12 @@ def hit(options, folder):
                 ratios = [a["server_cpu_us"] / b["server_cpu_us"] for a, b in zip(rounds["doppel"], of)]
                 say(f"hit {name}", body_bytes=len(reply.split(b"\r\n\r\n", 1)[1]), cpu_us=cpu[name],
                     most_per_second=round(middle([r["rate"] for r in of])), doppel_ratio=middle(ratios))
+            # The bare loop at the same rate shows what the machine itself lets wait.
             half = middle([r["rate"] for r in rounds["doppel"]]) / 2
-            calm = [load(*targets["doppel"], "-c", "64", "-t", "2", "-r", str(half)) for _ in range(options.rounds)]
-            say("hit doppel at half load", rate=round(half), p50_ms=middle([r["p50_ms"] for r in calm]),
-                p99_ms=middle([r["p99_ms"] for r in calm]), best_p99_ms=min(r["p99_ms"] for r in calm))
+            for name in ("bare loop", "doppel"):
+                calm = [load(*targets[name], "-c", "64", "-t", "2", "-r", str(half)) for _ in range(options.rounds)]
+                say(f"hit {name} at half load", rate=round(half), p50_ms=middle([r["p50_ms"] for r in calm]),
+                    p99_ms=middle([r["p99_ms"] for r in calm]), best_p99_ms=min(r["p99_ms"] for r in calm))
         finally:
             for p in found.values():
                 p.close()
