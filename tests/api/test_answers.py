@@ -345,7 +345,7 @@ class Burnout:
         self.assertAlmostEqual(sum(f["share"] for f in factors.values()), 1)
         self.assertEqual(sum(f["percentage"] for f in factors.values()), 100)
         self.assertIsNone(factors["Recovery Deficit"]["metadata"]["daysSinceRest"])
-        self.assertNotIn("metadata", factors["Study Intensity"])
+        self.assertIsNone(factors["Study Intensity"]["metadata"])
         signals = {s["type"]: s["severity"] for s in data["warningSignals"]}
         self.assertEqual(signals, {"CHRONIC_OVERLOAD": "HIGH", "PERFORMANCE_DROP": "MEDIUM", "NO_RECOVERY": "HIGH"})
         self.assertTrue(data["recommendations"])

@@ -159,7 +159,11 @@ class Behind:
 
     def test_forms_are_not_mixed(self):
         plain = self.ask(TIME, self.ann)
-        packed = self.ask(TIME, self.ann, **{"Accept-Encoding": "gzip"})
+        for _ in range(40):  # a small answer has a packed form when it has been asked for often
+            packed = self.ask(TIME, self.ann, **{"Accept-Encoding": "gzip"})
+            if "Content-Encoding" in packed.headers:
+                break
+            self.assertEqual(packed.body, plain.body)
         again = self.ask(TIME, self.ann)
         self.assertEqual(packed.headers["Content-Encoding"], "gzip")
         self.assertNotIn("Content-Encoding", again.headers)
