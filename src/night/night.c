@@ -77,7 +77,7 @@ enum err night_compute(struct night_work *w, struct str learner,
         return ERR_OK;
     if (step)
         return step(w);
-    for (const struct night_step *s = night_steps; e == ERR_OK && s->name; s++)
+    for (const struct night_step *s = night_steps; e == ERR_OK && s->name && !w->more; s++)
         e = s->run(w);
     return e;
 }

@@ -31,8 +31,8 @@ struct night_work {
     int32_t days_ahead; /* that forecasts are made for; 0: NIGHT_DAYS_AHEAD */
     bool asked;         /* on demand, not because the night has come */
     int64_t usual_at;   /* UTC; the hour in which the learner usually studies, TIME_NONE */
-    bool more;          /* set by a step: one run was not enough, the learner comes again soon */
-    int64_t behind;     /* with more: answers that the step has yet to take in */
+    bool more; /* set by a step: one run was not enough. The rest of the steps wait for the last */
+    int64_t behind;                     /* with more: answers that the step has yet to take in */
     struct bulk bulks[NIGHT_BULKS_MAX]; /* to be written in this order */
     int32_t bulk_count;
     struct bulk guard; /* rows 0: none. Must change a row, else somebody else was faster */
@@ -49,8 +49,8 @@ struct night_step {
 extern const struct night_step night_steps[]; /* in order; ends in a NULL name */
 
 /* Reads the learner (one round trip; not when learner_id, zone and analysis are set), then runs one
- * step, or all with step NULL. ERR_NOT_FOUND: no such learner. Nothing is written: night_write() does
- * that in a writer's transaction. */
+ * step, or all with step NULL. ERR_NOT_FOUND: no such learner. Nothing is written: night_write()
+ * does that in a writer's transaction. */
 MUST_CHECK enum err night_compute(struct night_work *w, struct str learner,
                                   enum err (*step)(struct night_work *w));
 /* ERR_CONFLICT: the guard changed nothing; the transaction must be rolled back. */

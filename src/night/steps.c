@@ -1,4 +1,5 @@
-/* steps - what a night consists of, in order: later steps may use what earlier ones have put. */
+/* steps - what a night consists of, in order: later steps may use what earlier ones have put. One that
+ * needs another run (night_work.more) ends this one, so that the others are run once, at the last. */
 #include "night/audits.h"
 #include "night/cohorts.h"
 #include "night/goals.h"
@@ -10,9 +11,9 @@
 #include "night/usual.h"
 
 const struct night_step night_steps[] = {
+    {"struggle", night_struggle},
     {"memory", night_memory},
     {"patterns", night_patterns},
-    {"struggle", night_struggle},
     {"goals", night_goals},
     {"personalize", night_personalize},
     {"summaries", night_summaries},

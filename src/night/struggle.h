@@ -8,8 +8,8 @@
  * forecast for the days to come, and what could be done where it looks bad.
  *
  * An answer's skills are those that its event names; where it names none, those that the catalogue
- * has for its item when the run reads it. Skills that are listed later count from then on, and a mind
- * that is made anew has them from the beginning.
+ * has for its item when the run reads it. Skills that are listed later count from then on, and a
+ * mind that is made anew has them from the beginning.
  *
  * A run takes a bounded number of answers; night_work.more says that there are others. An answer
  * that comes late, behind the place, is seen by the count of all: the mind is then made anew from
@@ -26,7 +26,7 @@
 
 enum {
     STRUGGLE_BITS = 18,         /* of the shared weights: 6 MiB at most */
-    STRUGGLE_LEARN_MAX = 400,   /* answers a run learns from */
+    STRUGGLE_LEARN_MAX = 1600,  /* answers a run learns from */
     STRUGGLE_REPLAY_MAX = 5000, /* answers a run reads again for a mind */
     STRUGGLE_OBJECTIVES_MAX = 200,
 };
@@ -47,9 +47,9 @@ struct struggle_run {
     /* the mind's row */
     int64_t version, at, taken, known_at;
     struct str id, known_id;
-    int64_t graded;  /* answers and reviews in the log, by the sums */
-    int64_t learned; /* in this run */
-    int64_t judged;  /* forecasts of struggle, in this run */
+    int64_t graded;     /* answers and reviews in the log, by the sums */
+    int64_t learned;    /* in this run */
+    int64_t judged;     /* forecasts of struggle, in this run */
     struct strmap made; /* ids of forecasts that are open: today's are not made again */
 };
 /* Hashes that mind.h and struggle.h take for ids; never 0. */

@@ -83,7 +83,7 @@ class FarBehind(Calls):
         self.assertGreaterEqual(stored, 3)
         taken, rounds = self.mind("far")
         self.assertEqual(taken, total)
-        self.assertGreaterEqual(rounds, total / 400)
+        self.assertGreaterEqual(rounds, total / 1600)
         self.assertEqual(self.answers_judged("far"), total)
         for reply in replies:
             data, behind = reply.json["data"], reply.json["data"]["answersBehind"]

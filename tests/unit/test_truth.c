@@ -1,6 +1,6 @@
 /* What is reported of invented learners, against what is true of them: the simulator's events go
  * through the models in the order in which a server's nights take them (forecasts by a shared
- * model, 400 answers of a learner at a time). bench/coverage.py does the same over HTTP, and more
+ * model, so many answers of a learner at a time). bench/coverage.py does the same over HTTP, and more
  * of it.
  *
  * Deterministic, and no proof: the class is one of those by which the models were chosen, and this guards
