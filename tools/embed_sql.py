@@ -91,6 +91,17 @@ def close_of(tokens, at):
     return None
 
 
+def values_of(tokens):
+    """Each `VALUES`: its place, and those of the parentheses that follow it (None: there are none)."""
+    spots = []
+    for i, t in enumerate(tokens):
+        if is_word(t, "VALUES"):
+            at = next((k for k in range(i + 1, len(tokens)) if tokens[k][0] != "space"), len(tokens))
+            opens = at < len(tokens) and tokens[at] == ("punct", "(")
+            spots.append((i, at, close_of(tokens, at) if opens else None))
+    return spots
+
+
 def split_commas(tokens):
     parts, depth = [[]], 0
     for t in tokens:
@@ -206,10 +217,11 @@ class Statement:
     def many(self, tokens):
         """The same for MANY rows at once, or None where the rows do not stand in one `VALUES (…)`. A
         statement that fails midway may leave what it did: the transaction is rolled back then."""
-        starts = [i for i, t in enumerate(tokens) if is_word(t, "VALUES")]
-        at = next((i for i in range(starts[0] + 1, len(tokens)) if tokens[i][0] != "space"), None) if len(starts) == 1 else None
-        end = close_of(tokens, at) if at is not None and tokens[at] == ("punct", "(") else None
-        if end is None or any(t[0] == "param" and not at < i < end for i, t in enumerate(tokens)):
+        spots = values_of(tokens)
+        if len(spots) != 1 or spots[0][2] is None:
+            return None
+        _, at, end = spots[0]
+        if any(t[0] == "param" and not at < i < end for i, t in enumerate(tokens)):
             return None
         rows = ", ".join(text_of(self.numbered(tokens[at:end + 1], i)) for i in range(MANY))
         text = text_of(tokens[:at]) + rows + text_of(tokens[end + 1:])
@@ -219,13 +231,10 @@ class Statement:
         """The one `VALUES (…)` becomes a SELECT over arrays, one array per argument. They are unfolded
         in a select list, row by row; an `unnest` in FROM would first write each one out by itself,
         which costs as much again as inserting the rows."""
-        starts = [i for i, t in enumerate(tokens) if is_word(t, "VALUES")]
-        if len(starts) != 1:
+        spots = values_of(tokens)
+        if len(spots) != 1:
             self.fail("a bulk statement has exactly one `VALUES ($1, …)`, or two `-- engine:` texts")
-        at = starts[0] + 1
-        while at < len(tokens) and tokens[at][0] == "space":
-            at += 1
-        end = close_of(tokens, at) if at < len(tokens) and tokens[at][1] == "(" else None
+        start, at, end = spots[0]
         if end is None:
             self.fail("`VALUES` is not followed by a list in parentheses")
         if solid(tokens[end + 1:])[:1] == [("punct", ",")]:
@@ -236,13 +245,13 @@ class Statement:
         inside = tokens[at + 1:end]
         row = [("word", f"t.a{t[1][1:]}") if t[0] == "param" else t for t in inside]
         arrays = ", ".join(f"unnest(${i + 1}::{TYPES[a][1]}[]) AS a{i + 1}" for i, a in enumerate(self.args))
-        head, tail = text_of(tokens[:starts[0]]), text_of(tokens[end + 1:])
+        head, tail = text_of(tokens[:start]), text_of(tokens[end + 1:])
         text = f"{head}SELECT {text_of(row)} FROM (SELECT {arrays}) AS t{tail}"
         if self.keys is None:
             return text
         if any(is_word(t, "RETURNING") for t in tokens):
             self.fail("`-- key:` adds RETURNING itself")
-        return f"{text} RETURNING {', '.join(self.key_columns(solid(tokens[:starts[0]]), solid(tokens), split_commas(inside)))}"
+        return f"{text} RETURNING {', '.join(self.key_columns(solid(tokens[:start]), solid(tokens), split_commas(inside)))}"
 
     def key_columns(self, head, tokens, row):
         """What RETURNING says: the columns that the key arguments go into."""
