@@ -296,6 +296,19 @@ static void library_configure(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+/* A new file's change to the log wants a lock that SQLite does not wait for, while another program
+ * may be making the same change. */
+static int step_or_wait(struct sqlite_conn *c, sqlite3_stmt *st)
+{
+    int rc = sqlite3_step(st);
+
+    for (int tries = 0; (rc & 0xff) == SQLITE_BUSY && on_busy(c, tries); tries++) {
+        sqlite3_reset(st);
+        rc = sqlite3_step(st);
+    }
+    return rc;
+}
+
 /* Is it a database, and does it keep a write-ahead log? (A network file system may refuse.) */
 static enum err sqlite_probe(struct store *s, char *ret_detail)
 {
@@ -312,7 +325,7 @@ static enum err sqlite_probe(struct store *s, char *ret_detail)
     if (e == ERR_OK)
         e = prepare(c, "PRAGMA journal_mode=WAL", &st);
     if (e == ERR_OK) {
-        int rc = sqlite3_step(st);
+        int rc = step_or_wait(c, st);
         if (rc != SQLITE_ROW) {
             e = fail(c, rc, "journal_mode");
         } else if (strcmp((const char *)sqlite3_column_text(st, 0), "wal") != 0) {

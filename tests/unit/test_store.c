@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -797,6 +798,40 @@ static void logs_what_is_slow_and_what_fails(void **state)
                      f->engine == STORE_POSTGRES);
 }
 
+static atomic_bool held;
+
+/* Holds the file as one does who is about to write, for a while. */
+static void *hold(void *path)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    atomic_store(&held, true);
+    usleep(200000);
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    return NULL;
+}
+
+static void opens_a_new_file_that_another_has(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture own = {.engine = f->engine, .server = f->server};
+    char path[256];
+    pthread_t thread;
+
+    place_make(&own);
+    snprintf(path, sizeof path, "%.*s", (int)own.options.url.n - 7, own.options.url.p + 7);
+    assert_int_equal(pthread_create(&thread, NULL, hold, path), 0);
+    while (!atomic_load(&held))
+        usleep(1000);
+    OK(store_open_catalog(&own.options, &test_catalog, &own.store, detail));
+    pthread_join(thread, NULL);
+    store_close(own.store);
+    place_remove(&own);
+}
+
 static void migrates_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -1408,6 +1443,7 @@ static const struct {
     T(BOTH, works_on_several_threads),
     T(BOTH, stops_at_the_deadline),
     T(BOTH, logs_what_is_slow_and_what_fails),
+    T(LITE, opens_a_new_file_that_another_has),
     T(LITE, has_one_writer),
     T(LITE, waits_for_the_lock_and_gives_up),
     T(LITE, reader_cannot_write),
