@@ -24,6 +24,8 @@ OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-l
 
 class Replay(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: the second of two would wait for the first one's acknowledgement
+    disable_nagle_algorithm = True
 
     def answer(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
