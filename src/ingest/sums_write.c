@@ -347,12 +347,14 @@ static enum err add_topics(struct sums *s, const struct row_key *first, const st
 static enum err merge_topics(struct sums *s)
 {
     int32_t n = s->session_topics.count, done = 0;
+    enum err e = ERR_OK;
+
+    if (n == 0)
+        return ERR_OK;
     struct row_key **rows = arena_new(&s->arena, struct row_key *, (size_t)n);
     struct topic *topics = arena_new(&s->arena, struct topic, (size_t)n);
-    enum err e = rows && topics ? ERR_OK : ERR_NOMEM;
-
-    if (e != ERR_OK || n == 0)
-        return e;
+    if (!rows || !topics)
+        return ERR_NOMEM;
     memcpy(rows, s->session_topics.rows, (size_t)n * sizeof(struct row_key *));
     qsort(rows, (size_t)n, sizeof(struct row_key *), by_session);
     for (int32_t i = 0; e == ERR_OK && i < n; i++) {
