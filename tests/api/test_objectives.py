@@ -163,8 +163,9 @@ class Objectives:
         self.assertEqual({k: v for k, v in one.items() if k not in ("total", "method")}, by["o1"])
 
     def test_exams_press(self):
+        # in one session: how many an objective was met in counts for the minutes that it takes
         self.server.events([event("ida", "answer", at=text(at(3, 9, k)), item="i%d" % k, correct=bool(k % 2), objective=objective,
-                                  course=course) for k in range(8) for objective, course in (("o0", "c1"), ("law", "c2"))])
+                                  course=course, session="s") for k in range(8) for objective, course in (("o0", "c1"), ("law", "c2"))])
 
         def ranks():
             return {p["objective"]["id"]: p for p in self.get("/priorities/objectives", "ida")["priorities"]}
