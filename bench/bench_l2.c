@@ -223,7 +223,10 @@ static int start_server(void)
                                               .body_timeout_ms = 600000,
                                               .write_timeout_ms = 600000,
                                               .idle_timeout_ms = 600000}};
-    const struct http_app app = {NULL, on_head, on_request, on_reject, on_exchange_done};
+    const struct http_app app = {.on_head = on_head,
+                                 .on_request = on_request,
+                                 .on_reject = on_reject,
+                                 .on_done = on_exchange_done};
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     char detail[REDIS_DETAIL_MAX];
     if (http_server_new(&o, &app, &server, detail) || http_server_start(server))

@@ -271,13 +271,35 @@ void api_free(struct api *a)
     free(a);
 }
 
-static enum err on_head(void *user, struct http_exchange *x, struct http_verdict *ret)
+/* The same head leads to the same row. */
+static const struct route *find_route(struct api *a, struct http_exchange *x)
 {
-    struct api *a = user;
+    struct note *note = x->note ? *x->note : NULL;
     struct route_match match;
 
+    if (note)
+        return note->route;
     router_find(a->router, x->request.method, x->request.path, &match);
     const struct route *route = match.row ? match.row : &a->nowhere;
+    if (x->note && (note = malloc(sizeof *note))) {
+        *note = (struct note){.route = route};
+        *x->note = note;
+    }
+    return route;
+}
+
+static void note_free(void *p)
+{
+    struct note *note = p;
+
+    cached_shortcut_free(note->shortcut);
+    free(note);
+}
+
+static enum err on_head(void *user, struct http_exchange *x, struct http_verdict *ret)
+{
+    const struct route *route = find_route(user, x);
+
     x->app = (void *)(uintptr_t)route;
     *ret = route->verdict;
     return ERR_OK;
@@ -347,4 +369,5 @@ const struct http_app api_http_app = {
     .on_request = on_request,
     .on_reject = on_reject,
     .on_done = on_done,
+    .note_free = note_free,
 };

@@ -117,3 +117,4 @@ void cached_refresh(const struct call *from, struct flight *flight);
 void cached_class_seen(struct cached_shard *s, const struct call *c); /* on the loop */
 void cached_shortcut_learn(struct call *c, struct cached_shard *s); /* after a hit, the long way */
 void cached_shortcuts_free(struct cached_shard *s);
+void cached_shortcut_free(struct shortcut *s); /* NULL is fine */

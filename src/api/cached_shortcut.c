@@ -3,7 +3,6 @@
 
 #include "api/call.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -11,7 +10,8 @@ enum { SHORTCUT_TEXT_MAX = 4096 };
 
 /* What a loop has answered from the cache lately: the same target from the same credential is the
  * same question with the same rights, as long as the credential may be believed. It saves reading
- * both again; everything else is as ever. Touched by the loop's thread alone. */
+ * both again; everything else is as ever. It lies with the head where that is remembered
+ * (http/heads.h), else in a table. Touched by the loop's thread alone. */
 struct shortcut {
     uint64_t hash, epoch; /* of the text; auth's */
     int64_t until_us;     /* UTC */
@@ -34,44 +34,44 @@ static uint64_t shortcut_hash(struct str target, struct str credential)
     return XXH3_64bits_withSeed(credential.p, credential.n, XXH3_64bits(target.p, target.n));
 }
 
-/* In the same time wherever they differ, eight bytes at once: this is part of every hit. */
-static bool is_same_secret(struct str a, struct str b)
-{
-    uint64_t differ = 0, x, y;
-    size_t i = 0;
-
-    if (a.n != b.n)
-        return false;
-    for (; i + sizeof x <= a.n; i += sizeof x) {
-        memcpy(&x, a.p + i, sizeof x);
-        memcpy(&y, b.p + i, sizeof y);
-        differ |= x ^ y;
-    }
-    return (differ | (uint64_t)CRYPTO_memcmp(a.p + i, b.p + i, a.n - i)) == 0;
-}
-
 static bool shortcut_fits(const struct shortcut *s, uint64_t hash, struct str target,
                           struct str credential)
 {
     return s && s->hash == hash && str_eq(s->target, target) &&
-           is_same_secret(s->credential, credential);
+           str_eq_secret(s->credential, credential);
+}
+
+static struct note *note_of(const struct call *c)
+{
+    return c->pub.x->note ? *c->pub.x->note : NULL;
+}
+
+/* Where the head is remembered, it is asked for nothing more; else by what counts in it. */
+static const struct shortcut *shortcut_of(const struct call *c, const struct cached_shard *shard)
+{
+    const struct http_request *rq = &c->pub.x->request;
+    const struct note *note = note_of(c);
+
+    if (note)
+        return note->shortcut;
+    struct str credential = credential_of_request(rq);
+    if (!credential.p)
+        return NULL;
+    uint64_t hash = shortcut_hash(rq->target, credential);
+    const struct shortcut *s = shard->shortcuts[hash % SHORTCUTS];
+    return shortcut_fits(s, hash, rq->target, credential) ? s : NULL;
 }
 
 bool cached_shortcut(struct call *c)
 {
     struct api *a = c->pub.api;
-    const struct http_request *rq = &c->pub.x->request;
-    struct str credential = credential_of_request(rq);
     struct cached_shard *shard = a->cached_shards[http_loop_index(c->pub.x->loop)];
+    const struct shortcut *s = shard ? shortcut_of(c, shard) : NULL;
 
-    if (!credential.p || !shard)
+    if (!s || s->route != c->route || s->until_us <= c->pub.now_us ||
+        s->epoch != auth_epoch(a->options.auth))
         return false;
-    uint64_t hash = shortcut_hash(rq->target, credential);
-    const struct shortcut *s = shard->shortcuts[hash % SHORTCUTS];
-    if (!shortcut_fits(s, hash, rq->target, credential) || s->route != c->route ||
-        s->until_us <= c->pub.now_us || s->epoch != auth_epoch(a->options.auth))
-        return false;
-    const struct cache_lookup how = {.now_us = rq->received_us,
+    const struct cache_lookup how = {.now_us = c->pub.x->request.received_us,
                                      .age_max_us = tiers_age_max_us(a->tiers),
                                      .early = 1 - rng_unit(&shard->rng)};
     struct answer *found = cache_hit(a->tiers->cache, &s->key, &how);
@@ -115,9 +115,15 @@ void cached_shortcut_learn(struct call *c, struct cached_shard *shard)
     to = place(to, credential, &s->credential);
     to = place(to, who->name, &s->name);
     place(to, c->cached.key.text, &s->key.text);
-    struct shortcut **slot = &shard->shortcuts[s->hash % SHORTCUTS];
+    struct note *note = note_of(c);
+    struct shortcut **slot = note ? &note->shortcut : &shard->shortcuts[s->hash % SHORTCUTS];
     free(*slot);
     *slot = s;
+}
+
+void cached_shortcut_free(struct shortcut *s)
+{
+    free(s);
 }
 
 void cached_shortcuts_free(struct cached_shard *shard)

@@ -52,6 +52,12 @@ struct route {
     bool cached; /* answers are kept: cached.h */
 };
 
+/* What is kept with a request's head, for when it comes again: http_exchange.note. */
+struct note {
+    const struct route *route;
+    struct shortcut *shortcut; /* NULL: none */
+};
+
 enum pending { PENDING_NONE, PENDING_EVENTS, PENDING_CHANGE };
 enum stage { STAGE_WHO, STAGE_INPUT, STAGE_CACHE, STAGE_HANDLER, STAGE_THEN };
 

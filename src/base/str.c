@@ -12,6 +12,24 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+bool str_eq_secret(struct str a, struct str b)
+{
+    uint64_t differ = 0, x, y;
+    size_t i = 0;
+
+    if (a.n != b.n)
+        return false;
+    for (; i + sizeof x <= a.n; i += sizeof x) {
+        memcpy(&x, a.p + i, sizeof x);
+        memcpy(&y, b.p + i, sizeof y);
+        differ |= x ^ y;
+    }
+    for (; i < a.n; i++)
+        differ |= (uint8_t)(a.p[i] ^ b.p[i]);
+    __asm__("" : "+r"(differ)); /* the compiler may not look into it on the way */
+    return differ == 0;
+}
+
 bool str_eq_nocase(struct str a, struct str b)
 {
     if (a.n != b.n)

@@ -21,6 +21,8 @@ static inline bool str_eq(struct str a, struct str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
+/* In the same time wherever they differ: for what nobody may guess byte by byte. */
+bool str_eq_secret(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
 int str_cmp(struct str a, struct str b);        /* bytewise; a prefix comes first */
 bool str_starts(struct str s, struct str prefix);

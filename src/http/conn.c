@@ -397,11 +397,26 @@ static void head_whole(struct http_conn *c, struct exchange *x, bool body_came)
         begin_body(c, x, body_came);
 }
 
+/* True: the bytes are a whole head that the loop knows. */
+static bool feed_known(struct http_conn *c, struct exchange *x, const char *p, size_t n)
+{
+    x->head_hash = heads_hash(p, n);
+    if (!x->head_hash)
+        return false;
+    x->known = heads_find(&c->loop->heads, x->head_hash, (struct str){p, n});
+    if (!x->known)
+        return false;
+    head_whole(c, x, false); /* may be the end of x */
+    return true;
+}
+
 /* A head that comes in one piece is parsed where it was read and copied once; one in several pieces
  * is put together first. */
 static size_t feed_head(struct http_conn *c, struct exchange *x, const char *p, size_t n)
 {
     size_t had = x->head.n, max = x->parser.limits.head_bytes_max;
+    if (had == 0 && feed_known(c, x, p, n))
+        return n;
     const char *base = p;
     size_t have = n;
     if (had > 0) {
@@ -417,6 +432,8 @@ static size_t feed_head(struct http_conn *c, struct exchange *x, const char *p, 
         return n;
     }
     size_t used = r == HTTP_PARSE_DONE ? x->parser.head_n - had : n;
+    if (r != HTTP_PARSE_DONE || used < n)
+        x->head_hash = 0; /* not a head alone in one read */
     if (had == 0)
         buf_put(&x->head, p, used);
     else

@@ -12,6 +12,7 @@
 #pragma once
 #include "base/rng.h"
 #include "http/body.h"
+#include "http/heads.h"
 #include "http/http.h"
 #include "http/parser.h"
 #include "net/listen.h"
@@ -64,7 +65,9 @@ struct exchange {
     struct arena arena;
     struct http_header *headers;
     int32_t header_cap;
-    struct buf head; /* bytes of the head, then the decoded path */
+    struct buf head; /* bytes of the head, then the decoded path; empty when it is known */
+    struct known_head *known; /* a reference; NULL: this head was parsed */
+    uint64_t head_hash;       /* of a head that may be remembered; 0: not */
     struct buf body; /* of the request */
     struct buf out;  /* what goes out first: interim reply, head, small body */
     size_t out_sent, body_sent;
@@ -153,6 +156,7 @@ struct http_loop {
     int32_t cut_off; /* exchanges not answered when the loop ended */
     struct mail stop_mail;
     struct loop_counters counters;
+    struct heads heads;
     char read_buffer[READ_BYTES];
 };
 
@@ -196,7 +200,7 @@ void conn_reject(struct http_conn *c, struct exchange *x, enum err why, const ch
 struct exchange *exchange_take(struct http_loop *l); /* NULL: out of memory */
 void exchange_release(struct exchange *x); /* on_done() if it is due; back into the pool */
 void exchange_pool_free(struct http_loop *l);
-/* Makes the request out of the parsed head. ERR_BAD_REQUEST, ERR_NOMEM. */
+/* Makes the request out of the parsed head, or of x->known. ERR_BAD_REQUEST, ERR_NOMEM. */
 MUST_CHECK enum err exchange_request(struct exchange *x, const char **ret_detail);
 void exchange_make_id(struct exchange *x);
 /* Prints the head, and the body if it is small, into x->out. ERR_NOMEM. */

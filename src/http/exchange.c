@@ -152,6 +152,9 @@ static void exchange_clear(struct exchange *x)
     x->chunked_out = x->static_body = x->keep_alive_1_0 = false;
     x->out_sent = x->body_sent = 0;
     x->stream = NULL;
+    known_head_unref(x->known);
+    x->known = NULL;
+    x->head_hash = 0;
 }
 
 void exchange_release(struct exchange *x)
@@ -259,11 +262,32 @@ static enum err set_path(struct exchange *x)
     return e;
 }
 
+/* What the parser would say of it: only such heads are remembered. */
+static void request_known(struct exchange *x)
+{
+    x->parser.method = (int32_t)x->known->request.method;
+    x->parser.minor = 1;
+    x->parser.keep_alive = true;
+    x->pub.request = x->known->request;
+    x->pub.request.received_us = x->pub.loop->now_us;
+    x->pub.note = &x->known->note;
+}
+
+static bool may_remember(const struct http_parser *p)
+{
+    return p->method == HTTP_GET && p->minor == 1 && p->keep_alive && p->content_length < 0 &&
+           !p->chunked && !p->expects_continue && p->id == -1 && p->traceparent == -1;
+}
+
 enum err exchange_request(struct exchange *x, const char **ret_detail)
 {
     struct http_request *rq = &x->pub.request;
     const struct http_parser *p = &x->parser;
 
+    if (x->known) {
+        request_known(x);
+        return ERR_OK;
+    }
     *ret_detail = "out of memory";
     if (!buf_reserve(&x->head, p->path_raw.n + 1) || !set_headers(x))
         return ERR_NOMEM;
@@ -276,6 +300,9 @@ enum err exchange_request(struct exchange *x, const char **ret_detail)
     enum err e = set_path(x);
     if (e)
         *ret_detail = "the path is not well encoded";
+    else if (x->head_hash && may_remember(p))
+        heads_learn(&x->pub.loop->heads, x->head_hash, (struct str){x->head.p, p->head_n}, rq,
+                    x->pub.loop->server->app.note_free);
     return e;
 }
 

@@ -65,6 +65,9 @@ struct http_exchange {
     struct http_request request;
     struct arena *arena; /* of this exchange; gone after on_done() */
     void *app;           /* the application's own */
+    /* Where the application may keep something of its own with this request's head, until
+     * note_free(): there again when the same bytes come again. NULL: the head is not remembered. */
+    void **note;
     struct http_loop *loop;
 
     /* The reply, filled by the application before http_send(). */
@@ -106,6 +109,7 @@ struct http_app {
     /* On the loop: the reply is written or the client is gone. Last chance to read the exchange. Once
      * for each exchange that on_head() or on_reject() saw. */
     void (*on_done)(void *user, struct http_exchange *x);
+    void (*note_free)(void *note); /* on a loop, or when the server is freed; NULL is fine */
 };
 
 struct http_limits {

@@ -410,6 +410,7 @@ void loop_free(struct http_loop *l)
     free(l->listeners);
     conn_free_graves(l);
     exchange_pool_free(l);
+    heads_fini(&l->heads);
     timers_fini(&l->timers);
     mailbox_fini(&l->mailbox);
     if (l->epoll_fd >= 0)

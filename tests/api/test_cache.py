@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -45,6 +46,41 @@ class Cached:
 
     def minutes(self, learner):
         return self.ask(learner).json["data"]["totalStudyTime"]
+
+
+class Talk:
+    """One connection, so that one loop answers: it remembers what it was asked."""
+
+    def __init__(self, server):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+
+    def ask(self, head):
+        """Status line, header lines in their order, body."""
+        self.socket.sendall(head)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += self.socket.recv(65536)
+        lines, body = got.split(b"\r\n\r\n", 1)
+        lines = lines.decode().split("\r\n")
+        length = [int(line.split(": ")[1]) for line in lines if line.startswith("Content-Length: ")]
+        while length and len(body) < length[0]:
+            body += self.socket.recv(65536)
+        return lines, body
+
+    def close(self):
+        self.socket.close()
+
+
+# What may differ from one reply to the next.
+CHANGING = (r"^(Date|X-Request-Id): .*", r"^(Age): [0-9]+$", r"^(Server-Timing: total;dur=)[0-9]+\.[0-9]{3}$",
+            r"^(Cache-Status: .*; ttl=)-?[0-9]+")
+
+
+def unchanging(reply):
+    lines, body = reply
+    for pattern in CHANGING:
+        lines = [re.sub(pattern, r"\1", line) for line in lines]
+    return lines, re.sub(rb'"instance":"[^"]*"', b"", body)
 
 
 # An event of each kind about one learner, of things that are there and of new ones.
@@ -288,6 +324,66 @@ class Kept(Cached):
             reply = self.ask("ann", HEAT, {"weeks": "20"}, headers={"Accept-Encoding": encoding, "If-None-Match": form.headers["ETag"]},
                              status=304)
             self.assertEqual(reply.headers["ETag"], form.headers["ETag"])
+
+    def test_the_short_way_says_what_the_long_way_says(self):
+        """The same bytes again are answered without being read; a target of another spelling is read."""
+        self.study("sue", 10, "e1")
+        general, own, admin = self.key("read"), self.key("read", learner="sue"), self.key("admin")
+        path = HEAT + "?userId=sue&weeks=30"
+        etag = dict(line.split(": ", 1) for line in self.short_and_long(path, {}, general)[0][1:])["ETag"]
+        for key in (general, own, admin, None):
+            for extra in ({}, {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "br, gzip"}, {"If-None-Match": etag},
+                          {"If-None-Match": '"other"'}, {"Accept-Encoding": "gzip", "If-None-Match": etag},
+                          {"Origin": "http://localhost:3000"}, {"Range": "bytes=0-9"}, {"X-Request-Id": "mine"},
+                          {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+                          {"Connection": "keep-alive"}, {"If-Modified-Since": "Sun, 06 Nov 1994 08:49:37 GMT"}):
+                lines, _ = self.short_and_long(path, extra, key)
+                self.assertIn("304" if extra.get("If-None-Match") == etag else "200", lines[0], (key, extra))
+        for key in (general, own, admin):
+            self.short_and_long(LIST + "?userId=sue&limit=1", {}, key)
+            self.short_and_long(path, {"Cookie": "c" * 3000}, key)
+        lines, _ = self.short_and_long(TIME + "?userId=nobody-at-all", {}, general)
+        self.assertIn("404", lines[0])
+        lines, _ = self.short_and_long(path, {}, self.key("read", learner="bob"))
+        self.assertIn("404", lines[0])
+        lines, _ = self.short_and_long(path, {}, self.key("ingest"))
+        self.assertIn("403", lines[0])
+        lines, _ = self.short_and_long(path, {}, general[:-1] + ("a" if general[-1] != "a" else "b"))
+        self.assertIn("401", lines[0])
+
+    def short_and_long(self, target, extra, key):
+        headers = {"Host": "localhost", "Accept": "*/*", **extra, **({"Authorization": "Bearer " + key} if key else {})}
+        rest = " HTTP/1.1\r\n" + "".join("%s: %s\r\n" % h for h in headers.items()) + "\r\n"
+        talk = Talk(self.server)
+        self.addCleanup(talk.close)
+        for _ in range(20):  # by then each form is made, and the head is known
+            short = talk.ask(("GET " + target + rest).encode())
+        for n in range(3):
+            self.spelling = getattr(self, "spelling", 0) + 1
+            long = talk.ask(("GET " + target + "&spelling=%d" % self.spelling + rest).encode())
+            again = talk.ask(("GET " + target + rest).encode())
+            for reply in (short, again):
+                self.assertEqual(unchanging(reply), unchanging(long))
+        return long
+
+    def test_the_short_way_ends_with_the_key(self):
+        self.study("rex", 10, "e1")
+        key = self.key("read")
+        head = ("GET %s?userId=rex HTTP/1.1\r\nHost: a\r\nX-API-Key: %s\r\n\r\n" % (TIME, key)).encode()
+        talk = Talk(self.server)
+        self.addCleanup(talk.close)
+        for _ in range(6):
+            lines, _ = talk.ask(head)
+            self.assertIn("200", lines[0])
+        minutes = [json.loads(talk.ask(head)[1])["data"]["totalStudyTime"]]
+        self.study("rex", 5, "e2")
+        minutes.append(json.loads(talk.ask(head)[1])["data"]["totalStudyTime"])
+        self.assertEqual(minutes, [10, 15])
+        done = run("key", "revoke", key.split("_")[1], "--database", self.store.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_until(lambda: "401" in talk.ask(head)[0][0], what="the revoked key is refused")
+        for _ in range(6):
+            self.assertIn("401", talk.ask(head)[0][0])
 
     def test_headers_of_the_endpoint_are_kept(self):
         self.server.events(session("many", "a", at(1, 10), 30, 2, 1) + session("many", "b", at(2, 10), 30, 2, 1))

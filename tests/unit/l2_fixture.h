@@ -61,7 +61,11 @@ static inline void l2_server_start(struct l2_node *n)
                    .write_timeout_ms = 600000,
                    .idle_timeout_ms = 600000},
     };
-    const struct http_app app = {n, l2_on_head, l2_on_request, l2_on_reject, l2_on_done};
+    const struct http_app app = {.user = n,
+                                 .on_head = l2_on_head,
+                                 .on_request = l2_on_request,
+                                 .on_reject = l2_on_reject,
+                                 .on_done = l2_on_done};
     char detail[REDIS_DETAIL_MAX];
     sem_init(&n->arrived, 0, 0);
     OK(http_server_new(&o, &app, &n->server, detail));

@@ -1,6 +1,7 @@
 /* The server on real sockets: what clients do, and what hostile or vanishing clients do. */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "http/heads.h"
 #include "http/router.h"
 #include "http/sse.h"
 #include "net/workers.h"
@@ -33,6 +34,7 @@ static struct http_server *server;
 static struct workers *workers;
 static struct router *router;
 static atomic_int heads, requests, rejects, dones, gone;
+static atomic_int notes_made, notes_found, notes_freed;
 
 /* Work at /gate stops here until the test lets it go on. */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -98,6 +100,18 @@ static void do_about(struct http_exchange *x)
     buf_printf(&x->body, "%s|" STR_FMT "|" STR_FMT "|" STR_FMT "|" STR_FMT "|%s",
                http_method_name(rq->method), STR_ARG(rq->path), STR_ARG(rq->query), STR_ARG(rq->id),
                STR_ARG(rq->traceparent), peer);
+    reply(x, 200, STR(""));
+}
+
+static void do_all(struct http_exchange *x)
+{
+    const struct http_request *rq = &x->request;
+    buf_printf(&x->body, "%s|" STR_FMT "|" STR_FMT "|" STR_FMT "|" STR_FMT "|" STR_FMT,
+               http_method_name(rq->method), STR_ARG(rq->target), STR_ARG(rq->path),
+               STR_ARG(rq->query), STR_ARG(rq->traceparent), STR_ARG(rq->body));
+    for (int32_t i = 0; i < rq->header_count; i++)
+        buf_printf(&x->body, "|" STR_FMT "=" STR_FMT, STR_ARG(rq->headers[i].name),
+                   STR_ARG(rq->headers[i].value));
     reply(x, 200, STR(""));
 }
 
@@ -193,6 +207,7 @@ static const struct row rows[] = {
     { do_nothing, false, false, false, "/nothing" },
     { do_etag, false, false, false, "/etag" },
     { do_about, false, false, false, "/about/{x}" },
+    { do_all, false, true, false, "/all/{x}" },
     { do_gate, true, false, false, "/gate" },
     { do_big, true, false, false, "/big" },
     { do_static, false, false, false, "/static" },
@@ -210,6 +225,16 @@ static enum err on_head(void *user, struct http_exchange *x, struct http_verdict
         return m.allowed ? ERR_METHOD : ERR_NOT_FOUND;
     const struct row *row = m.row;
     x->app = (void *)(uintptr_t)row;
+    if (x->note && *x->note) {
+        ASSERT(*(const struct row **)*x->note == row);
+        atomic_fetch_add(&notes_found, 1);
+    } else if (x->note) {
+        const struct row **note = malloc(sizeof(struct row *));
+        ASSERT(note);
+        *note = row;
+        *x->note = note;
+        atomic_fetch_add(&notes_made, 1);
+    }
     *ret = (struct http_verdict){ .body_max = BODY_MAX,
                                   .reply_max = BIG + 100,
                                   .arena_max = 65536,
@@ -265,6 +290,12 @@ static void on_done(void *user, struct http_exchange *x)
     ASSERT(x->client_gone || x->bytes_sent > 0);
 }
 
+static void note_free(void *note)
+{
+    atomic_fetch_add(&notes_freed, 1);
+    free(note);
+}
+
 static struct http_options defaults(void)
 {
     return (struct http_options){
@@ -289,9 +320,13 @@ static void start(const struct http_options *o)
     struct http_app app = { .on_head = on_head,
                             .on_request = on_request,
                             .on_reject = on_reject,
-                            .on_done = on_done };
+                            .on_done = on_done,
+                            .note_free = note_free };
     char detail[200];
     atomic_store(&heads, 0);
+    atomic_store(&notes_made, 0);
+    atomic_store(&notes_found, 0);
+    atomic_store(&notes_freed, 0);
     atomic_store(&requests, 0);
     atomic_store(&rejects, 0);
     atomic_store(&dones, 0);
@@ -321,6 +356,7 @@ static void stop(void)
     assert_int_equal(st.connections_open, 0);
     assert_int_equal(st.requests_in_flight, 0);
     http_server_free(server);
+    assert_int_equal(atomic_load(&notes_freed), atomic_load(&notes_made));
     router_free(router);
     server = NULL;
 }
@@ -499,6 +535,8 @@ static int ask_once(const char *request, size_t n, char *ret_body, bool *ret_clo
 }
 
 #define H "Host: a\r\n"
+#define L16 "vvvvvvvvvvvvvvvv"
+#define L256 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16 L16
 #define GET(path) "GET " path " HTTP/1.1\r\n" H "\r\n"
 
 /* ---- ordinary use ---- */
@@ -563,6 +601,94 @@ static void tells_the_application_who_and_what(void **state)
     assert_int_equal(sscanf(c->body, "GET|/about/b||%26[0-9a-z]||127.0.0.1", second), 1);
     assert_int_equal(strlen(first), 26);
     assert_string_not_equal(first, second);
+    client_free(c);
+    stop();
+}
+
+static const struct again {
+    const char *line, *fields;
+    bool known; /* is remembered */
+} agains[] = {
+    { "GET /all/a HTTP/1.1", "", true },
+    { "GET /all/a?q=1&q=2 HTTP/1.1", "", true },
+    { "GET http://a/all/a?q HTTP/1.1", "", true },
+    { "GET /all/a HTTP/1.1", "Accept: */*\r\nACCEPT:  text/plain \r\nEmpty:\r\n", true },
+    { "GET /all/a HTTP/1.1", "Authorization: Bearer one\r\n", true },
+    { "GET /all/a HTTP/1.1", "Authorization: Bearer two\r\n", true },
+    { "GET /all/a HTTP/1.1", "Connection: keep-alive\r\n", true },
+    { "GET /all/%41 HTTP/1.1", "", false },
+    { "GET /x/../all/b HTTP/1.1", "", false },
+    { "HEAD /all/a HTTP/1.1", "", false },
+    { "POST /all/a HTTP/1.1", "Content-Length: 0\r\n", false },
+    { "GET /all/a HTTP/1.1", "Content-Length: 0\r\n", false },
+    { "GET /all/a HTTP/1.1", "X-Request-Id: me\r\n", false },
+    { "GET /all/a HTTP/1.1", "Traceparent: no\r\n", false },
+    { "GET /all/a HTTP/1.0", "Connection: keep-alive\r\n", false },
+    { "GET /all/a HTTP/1.1", "Long: " L256 L256 L256 L256 L256 L256 L256 L256 "\r\n", false },
+};
+
+static int notes(void)
+{
+    return atomic_load(&notes_made) + atomic_load(&notes_found);
+}
+
+static void expect_again(struct client *c, bool head_only, const char *body)
+{
+    assert_true(take_reply(c, head_only));
+    assert_int_equal(c->status, 200);
+    assert_string_equal(c->body, body);
+}
+
+static void asks_again(struct client *c, const struct again *a)
+{
+    enum { TIMES = 4, KNOWN = TIMES - 2 };
+    static char first[sizeof c->body];
+    char text[8192];
+    bool head_only = a->line[0] == 'H';
+    int before = notes();
+    size_t n = (size_t)snprintf(text, sizeof text, "%s\r\n" H "%s\r\n", a->line, a->fields);
+
+    for (int i = 0; i < TIMES; i++) {
+        tell(c, text, n);
+        if (i == 0) {
+            assert_true(take_reply(c, head_only));
+            memcpy(first, c->body, sizeof first);
+        } else {
+            expect_again(c, head_only, first);
+        }
+    }
+    if (notes() - before != (a->known ? KNOWN : 0))
+        fail_msg("%s %s: known %d times", a->line, a->fields, notes() - before);
+    /* In pieces, and two at once, it is parsed as ever. */
+    tell(c, text, n / 2);
+    usleep(1000);
+    tell(c, text + n / 2, n - n / 2);
+    expect_again(c, head_only, first);
+    memcpy(text + n, text, n);
+    tell(c, text, 2 * n);
+    expect_again(c, head_only, first);
+    expect_again(c, head_only, first);
+}
+
+/* A head that came twice is known the third time, and means what it meant when it was parsed. */
+static void knows_heads_again(void **state)
+{
+    (void)state;
+    struct http_options o = defaults();
+    o.loops = 1;
+    start(&o);
+    struct client *c = client_new();
+    for (size_t i = 0; i < COUNT(agains); i++)
+        asks_again(c, &agains[i]);
+    /* More than there are places. */
+    for (int i = 0; i < 9 * HEADS_MAX; i++) {
+        char text[200], want[100];
+        snprintf(text, sizeof text, "GET /all/%d HTTP/1.1\r\n" H "\r\n", i / 3);
+        snprintf(want, sizeof want, "GET|/all/%d|", i / 3);
+        assert_int_equal(ask(c, text), 200);
+        assert_memory_equal(c->body, want, strlen(want));
+    }
+    assert_true(atomic_load(&notes_freed) > 0);
     client_free(c);
     stop();
 }
@@ -1407,6 +1533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_connections),
         cmocka_unit_test(tells_the_application_who_and_what),
+        cmocka_unit_test(knows_heads_again),
         cmocka_unit_test(answers_conditional_requests),
         cmocka_unit_test(pipelines_in_order),
         cmocka_unit_test(runs_changes_one_after_another),
