@@ -2,12 +2,14 @@
 """The figures of docs/performance.md: starts servers on private ports and measures them.
 
     bench/run.py ingest  [--postgres URL] [--events N] [--server OPTION]
-    bench/run.py answers [--postgres URL] [--events N] [--rate R] [--server OPTION]
+    bench/run.py answers [--postgres URL] [--events N] [--rate R] [--server OPTION] [--only NAME,...]
+                         [--folder DIR [--nights SECONDS]]
     bench/run.py memory
 
 Programs come from build/ (or $BUILD). Every figure of the server stands beside one of a bare program on
 the same machine in the same run; ratios travel, absolute figures do not. Needs two processors: the
-server is not pinned, the load is. Nothing is left behind.
+server is not pinned, the load is. Nothing is left behind, but what --folder names: there `answers` keeps
+its databases (those of PostgreSQL as bench_N on the server of the URL) and uses them the next time.
 """
 import argparse
 import json
@@ -123,10 +125,9 @@ def fresh_database(postgres, folder, name):
                 os.remove(os.path.join(folder, name + ".db" + end))
             except FileNotFoundError:
                 pass
-        return "sqlite:" + os.path.join(folder, name + ".db")
+        return database_of(None, folder, name)
     run("psql", "-q", postgres, "-c", "SET client_min_messages = error", "-c", f"DROP DATABASE IF EXISTS bench_{name}", "-c", f"CREATE DATABASE bench_{name}")
-    base, _, rest = postgres.partition("?")
-    return base.rsplit("/", 1)[0] + f"/bench_{name}" + (("?" + rest) if rest else "")
+    return database_of(postgres, folder, name)
 
 
 def ingest(options, folder):
@@ -189,32 +190,49 @@ MADE = [
 SMALL = 100_000
 
 
-def imported(folder, engine, postgres, name, size):
-    """A database with about that many events, and the requests for its learners, by answer."""
-    path, learners = simulate(folder, size)
-    database = fresh_database(postgres, folder, name)
-    begin = time.monotonic()
-    run(DOPPEL, "import", "events", path, "--database", database)
-    say(f"import {engine}", events=size, seconds=time.monotonic() - begin)
-    os.remove(path)
-    requests = {}
-    for answer, path, _ in reads():
-        requests[answer] = os.path.join(folder, f"{name}-{answer}")
-        write_requests(requests[answer], [request("GET", f"{path}?userId={x}") for x in learners])
-    for answer, path, body in MADE:
-        requests[answer] = os.path.join(folder, f"{name}-{answer}")
-        write_requests(requests[answer], [request("POST", path, json.dumps({**body, "userId": x}).encode()) for x in learners])
-    night(folder, engine, database, len(learners))
-    return database, requests
+def database_of(postgres, folder, name):
+    if not postgres:
+        return "sqlite:" + os.path.join(folder, name + ".db")
+    base, _, rest = postgres.partition("?")
+    return base.rsplit("/", 1)[0] + f"/bench_{name}" + (("?" + rest) if rest else "")
 
 
-def night(folder, engine, database, learners):
-    """All learners' nightly analysis, so that there is something to answer."""
+def stored(folder, engine, postgres, size, seconds):
+    """A database with about that many events and the analysis of its learners' nights: the one that is there, else a
+    new one."""
+    mark = os.path.join(folder, f"{engine}-{size}.made")
+    if not os.path.exists(mark):
+        path, learners = simulate(folder, size)
+        database = fresh_database(postgres, folder, str(size))
+        begin = time.monotonic()
+        run(DOPPEL, "import", "events", path, "--database", database)
+        say(f"import {engine}", events=size, seconds=time.monotonic() - begin)
+        os.remove(path)
+        night(folder, engine, database, len(learners), seconds)
+        with open(mark, "w") as f:
+            f.write("\n".join(learners) + "\n")
+    with open(mark) as f:
+        return database_of(postgres, folder, str(size)), f.read().split()
+
+
+def requests_of(folder, name, learners, answers_):
+    """Files of requests, one for each of the learners, by answer."""
+    files = {}
+    for answer, path, body in answers_:
+        files[answer] = os.path.join(folder, f"{name}-{answer}")
+        write_requests(files[answer], [
+            request("POST", path, json.dumps({**body, "userId": x}).encode()) if body is not None
+            else request("GET", f"{path}?userId={x}") for x in learners])
+    return files
+
+
+def night(folder, engine, database, learners, seconds):
+    """All learners' nightly analysis, so that there is something to answer; those that the seconds are enough for."""
     with Server(folder, database, "--cache-bytes-max", "0") as server:
         begin = last = time.monotonic()
         done = 0
         # Who has more than one run can take comes again at once; who failed, at the next look, half a minute later.
-        while done < learners or time.monotonic() - last < 45:
+        while (done < learners or time.monotonic() - last < 45) and time.monotonic() - begin < seconds:
             time.sleep(0.2)
             with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as page:
                 text = page.read().decode()
@@ -222,25 +240,39 @@ def night(folder, engine, database, learners):
             if done > before:
                 last = time.monotonic()
         took = last - begin
-        say(f"night {engine}", learners=learners, seconds=took, ms_each=took / learners * 1e3)
+        say(f"night {engine}", learners=learners, done=done, seconds=took, ms_each=took / max(1, done) * 1e3)
 
 
 def middle(values):
     return sorted(values)[len(values) // 2]
 
 
+def chosen(options):
+    """The answers to measure: name, path, body (None: a GET)."""
+    found = [(name, path, None) for name, path, _ in reads()] + MADE
+    wanted = options.only.split(",") if options.only else [name for name, _, _ in found]
+    unknown = set(wanted) - {name for name, _, _ in found}
+    if unknown:
+        sys.exit(f"no such answers: {', '.join(sorted(unknown))}; there are {', '.join(n for n, _, _ in found)}")
+    return [one for one in found if one[0] in wanted]
+
+
 def answers(options, folder):
     """Uncached answers, one endpoint after another, at a small and a large history in turn: what the
     machine does besides meets both alike."""
+    names = chosen(options)
+    keep = options.folder or folder
     for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
         if engine == "postgresql" and not postgres or options.engine not in ("both", engine):
             continue
-        small, small_requests = imported(folder, engine, postgres, "small", SMALL)
-        large, large_requests = imported(folder, engine, postgres, "large", options.events)
+        small, few = stored(keep, engine, postgres, SMALL, options.nights)
+        large, many = stored(keep, engine, postgres, options.events, options.nights)
+        small_requests = requests_of(folder, "small", few, names)
+        large_requests = requests_of(folder, "large", many, names)
         # what an answer costs to make: nothing is kept, and no night's work goes on beside
         made = ["--cache-bytes-max", "0", "--no-night", *options.server]
         with Server(folder, small, *made) as one, Server(folder, large, *made) as two:
-            for name, _, _ in reads() + MADE:
+            for name, _, _ in names:
                 pair = ((one, small_requests[name]), (two, large_requests[name]))
                 for server, requests in pair:
                     server.load(requests, "-c", "64", "-n", "3000")
@@ -290,9 +322,15 @@ def main():
     parser.add_argument("--share", type=float, default=0.25, help="of the most that a closed loop gets, as the rate")
     parser.add_argument("--engine", choices=["both", "sqlite", "postgresql"], default="both")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", metavar="NAME,...", help="these answers only")
+    parser.add_argument("--folder", metavar="DIR", help="made with what is missing, and kept")
+    parser.add_argument("--nights", type=float, default=float("inf"), metavar="SECONDS",
+                        help="at most so long for the learners' nights after an import")
     parser.add_argument("--server", action="append", default=[], metavar="OPTION",
                         help="handed to the servers, such as --server=--sqlite-cache=64MiB; may be repeated")
     options = parser.parse_args()
+    if options.folder:
+        os.makedirs(options.folder, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="doppel-bench-")
     try:
         {"ingest": ingest, "answers": answers, "memory": memory}[options.what](options, folder)
