@@ -87,6 +87,8 @@ static enum err round_written(struct api_call *c)
 
     if (a->withdrawn)
         return withdrawn(c, a);
+    if (!a->beaten)
+        night_written(&a->work);
     a->moved = a->beaten ? a->moved + 1 : 0;
     if (a->moved > MOVED_MAX)
         return ERR_BUSY;
@@ -104,6 +106,7 @@ static enum err round_make(struct api_call *c)
 
     arena_clear(&a->arena);
     *w = (struct night_work){.conn = c->conn,
+                             .weights = c->api->options.weights,
                              .arena = &a->arena,
                              .deadline_us = c->deadline_us,
                              .now_us = c->now_us,

@@ -16,9 +16,10 @@ struct config;
 enum { CRON_SECRET_MIN = 16 /* bytes of the setting; what is shorter may be guessed */ };
 
 enum api_learner {
-    LEARNER_NONE,     /* not about one learner */
-    LEARNER_QUERY,    /* `userId` in the query: optional for a learner's own key, which it must equal */
-    LEARNER_BODY,     /* the same in the body */
+    LEARNER_NONE,  /* not about one learner */
+    LEARNER_QUERY, /* `userId` in the query: optional for a learner's own key, which it must equal
+                    */
+    LEARNER_BODY,  /* the same in the body */
 };
 
 enum api_envelope {
@@ -31,7 +32,8 @@ enum api_envelope {
 
 enum api_run {
     RUN_LOOP,   /* no store, no waiting: on the loop */
-    RUN_SMALL,  /* indexed, bounded reads: on the loop when the store is embedded, else on a worker */
+    RUN_SMALL,  /* indexed, bounded reads: on the loop when the store is embedded, else on a worker
+                 */
     RUN_WORKER, /* may block */
     RUN_SLOW,   /* may block for long: the slow lane */
 };
@@ -43,14 +45,14 @@ enum cache_l2 {
     CACHE_L2_NEVER
 };
 
-/* How answers may be kept: nothing unless fresh_s > 0. Every answer is tagged with its row, and with
- * the learner it is about. */
+/* How answers may be kept: nothing unless fresh_s > 0. Every answer is tagged with its row, and
+ * with the learner it is about. */
 struct cache_policy {
     int32_t fresh_s, stale_s; /* fresh for; then served old while one caller refreshes */
     enum cache_l2 l2;
-    bool settled;             /* in the second tier: mostly made of what events do not change */
-    bool shared;              /* true: public (the same for everybody); false: private */
-    const char *why_none;     /* when fresh_s is 0 on a GET: the reason */
+    bool settled;         /* in the second tier: mostly made of what events do not change */
+    bool shared;          /* true: public (the same for everybody); false: private */
+    const char *why_none; /* when fresh_s is 0 on a GET: the reason */
 };
 
 struct endpoint {
@@ -65,20 +67,21 @@ struct endpoint {
     const struct field *query;  /* into `in` */
     const struct field *body;   /* JSON object, into `in`; NULL: no body */
     bool body_optional;
-    bool body_raw;              /* the handler reads call->x->request.body itself; `body` only documents */
+    bool body_raw; /* the handler reads call->x->request.body itself; `body` only documents */
     size_t in_size;
-    const struct field *reply;  /* of the struct at call->reply; NULL: 204, or ENVELOPE_RAW */
-    int32_t status;             /* of success; 0: 200 */
+    const struct field *reply; /* of the struct at call->reply; NULL: 204, or ENVELOPE_RAW */
+    int32_t status;            /* of success; 0: 200 */
     enum api_envelope envelope;
-    enum json_names_as names;   /* of the reply; unless as they are, input may come in snake case, too */
-    const char *media;          /* ENVELOPE_RAW: content type */
+    enum json_names_as
+        names;         /* of the reply; unless as they are, input may come in snake case, too */
+    const char *media; /* ENVELOPE_RAW: content type */
     enum api_run run;
-    int32_t round_trips;        /* budget, <= 3; a test fails above it */
-    int32_t deadline_ms;        /* 0: the setting's */
+    int32_t round_trips;                   /* budget, <= 3; a test fails above it */
+    int32_t deadline_ms;                   /* 0: the setting's */
     size_t body_max, arena_max, reply_max; /* 0: the settings' */
     struct cache_policy cache;
-    bool repeats;               /* listens to Idempotency-Key: idempotency.h. About a learner, and no body_raw */
-    uint64_t errors;            /* bit set of enum err beside 400, 401, 403, 429, 500, 503: documented */
+    bool repeats; /* listens to Idempotency-Key: idempotency.h. About a learner, and no body_raw */
+    uint64_t errors; /* bit set of enum err beside 400, 401, 403, 429, 500, 503: documented */
     enum err (*handler)(struct api_call *call);
 };
 
@@ -96,17 +99,18 @@ struct api_call {
     struct api *api;
     struct store_conn *conn; /* NULL for RUN_LOOP */
     struct principal who;
-    struct str learner;      /* external id whom the call is about; {NULL,0} with LEARNER_NONE */
-    void *in;                /* row->in_size bytes, decoded */
-    void *reply;             /* set by the handler */
-    int32_t status;          /* set by the handler where it differs from the row's */
+    struct str learner; /* external id whom the call is about; {NULL,0} with LEARNER_NONE */
+    void *in;           /* row->in_size bytes, decoded */
+    void *reply;        /* set by the handler */
+    int32_t status;     /* set by the handler where it differs from the row's */
     struct problem problem;
-    int64_t now_us;          /* UTC, one reading per call */
-    int64_t valid_until_us;  /* UTC; what the handler knows to end the answer's truth (the learner's day); 0: nothing */
-    uint32_t reads;          /* STMT_GROUP_*: beside what the statements say; learner_totals() */
-    int64_t deadline_us;     /* monotonic */
-    bool streaming;          /* by api_stream_begin(): the dispatcher ends the stream */
-    bool pending;            /* the handler has handed on; api_resume() or api_finish() follows */
+    int64_t now_us;         /* UTC, one reading per call */
+    int64_t valid_until_us; /* UTC; what the handler knows to end the answer's truth (the learner's
+                               day); 0: nothing */
+    uint32_t reads;         /* STMT_GROUP_*: beside what the statements say; learner_totals() */
+    int64_t deadline_us;    /* monotonic */
+    bool streaming;         /* by api_stream_begin(): the dispatcher ends the stream */
+    bool pending;           /* the handler has handed on; api_resume() or api_finish() follows */
     struct api_continuation *then;
 };
 
@@ -119,18 +123,20 @@ enum err api_refuse(struct api_call *c, enum err e, const char *code, const char
 /* May the caller see or change this learner? ERR_NOT_FOUND if not (never 403 for rows). */
 MUST_CHECK enum err api_may_see(const struct api_call *c, struct str learner);
 
-/* The head of a reply whose length is not known; RUN_WORKER and RUN_SLOW rows with ENVELOPE_RAW. Then
- * http_stream_write(); the dispatcher ends it when the handler returns, and cuts the connection off if
- * that is not with ERR_OK. media: static text. */
+/* The head of a reply whose length is not known; RUN_WORKER and RUN_SLOW rows with ENVELOPE_RAW.
+ * Then http_stream_write(); the dispatcher ends it when the handler returns, and cuts the
+ * connection off if that is not with ERR_OK. media: static text. */
 MUST_CHECK enum err api_stream_begin(struct api_call *c, const char *media);
 
 /* Hands events to ingest; `then` runs after the commit, where a handler of this row runs (with a
  * store connection), and reads its own write. Return its value from the handler. Results stay valid
  * until the call ends. */
 enum err api_ingest(struct api_call *c, const struct event *events, int32_t count,
-                    enum err (*then)(struct api_call *c, const struct ingest_result *results, int32_t count));
+                    enum err (*then)(struct api_call *c, const struct ingest_result *results,
+                                     int32_t count));
 /* The same for a change that is not an event: run() in a writer's transaction, then `then`. */
-enum err api_change(struct api_call *c, enum err (*run)(struct api_call *c, struct store_conn *conn),
+enum err api_change(struct api_call *c,
+                    enum err (*run)(struct api_call *c, struct store_conn *conn),
                     enum err (*then)(struct api_call *c));
 /* The same for a change that is not what the call is for: `then` runs whether or not it succeeded,
  * and a failure is only logged. */
@@ -143,8 +149,7 @@ extern const struct endpoint endpoints_comprehension[], endpoints_articles[],
     endpoints_model_admin[], endpoints_cron[];
 extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoints_load[],
     endpoints_sessions[], endpoints_patterns[], endpoints_goals[], endpoints_recommendations[],
-    endpoints_calendar[], endpoints_user[], endpoints_cache[],
-    endpoints_operate[],
+    endpoints_calendar[], endpoints_user[], endpoints_cache[], endpoints_operate[],
     endpoints_predictions[], endpoints_interventions[], endpoints_relief[];
 extern const struct endpoint endpoints_personalization[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
@@ -168,7 +173,8 @@ struct api_options {
     struct store *store;
     struct ingest *ingest;
     struct auth *auth;
-    struct night *night; /* NULL: no nightly analysis in this process */
+    struct night *night;     /* NULL: no nightly analysis in this process */
+    struct weights *weights; /* borrowed; NULL: none are kept (night/weights.h) */
 };
 MUST_CHECK enum err api_new(const struct api_options *options, struct api **ret, char *ret_detail);
 /* The callbacks for the HTTP server; user = api. */
@@ -176,8 +182,9 @@ extern const struct http_app api_http_app;
 /* Before http_server_start(): the server, for its counters. */
 void api_set_server(struct api *a, struct http_server *s);
 void api_drain(struct api *a); /* refuse readiness, so that balancers turn away */
-/* After ingest_stop(): finishes the calls that are at work; later ones are refused. Idempotent. What
- * outlived the server's patience still ends in http_server_free(), and needs the api for that. */
+/* After ingest_stop(): finishes the calls that are at work; later ones are refused. Idempotent.
+ * What outlived the server's patience still ends in http_server_free(), and needs the api for that.
+ */
 void api_stop(struct api *a);
 void api_free(struct api *a); /* after http_server_free(); NULL is fine */
 

@@ -135,7 +135,7 @@ static const struct field help_fields[] = {
     FIELD_END,
 };
 struct opinion {
-    struct str prediction, kind, comments;
+    struct str kind, comments;
     int64_t given_at, helpfulness;
     bool struggle;
 };
@@ -373,6 +373,25 @@ static double complexity_of(struct str name)
                                                : (double)NAN;
 }
 
+/* The last columns of a row: none, when the learner said nothing. */
+static enum err take_opinion(struct arena *arena, struct columns *v, struct prediction *p)
+{
+    int64_t given_at = column_time(v);
+    struct opinion *o = given_at == TIME_NONE ? NULL : arena_new(arena, struct opinion, 1);
+
+    p->opinions = (struct list){o, o != NULL};
+    if (given_at == TIME_NONE)
+        return ERR_OK;
+    if (!o)
+        return ERR_NOMEM;
+    o->given_at = given_at;
+    o->struggle = column_bool(v);
+    o->kind = column_str(v);
+    o->helpfulness = column_i64(v, INT64_MIN);
+    o->comments = column_str(v);
+    return ERR_OK;
+}
+
 static enum err prediction_decode(struct api_call *c, struct columns v, struct prediction *p)
 {
     p->user_id = c->learner;
@@ -406,76 +425,74 @@ static enum err prediction_decode(struct api_call *c, struct columns v, struct p
     int64_t struggled = column_i64(&v, -1);
     p->outcome = struggled < 0 ? (struct str){NULL, 0} : struggled ? STR("true") : STR("false");
     p->resolved_at = column_time(&v);
+    enum err e = take_opinion(c->arena, &v, p);
     p->risk = p->probability >= RISK_HIGH     ? STR("HIGH")
               : p->probability >= RISK_MEDIUM ? STR("MEDIUM")
                                               : STR("LOW");
     if (p->n == 0)
         p->reason = STR("It was not asked yet: judged by the learner's other answers.");
-    enum err e = explain(c->arena, why, p);
+    if (e == ERR_OK)
+        e = explain(c->arena, why, p);
     return e == ERR_OK ? put_in_words(c->arena, p) : e;
 }
 
-static struct str prediction_of_row(const struct rows *rows, int32_t i)
+/* The part of `all`, which lies by forecast, that belongs to `id`. */
+static struct list help_of(struct help *all, int32_t count, struct str id)
 {
-    return value_str(row_at(rows, i));
-}
-
-/* The rows that belong to `id`; rows lie by forecast. Their first is at *ret_from. */
-static int32_t rows_of(const struct rows *rows, struct str id, int32_t *ret_from)
-{
-    int32_t low = 0, high = rows->count, n = 0;
+    int32_t low = 0, high = count, n = 0;
 
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
-        if (str_cmp(prediction_of_row(rows, middle), id) < 0)
+        if (str_cmp(all[middle].prediction, id) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    while (low + n < rows->count && str_eq(prediction_of_row(rows, low + n), id))
+    while (low + n < count && str_eq(all[low + n].prediction, id))
         n++;
-    *ret_from = low;
-    return n;
+    return (struct list){all + low, n};
 }
 
-static enum err add_help(struct arena *arena, const struct rows *rows, struct prediction *p)
+static int by_rank(const void *pa, const void *pb)
 {
-    int32_t from, n = rows_of(rows, p->id, &from);
-    struct help *h = arena_new(arena, struct help, (size_t)n + 1);
+    const struct help *a = pa, *b = pb;
+    int order = str_cmp(a->prediction, b->prediction);
 
-    if (!h)
-        return ERR_NOMEM;
-    for (int32_t i = 0; i < n; i++) {
-        struct columns v = columns_of(rows, from + i);
-        h[i].prediction = column_str(&v);
-        h[i].id = column_str(&v);
-        h[i].type = column_str(&v);
-        h[i].priority = column_i64(&v, 0);
-        h[i].status = column_str(&v);
-        h[i].created_at = column_i64(&v, 0);
-        h[i].applied_at = column_time(&v);
-    }
-    p->help = (struct list){h, n};
-    return ERR_OK;
+    return order                        ? order
+           : a->priority != b->priority ? (a->priority < b->priority ? 1 : -1)
+                                        : str_cmp(a->id, b->id);
 }
 
-static enum err add_opinions(struct arena *arena, const struct rows *rows, struct prediction *p)
+/* What was proposed for the forecasts of the list. */
+static enum err add_help(struct api_call *c, struct prediction *p, int32_t count)
 {
-    int32_t from, n = rows_of(rows, p->id, &from);
-    struct opinion *o = arena_new(arena, struct opinion, (size_t)n + 1);
+    struct value *keys = arena_new(c->arena, struct value, (size_t)count * 2 + 1);
+    struct rows rows = {0};
+    enum err e = keys ? ERR_OK : ERR_NOMEM;
 
-    if (!o)
-        return ERR_NOMEM;
-    for (int32_t i = 0; i < n; i++) {
-        struct columns v = columns_of(rows, from + i);
-        o[i].prediction = column_str(&v);
-        o[i].given_at = column_i64(&v, 0);
-        o[i].struggle = column_bool(&v);
-        o[i].kind = column_str(&v);
-        o[i].helpfulness = column_i64(&v, INT64_MIN);
-        o[i].comments = column_str(&v);
+    for (int32_t i = 0; e == ERR_OK && i < count; i++) {
+        keys[2 * i] = V_S(c->learner);
+        keys[2 * i + 1] = V_S(p[i].id);
     }
-    p->opinions = (struct list){o, n};
+    if (e == ERR_OK && count > 0)
+        e = store_read_bulk(c->conn, c->arena, STMT_PREDICTIONS_HELP, keys, count, 2, &rows);
+    struct help *all =
+        e == ERR_OK ? arena_new(c->arena, struct help, (size_t)rows.count + 1) : NULL;
+    if (!all)
+        return e != ERR_OK ? e : ERR_NOMEM;
+    for (int32_t i = 0; i < rows.count; i++) {
+        struct columns v = columns_of(&rows, i);
+        all[i].prediction = column_str(&v);
+        all[i].id = column_str(&v);
+        all[i].type = column_str(&v);
+        all[i].priority = column_i64(&v, 0);
+        all[i].status = column_str(&v);
+        all[i].created_at = column_i64(&v, 0);
+        all[i].applied_at = column_time(&v);
+    }
+    qsort(all, (size_t)rows.count, sizeof *all, by_rank);
+    for (int32_t i = 0; i < count; i++)
+        p[i].help = help_of(all, rows.count, p[i].id);
     return ERR_OK;
 }
 
@@ -500,8 +517,8 @@ static enum err alerts_of(struct api_call *c, struct predictions *r)
             .severity = p[i].interval.low >= RISK_MEDIUM ? STR("HIGH") : STR("MEDIUM"),
             .priority = round_to(100 * p[i].interval.low, 1),
             .prediction = p[i].id,
-            .intervention = p[i].help.n > 0 ? ((const struct help *)p[i].help.p)->id
-                                            : (struct str){NULL, 0},
+            .intervention =
+                p[i].help.n > 0 ? ((const struct help *)p[i].help.p)->id : (struct str){NULL, 0},
             .created_at = p[i].made_at};
     }
     return ERR_OK;
@@ -551,8 +568,6 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
         [1] = {.stmt = STMT_PREDICTIONS_LIST, .args = list, .arg_count = COUNT(list)},
         [2] = {.stmt = STMT_PREDICTIONS_STATS, .args = list, .arg_count = 1},
         [3] = {.stmt = STMT_INTERVENTIONS_OPEN, .args = list, .arg_count = 1},
-        [4] = {.stmt = STMT_PREDICTIONS_HELP, .args = list, .arg_count = COUNT(list)},
-        [5] = {.stmt = STMT_PREDICTIONS_OPINIONS, .args = list, .arg_count = COUNT(list)},
     };
     struct predictions *r = arena_new(c->arena, struct predictions, 1);
     struct learner l;
@@ -573,15 +588,13 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
     r->behind = INT64_MIN;
     for (int32_t i = 0; e == ERR_OK && i < n; i++) {
         e = prediction_decode(c, columns_of(&q[1].rows, i), &p[i]);
-        if (e == ERR_OK)
-            e = add_help(c->arena, &q[4].rows, &p[i]);
-        if (e == ERR_OK)
-            e = add_opinions(c->arena, &q[5].rows, &p[i]);
         r->summary.high += p[i].probability >= RISK_HIGH;
         r->summary.medium += p[i].probability >= RISK_MEDIUM && p[i].probability < RISK_HIGH;
         if (p[i].made_at > r->generated_at)
             r->generated_at = p[i].made_at;
     }
+    if (e == ERR_OK)
+        e = add_help(c, p, n);
     if (e != ERR_OK)
         return e;
     r->summary.total = n;
@@ -799,60 +812,69 @@ static enum err post_dismiss(struct api_call *c)
 
 #define PREDICTIONS \
     .tag = "predictions", .envelope = ENVELOPE_DATA, .errors = UINT64_C(1) << ERR_NOT_FOUND
-#define FLAT_PREDICTIONS \
-    .names = NAMES_BOTH, .tag = "predictions", .envelope = ENVELOPE_FLAT, .errors = UINT64_C(1) << ERR_NOT_FOUND
-#define CHANGES                                                                             \
-    .method = HTTP_POST, .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, .run = RUN_WORKER, \
-    .round_trips = 1
+#define FLAT_PREDICTIONS                                                  \
+    .names = NAMES_BOTH, .tag = "predictions", .envelope = ENVELOPE_FLAT, \
+    .errors = UINT64_C(1) << ERR_NOT_FOUND
+#define CHANGES \
+    .method = HTTP_POST, .scopes = SCOPE_WRITE, .learner = LEARNER_BODY, .run = RUN_WORKER
 
 const struct endpoint endpoints_predictions[] = {
     {PREDICTIONS, .method = HTTP_GET, .path = "/api/analytics/predictions", .id = "get_predictions",
      .summary = "With which objectives the learner is likely to struggle, and why",
      .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .query = predictions_query,
      .in_size = sizeof(struct predictions_query), .reply = predictions_fields, .run = RUN_SMALL,
-     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},
+     .round_trips = 2, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},
      .handler = get_predictions},
     {PREDICTIONS, CHANGES, .path = "/api/analytics/predictions/generate",
      .id = "generate_predictions",
      .summary = "Learn from the answers since the last time, and make today's forecasts",
      .body = generate_body, .in_size = sizeof(struct generate_body), .reply = predictions_fields,
-     .status = 201, .repeats = true, .handler = post_generate},
+     .status = 201, .repeats = true, .round_trips = 2, .handler = post_generate},
     {PREDICTIONS, CHANGES, .path = "/api/analytics/predictions/{id}/feedback",
      .id = "post_prediction_feedback", .summary = "The learner's opinion on a forecast",
      .params = feedback_path, .body = feedback_body, .in_size = sizeof(struct feedback_body),
-     .reply = feedback_reply, .repeats = true, .handler = post_feedback},
+     .reply = feedback_reply, .repeats = true, .round_trips = 1, .handler = post_feedback},
     {PREDICTIONS, CHANGES, .path = "/api/analytics/predictions/{id}/dismiss",
      .id = "dismiss_prediction", .summary = "Take a forecast off the open ones",
      .params = dismiss_path, .body = dismiss_body, .body_optional = true,
-     .in_size = sizeof(struct dismiss_body), .reply = feedback_reply, .handler = post_dismiss},
+     .in_size = sizeof(struct dismiss_body), .reply = feedback_reply, .round_trips = 1,
+     .handler = post_dismiss},
     /* The paths of the former prediction service, flat. */
     {FLAT_PREDICTIONS, .method = HTTP_GET, .path = "/predictions", .id = "service_get_predictions",
      .summary = "As /api/analytics/predictions, flat", .scopes = SCOPE_READ,
      .learner = LEARNER_QUERY, .query = predictions_query,
      .in_size = sizeof(struct predictions_query), .reply = predictions_fields, .run = RUN_SMALL,
-     .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},
+     .round_trips = 2, .cache = {.fresh_s = 300, .stale_s = 1800, .settled = true},
      .handler = get_predictions},
     {FLAT_PREDICTIONS, CHANGES, .path = "/predictions/generate",
      .id = "service_generate_predictions",
      .summary = "As /api/analytics/predictions/generate, flat", .body = generate_body,
      .in_size = sizeof(struct generate_body), .reply = predictions_fields, .status = 201,
-     .repeats = true, .handler = post_generate},
+     .repeats = true, .round_trips = 2, .handler = post_generate},
     {FLAT_PREDICTIONS, CHANGES, .path = "/predictions/{id}/feedback",
      .id = "service_post_prediction_feedback",
      .summary = "As /api/analytics/predictions/{id}/feedback, flat", .params = feedback_path,
      .body = feedback_body, .in_size = sizeof(struct feedback_body), .reply = feedback_reply,
-     .repeats = true, .handler = post_feedback},
+     .repeats = true, .round_trips = 1, .handler = post_feedback},
     {FLAT_PREDICTIONS, .method = HTTP_GET, .path = "/model-performance",
      .id = "service_get_model_performance", .summary = "As /api/analytics/model-performance, flat",
      .scopes = SCOPE_READ, .learner = LEARNER_QUERY, .reply = performance_fields, .run = RUN_SMALL,
      .round_trips = 1, .cache = {.fresh_s = 300, .stale_s = 1800},
      .handler = get_model_performance},
-    {.tag = "predictions", .method = HTTP_GET, .path = "/analytics/model-performance",
+    {.tag = "predictions",
+     .method = HTTP_GET,
+     .path = "/analytics/model-performance",
      .id = "service_get_analytics_model_performance",
-     .summary = "As /api/analytics/model-performance, bare and in snake case", .scopes = SCOPE_READ,
-     .learner = LEARNER_QUERY, .reply = performance_fields, .envelope = ENVELOPE_BARE,
-     .names = NAMES_SNAKE, .run = RUN_SMALL, .round_trips = 1,
-     .cache = {.fresh_s = 300, .stale_s = 1800}, .errors = UINT64_C(1) << ERR_NOT_FOUND,
+     .summary = "As /api/analytics/model-performance, bare and in snake case",
+     .scopes = SCOPE_READ,
+     .learner = LEARNER_QUERY,
+     .reply = performance_fields,
+     .envelope = ENVELOPE_BARE,
+     .names = NAMES_SNAKE,
+     .run = RUN_SMALL,
+     .round_trips = 1,
+     .cache = {.fresh_s = 300, .stale_s = 1800},
+     .errors = UINT64_C(1) << ERR_NOT_FOUND,
      .handler = get_model_performance},
     {.path = NULL},
 };

@@ -8,6 +8,8 @@
 #include "cli/command.h"
 #include "ingest/ingest.h"
 #include "night/night.h"
+#include "night/struggle.h"
+#include "night/weights.h"
 #include "redis/url.h"
 
 #include <errno.h>
@@ -30,6 +32,7 @@ struct parts {
     struct store *store;
     struct tiers *tiers;
     struct ingest *ingest;
+    struct weights *weights;
     struct night *night;
     struct auth *auth;
     struct api *api;
@@ -203,10 +206,13 @@ static enum err start_ingest(const struct config *c, struct parts *p)
 
 static enum err start_night(const struct config *c, struct parts *p)
 {
-    if (!c->night)
-        return ERR_OK;
+    enum err e = weights_new(STRUGGLE_BITS, &p->weights);
+
+    if (e != ERR_OK || !c->night)
+        return e;
     return night_new(&(struct night_options){.store = p->store,
                                              .ingest = p->ingest,
+                                             .weights = p->weights,
                                              .minute = (int32_t)c->night_minute},
                      &p->night);
 }
@@ -298,6 +304,7 @@ static int start(const struct command_call *call, struct parts *p)
         .ingest = p->ingest,
         .auth = p->auth,
         .night = p->night,
+        .weights = p->weights,
     };
 
     e = api_new(&options, &p->api, detail);
@@ -367,6 +374,7 @@ static void stop(const struct config *c, struct parts *p)
     http_server_free(p->server);
     api_free(p->api);
     night_free(p->night);
+    weights_free(p->weights);
     ingest_free(p->ingest);
     tiers_free(p->tiers);
     auth_free(p->auth);

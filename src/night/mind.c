@@ -6,6 +6,7 @@
 #include "ingest/event.h"
 #include "night/strain.h"
 #include "night/struggle.h"
+#include "night/weights.h"
 #include "json/reader.h"
 
 #include <math.h>
@@ -232,7 +233,15 @@ static bool read_inputs(struct arena *arena, struct str text, double x[OUTLOOK_I
     return n == OUTLOOK_INPUTS;
 }
 
-static enum err read_pending(struct catching *c, const struct rows *rows)
+static int by_end(const void *pa, const void *pb)
+{
+    const struct pending *a = pa, *b = pb;
+
+    return a->until_at != b->until_at ? (a->until_at > b->until_at ? 1 : -1)
+                                      : str_cmp(a->prediction, b->prediction);
+}
+
+static enum err take_pending(struct catching *c, const struct rows *rows)
 {
     struct arena *arena = c->run->w->arena;
 
@@ -254,12 +263,58 @@ static enum err read_pending(struct catching *c, const struct rows *rows)
                               .wrong = value_i64(&v[9], 0)};
         if (!read_inputs(arena, value_str(&v[5]), p->x))
             p->treated = true; /* judged, but nothing is learnt from it */
-        void **place = strmap_slot(&c->run->made, p->prediction);
-        if (!place)
-            return ERR_NOMEM;
-        *place = p;
     }
+    qsort(c->pending, (size_t)c->pending_count, sizeof *c->pending, by_end);
     return ERR_OK;
+}
+
+/* The objectives of the new answers, by struggle_objective_id(), in order. */
+static uint64_t *answered(const struct catching *c, size_t *ret_n)
+{
+    int32_t most = c->count - c->first_new;
+    uint64_t *ids = arena_new(c->run->w->arena, uint64_t, (size_t)most + 1);
+
+    *ret_n = 0;
+    for (int32_t i = c->first_new; ids && i < c->count; i++)
+        if (c->answers[i].objective.p)
+            ids[(*ret_n)++] = c->answers[i].skills[0];
+    if (ids)
+        qsort(ids, *ret_n, sizeof *ids, by_id);
+    return ids;
+}
+
+/* Of the forecasts that are not judged (a learner has them for each objective and day), those that
+ * this run may change: their time is over, or their objective was asked. */
+static enum err read_pending(struct catching *c, const struct rows *open)
+{
+    struct night_work *w = c->run->w;
+    struct value *keys = arena_new(w->arena, struct value, (size_t)open->count * 2 + 1);
+    size_t count;
+    uint64_t *ids = answered(c, &count);
+    int32_t n = 0;
+    struct rows rows = {0};
+    enum err e = keys && ids ? ERR_OK : ERR_NOMEM;
+
+    for (int32_t i = 0; e == ERR_OK && i < open->count; i++) {
+        const struct value *v = row_at(open, i);
+        int32_t day;
+        uint64_t id;
+        bool named = struggle_prediction_parse(value_str(&v[0]), &day, &id);
+
+        if (named && day == w->today) {
+            void **place = strmap_slot(&c->run->made, value_str(&v[0]));
+            if (!place)
+                return ERR_NOMEM;
+            *place = c->run;
+        }
+        if (named && value_i64(&v[1], 0) > w->now_us && !bsearch(&id, ids, count, sizeof id, by_id))
+            continue;
+        keys[2 * n] = V_I(w->learner_id);
+        keys[2 * n++ + 1] = v[0];
+    }
+    if (e == ERR_OK && n > 0)
+        e = store_read_bulk(w->conn, w->arena, STMT_PREDICTIONS_OF_KEYS, keys, n, 2, &rows);
+    return e == ERR_OK ? take_pending(c, &rows) : e;
 }
 
 static void read_shared(struct struggle_run *run, const struct rows *rows)
@@ -301,14 +356,13 @@ static enum err read_rest(struct catching *c)
     if (e != ERR_OK)
         return e;
     read_shared(run, &q[0].rows);
-    e = read_pending(c, &q[1].rows);
-    if (e == ERR_OK && fresh) {
+    if (fresh) {
         q[2].rows.more = q[2].rows.count == events_max;
         e = read_answers(c, &q[2].rows);
         if (e == ERR_OK)
             e = add_listed_skills(c);
     }
-    return e;
+    return e == ERR_OK ? read_pending(c, &q[1].rows) : e;
 }
 
 /* ---- learning ---- */
@@ -411,7 +465,40 @@ static enum err put_shared(struct struggle_run *run)
         v[n++] = V_I(run->judged);
         v[n++] = V_B(((struct str){(const char *)outlook, OUTLOOK_BYTES}));
     }
-    return night_put(run->w, STMT_STRUGGLE_SHARED_PUT, v, n / 3, 3);
+    enum err e = night_put(run->w, STMT_STRUGGLE_SHARED_PUT, v, n / 3, 3);
+    if (e == ERR_OK && n > 0) /* the counts that it makes are told */
+        run->w->bulks[run->w->bulk_count - 1].arena = run->w->arena;
+    return e;
+}
+
+static const struct bulk *bulk_of(const struct night_work *w, enum stmt stmt)
+{
+    for (int32_t i = 0; i < w->bulk_count; i++)
+        if (w->bulks[i].stmt == stmt)
+            return &w->bulks[i];
+    return NULL;
+}
+
+/* The number beside "stack" in rows of struggle_shared; 0: it is not there. */
+static int64_t of_stack(const struct value *v, int32_t rows, int32_t cols)
+{
+    for (int32_t i = 0; i < rows; i++)
+        if (str_eq(value_str(&v[i * cols]), STR("stack")))
+            return value_i64(&v[i * cols + 1], 0);
+    return 0;
+}
+
+void struggle_written(struct night_work *w)
+{
+    const struct bulk *weights = bulk_of(w, STMT_STRUGGLE_WEIGHTS_PUT),
+                      *shared = bulk_of(w, STMT_STRUGGLE_SHARED_PUT);
+
+    if (!w->weights || !weights || !shared || shared->given.count == 0)
+        return; /* nothing was written, or somebody else was faster */
+    int64_t learnt = of_stack(shared->v, shared->rows, shared->cols),
+            outcomes = of_stack(shared->given.v, shared->given.count, shared->given.cols);
+    if (outcomes > 0)
+        weights_written(w->weights, outcomes, learnt, weights->v, weights->rows);
 }
 
 static enum err put_audits(struct catching *c)
@@ -478,12 +565,11 @@ static const char *verdict(double probability, bool struggled)
 static void close_one(struct catching *c, const struct pending *p, struct value *v)
 {
     struct struggle_run *run = c->run;
-    bool over = p->until_at <= run->w->now_us && !c->cut;
-    bool told = over && p->graded >= OUTLOOK_GRADED_MIN;
+    bool told = p->graded >= OUTLOOK_GRADED_MIN;
     bool struggled = told && (double)(p->graded - p->wrong) < OUTLOOK_BAR * (double)p->graded;
     struct str status = p->status;
 
-    if (over && str_eq(status, STR("PENDING")))
+    if (str_eq(status, STR("PENDING")))
         status = told ? str_from(verdict(p->probability, struggled)) : STR("RESOLVED");
     if (told && !p->treated) {
         judge(c, AUDIT_STRUGGLE, p->probability, struggled);
@@ -492,30 +578,35 @@ static void close_one(struct catching *c, const struct pending *p, struct value 
             run->judged++;
         }
     }
-    const struct value row[7] = {V_I(run->w->learner_id),
-                                 V_S(p->prediction),
-                                 V_I(p->graded),
-                                 V_I(p->wrong),
-                                 V_S(status),
-                                 told ? V_I(struggled) : V_N,
-                                 over ? V_I(run->w->now_us) : V_N};
+    const struct value row[7] = {
+        V_I(run->w->learner_id),     V_S(p->prediction), V_I(p->graded), V_I(p->wrong), V_S(status),
+        told ? V_I(struggled) : V_N, V_I(run->w->now_us)};
     memcpy(v, row, sizeof row);
 }
 
 static enum err tell_pending(struct catching *c)
 {
-    struct value *v = arena_new(c->run->w->arena, struct value, (size_t)c->pending_count * 7 + 1);
-    int32_t rows = 0;
+    enum { OVER_COLS = 7, COLS = 4 };
+    struct night_work *w = c->run->w;
+    struct value *over =
+        arena_new(w->arena, struct value, (size_t)c->pending_count * OVER_COLS + 1);
+    struct value *counted = arena_new(w->arena, struct value, (size_t)c->pending_count * COLS + 1);
+    int32_t n = 0, m = 0;
 
-    if (!v)
+    if (!over || !counted)
         return ERR_NOMEM;
     for (int32_t i = 0; i < c->pending_count; i++) {
         const struct pending *p = &c->pending[i];
+        const struct value row[COLS] = {V_I(w->learner_id), V_S(p->prediction), V_I(p->graded),
+                                        V_I(p->wrong)};
 
-        if (p->touched || (p->until_at <= c->run->w->now_us && !c->cut))
-            close_one(c, p, v + (size_t)7 * (size_t)rows++);
+        if (p->until_at <= w->now_us && !c->cut)
+            close_one(c, p, over + (size_t)OVER_COLS * (size_t)n++);
+        else if (p->touched)
+            memcpy(counted + (size_t)COLS * (size_t)m++, row, sizeof row);
     }
-    return night_put(c->run->w, STMT_PREDICTIONS_TELL, v, rows, 7);
+    enum err e = night_put(w, STMT_PREDICTIONS_TELL, over, n, OVER_COLS);
+    return e == ERR_OK ? night_put(w, STMT_PREDICTIONS_COUNT, counted, m, COLS) : e;
 }
 
 /* ---- the run ---- */

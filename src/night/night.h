@@ -14,11 +14,14 @@
 #include "ingest/ingest.h"
 #include "store/store.h"
 
+struct weights;
+
 enum { NIGHT_BULKS_MAX = 64, NIGHT_ARENA_MAX = 16 << 20, NIGHT_DAYS_AHEAD = 7 };
 
 /* One learner's work. What steps share is read before the first of them. */
 struct night_work {
     struct store_conn *conn; /* a reader */
+    struct weights *weights; /* borrowed; NULL: each run reads those that it wants (weights.h) */
     struct arena *arena;     /* lives until the rows are written */
     int64_t deadline_us;     /* monotonic */
     int64_t learner_id;
@@ -55,11 +58,14 @@ MUST_CHECK enum err night_compute(struct night_work *w, struct str learner,
                                   enum err (*step)(struct night_work *w));
 /* ERR_CONFLICT: the guard changed nothing; the transaction must be rolled back. */
 MUST_CHECK enum err night_write(struct night_work *w, struct store_conn *writer);
+/* To be called when that transaction was committed. */
+void night_written(struct night_work *w);
 
 struct night_options {
-    struct store *store;   /* borrowed */
-    struct ingest *ingest; /* borrowed */
-    int32_t minute;        /* of the local day at which the night begins; 120 */
+    struct store *store;     /* borrowed */
+    struct ingest *ingest;   /* borrowed */
+    struct weights *weights; /* borrowed; NULL: none are kept */
+    int32_t minute;          /* of the local day at which the night begins; 120 */
 };
 struct night_stats {
     int64_t learners, failed; /* since start; of failed ones nothing was written */

@@ -1,11 +1,12 @@
 /* Which objectives the learner is likely to struggle with, why, and what could be done. */
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/hash.h"
+#include "base/num.h"
 #include "night/struggle.h"
 #include "twin/card.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { CARDS_MAX = 5000, LOAD_DAYS = 14, TEXT_MAX = 512, NODES_MAX = 4096, PER_FORECAST = 3 };
 
@@ -23,7 +24,7 @@ struct looking {
     struct struggle_run *run;
     struct subject *subjects;
     int32_t count, fresh; /* fresh: those without a forecast of today */
-    struct strmap index; /* objective -> 1 + number of its node; subjects come first */
+    struct strmap index;  /* objective -> 1 + number of its node; subjects come first */
     struct mastery_node *nodes;
     struct mastery_now *estimates;
     int32_t node_count;
@@ -61,14 +62,6 @@ static struct subject *subject_of(struct looking *l, struct str objective)
     return n && n - l->nodes < l->count ? &l->subjects[n - l->nodes] : NULL;
 }
 
-/* The same day's forecast of the same objective is the same row. */
-static struct str prediction_id(struct arena *arena, const struct night_work *w,
-                                struct str objective)
-{
-    return arena_printf(arena, "%d-%016llx", (int)w->today,
-                        (unsigned long long)struggle_objective_id(objective));
-}
-
 static enum err take_objectives(struct looking *l, const struct rows *rows)
 {
     /* the same item for all: one that was never met */
@@ -83,7 +76,7 @@ static enum err take_objectives(struct looking *l, const struct rows *rows)
         int32_t node = node_add(l, s->objective);
         if (node != l->count)
             return ERR_NOMEM; /* a row each */
-        s->id = prediction_id(l->run->w->arena, l->run->w, s->objective);
+        s->id = struggle_prediction_id(l->run->w->arena, l->run->w->today, s->objective);
         if (!s->id.p)
             return ERR_NOMEM;
         s->own = l->nodes[node].own;
@@ -214,17 +207,36 @@ static enum err forecast(struct looking *l)
     return ERR_OK;
 }
 
+/* Six digits that count, as "%.6g" has them, but quicker. */
+static size_t print_number(double x, char out[NUM_TEXT_MAX])
+{
+    double a = fabs(x);
+    int decimals = 5;
+
+    if (a == 0 || !(a >= 1e-4 && a < 99999))
+        return (size_t)snprintf(out, NUM_TEXT_MAX, "%.6g", x);
+    for (double ten = 1; a < ten; ten /= 10)
+        decimals++;
+    for (double ten = 10; a >= ten; ten *= 10)
+        decimals--;
+    size_t n = num_print_fixed(x, decimals, out);
+    while (out[n - 1] == '0')
+        n--;
+    return out[n - 1] == '.' ? n - 1 : n;
+}
+
 static struct str numbers(struct arena *arena, const double *x, int n)
 {
-    struct buf b;
+    char text[TEXT_MAX];
+    size_t at = 0;
 
-    buf_init(&b, TEXT_MAX);
-    for (int i = 0; i < n; i++)
-        buf_printf(&b, "%c%.6g", i ? ',' : '[', x[i]);
-    buf_putc(&b, ']');
-    struct str text = b.failed ? (struct str){NULL, 0} : arena_str(arena, buf_view(&b));
-    buf_fini(&b);
-    return text;
+    ASSERT(n * (NUM_TEXT_MAX + 1) + 2 <= TEXT_MAX);
+    for (int i = 0; i < n; i++) {
+        text[at++] = i ? ',' : '[';
+        at += print_number(x[i], text + at);
+    }
+    text[at++] = ']';
+    return arena_str(arena, (struct str){text, at});
 }
 
 static enum err put_forecasts(struct looking *l)

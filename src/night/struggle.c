@@ -1,6 +1,7 @@
 #include "night/struggle.h"
 
 #include "base/hash.h"
+#include "night/weights.h"
 
 enum { WORDS = (1 << STRUGGLE_BITS) / 64 };
 enum { IDLE_DAYS = 30 }; /* who has not answered for so long gets forecasts on demand only */
@@ -19,6 +20,39 @@ uint64_t struggle_item_id(struct str item)
 uint64_t struggle_objective_id(struct str objective)
 {
     return id_of(objective, UINT64_C(0x6f626a6563746976));
+}
+
+struct str struggle_prediction_id(struct arena *arena, int32_t day, struct str objective)
+{
+    return arena_printf(arena, "%d-%016llx", (int)day,
+                        (unsigned long long)struggle_objective_id(objective));
+}
+
+bool struggle_prediction_parse(struct str name, int32_t *ret_day, uint64_t *ret_objective)
+{
+    enum { HEX = 16, DAY_MAX = 7 };
+    size_t days = name.n - HEX - 1;
+    int64_t day = 0;
+    uint64_t id = 0;
+
+    if (name.n <= HEX + 1 || days > DAY_MAX || name.p[days] != '-')
+        return false;
+    for (size_t i = 0; i < days; i++) {
+        if (name.p[i] < '0' || name.p[i] > '9')
+            return false;
+        day = day * 10 + (name.p[i] - '0');
+    }
+    for (size_t i = days + 1; i < name.n; i++) {
+        char c = name.p[i];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+
+        if (digit < 0)
+            return false;
+        id = id << 4 | (uint64_t)digit;
+    }
+    *ret_day = (int32_t)day;
+    *ret_objective = id;
+    return true;
 }
 
 /* Which of the features' slots are not loaded yet: a bit each; from here on they count as loaded.
@@ -43,12 +77,46 @@ static enum err find_missing(struct struggle_run *run, const struct struggle_fea
     return ERR_OK;
 }
 
+static enum err read_weights(struct struggle_run *run, const struct value *slots, int32_t count)
+{
+    struct night_work *w = run->w;
+    struct rows rows;
+    enum err e =
+        store_read_bulk(w->conn, w->arena, STMT_STRUGGLE_WEIGHTS_READ, slots, count, 1, &rows);
+
+    for (int32_t i = 0; e == ERR_OK && i < rows.count; i++) {
+        const struct value *v = row_at(&rows, i);
+        e = struggle_slot_decode(run->model, (uint32_t)value_i64(&v[0], 0),
+                                 (const uint8_t *)v[1].s.p, v[1].s.n);
+        if (e == ERR_RANGE)
+            e = ERR_OK; /* unreadable: it begins anew */
+    }
+    if (e == ERR_OK && w->weights)
+        weights_keep(w->weights, run->learnt, slots, count, &rows);
+    return e;
+}
+
+static enum err load_weights(struct struggle_run *run, const struct value *slots, int32_t count)
+{
+    struct night_work *w = run->w;
+
+    if (w->weights) {
+        struct value *others = arena_new(w->arena, struct value, (size_t)count);
+        enum err e =
+            others ? weights_load(w->weights, run->learnt, slots, count, run->model, others, &count)
+                   : ERR_NOMEM;
+        if (e != ERR_OK)
+            return e;
+        slots = others;
+    }
+    return count > 0 ? read_weights(run, slots, count) : ERR_OK;
+}
+
 enum err struggle_load(struct struggle_run *run, const struct struggle_features *f, int32_t count,
                        struct value **ret_slots, int32_t *ret_count)
 {
     uint64_t *missing = arena_new(run->w->arena, uint64_t, WORDS);
     size_t n, distinct = 0;
-    struct rows rows;
 
     if (!missing || find_missing(run, f, count, missing, &n) != ERR_OK)
         return ERR_NOMEM;
@@ -63,16 +131,7 @@ enum err struggle_load(struct struggle_run *run, const struct struggle_features 
     *ret_count = (int32_t)distinct;
     if (distinct == 0)
         return ERR_OK;
-    enum err e = store_read_bulk(run->w->conn, run->w->arena, STMT_STRUGGLE_WEIGHTS_READ, keys,
-                                 (int32_t)distinct, 1, &rows);
-    for (int32_t i = 0; e == ERR_OK && i < rows.count; i++) {
-        const struct value *v = row_at(&rows, i);
-        e = struggle_slot_decode(run->model, (uint32_t)value_i64(&v[0], 0),
-                                 (const uint8_t *)v[1].s.p, v[1].s.n);
-        if (e == ERR_RANGE)
-            e = ERR_OK; /* unreadable: it begins anew */
-    }
-    return e;
+    return load_weights(run, keys, (int32_t)distinct);
 }
 
 enum err night_struggle(struct night_work *w)

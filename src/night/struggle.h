@@ -32,6 +32,7 @@ enum {
 };
 
 MUST_CHECK enum err night_struggle(struct night_work *w);
+void struggle_written(struct night_work *w); /* night_written() for this step */
 
 /* ---- inside ---- */
 
@@ -55,6 +56,10 @@ struct struggle_run {
 /* Hashes that mind.h and struggle.h take for ids; never 0. */
 uint64_t struggle_item_id(struct str item);
 uint64_t struggle_objective_id(struct str objective);
+/* The name of a forecast: one a day and objective. NULL p: no memory. */
+struct str struggle_prediction_id(struct arena *arena, int32_t day, struct str objective);
+/* Its day, and struggle_objective_id(); false: the name is of another form. */
+bool struggle_prediction_parse(struct str name, int32_t *ret_day, uint64_t *ret_objective);
 /* Loads the slots of the features into run->model; those that it gives back had not been loaded
  * before. */
 MUST_CHECK enum err struggle_load(struct struggle_run *run, const struct struggle_features *f,

@@ -2,6 +2,7 @@
 #include "ingest/audits.h"
 #include "ingest_fixture.h"
 #include "night/struggle.h"
+#include "night/weights.h"
 
 enum { EVENTS_MAX = 600 };
 
@@ -219,6 +220,106 @@ static void skills_come_from_the_catalogue_where_events_name_none(enum store_eng
     fixture_close(&f);
 }
 
+/* Runs that keep weights beside the store, between them some of another process, which keeps none,
+ * and some that are rolled back. Into *ret_stack what has been learnt, and returned the forecasts.
+ */
+static struct str learn_by_turns(struct fixture *f, struct weights *kept, struct str *ret_stack)
+{
+    int64_t t0 = at_text(start);
+    const struct value two = V_I(2);
+    struct query q = {.stmt = STMT_STRUGGLE_SHARED_READ, .args = &two, .arg_count = 1};
+    struct buf b;
+
+    for (int turn = 0; turn < 12; turn++) {
+        bool other = turn % 4 == 2, fails = turn % 5 == 4;
+        struct night_work w = {.conn = f->conn,
+                               .weights = other ? NULL : kept,
+                               .arena = &f->arena,
+                               .deadline_us = INT64_MAX,
+                               .now_us = t0 + (turn + 1) * US_PER_DAY,
+                               .asked = true};
+
+        tell(f, 100 * turn, 30, turn % 2 ? "odd" : "even", t0 + turn * US_PER_DAY, 2 + turn % 3);
+        OK(night_compute(&w, STR("ann"), night_struggle));
+        OK(store_begin(f->conn));
+        OK(night_write(&w, f->conn));
+        if (fails) {
+            store_rollback(f->conn);
+            continue;
+        }
+        OK(store_commit(f->conn));
+        night_written(&w);
+    }
+    OK(store_read(f->conn, &f->arena, &q, 1, INT64_MAX));
+    for (int32_t i = 0; i < q.rows.count; i++)
+        if (str_eq(value_str(row_at(&q.rows, i)), STR("stack")))
+            *ret_stack = row_at(&q.rows, i)[2].s;
+    struct rows rows = look(f, STMT_EXPORT_STRUGGLE_PREDICTIONS);
+    buf_init(&b, 1 << 20);
+    for (int32_t i = 0; i < rows.count * rows.cols; i++) {
+        const struct value *v = &rows.v[i];
+
+        if (v->type == V_TEXT)
+            buf_str(&b, v->s);
+        else if (v->type != V_NULL)
+            buf_printf(&b, "%.17g", value_f64(v, 0));
+        buf_putc(&b, ' ');
+    }
+    struct str text = arena_str(&f->arena, buf_view(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static void what_is_kept_of_the_weights_is_what_is_stored(enum store_engine engine)
+{
+    struct fixture with, without;
+    struct weights *kept;
+    struct str stack, forecasts;
+    char stack_without[STRUGGLE_STACK_BYTES], *without_text;
+
+    OK(weights_new(STRUGGLE_BITS, &kept));
+    fixture_open(&without, engine);
+    forecasts = learn_by_turns(&without, NULL, &stack);
+    without_text = strndup(forecasts.p, forecasts.n);
+    assert_int_equal(stack.n, sizeof stack_without);
+    memcpy(stack_without, stack.p, sizeof stack_without);
+    fixture_close(&without);
+    fixture_open(&with, engine);
+    forecasts = learn_by_turns(&with, kept, &stack);
+    assert_int_equal(stack.n, sizeof stack_without);
+    assert_memory_equal(stack.p, stack_without, sizeof stack_without);
+    assert_true(forecasts.n > 100 && str_eq(forecasts, str_from(without_text)));
+    fixture_close(&with);
+    free(without_text);
+    weights_free(kept);
+}
+
+static void a_name_tells_the_day_and_the_objective(void **state)
+{
+    struct arena arena;
+    int32_t day = 0;
+    uint64_t id = 0;
+    static const char *const others[] = {"",
+                                         "20000-",
+                                         "-0123456789abcdef",
+                                         "20000-0123456789ABCDEF",
+                                         "2000x-0123456789abcdef",
+                                         "20000_0123456789abcdef",
+                                         "12345678-0123456789abcdef",
+                                         "20000-0123456789abcde"};
+
+    (void)state;
+    arena_init(&arena, 4096);
+    struct str name = struggle_prediction_id(&arena, 20778, STR("o1"));
+    assert_true(struggle_prediction_parse(name, &day, &id));
+    assert_int_equal(day, 20778);
+    assert_true(id == struggle_objective_id(STR("o1")));
+    for (size_t i = 0; i < COUNT(others); i++)
+        assert_false(struggle_prediction_parse(str_from(others[i]), &day, &id));
+    arena_fini(&arena);
+}
+
+BOTH(what_is_kept_of_the_weights_is_what_is_stored)
 BOTH(outcomes_are_told_by_answers)
 BOTH(of_two_runs_at_once_one_is_kept)
 BOTH(a_mind_that_cannot_be_read_is_made_anew)
@@ -227,6 +328,9 @@ BOTH(skills_come_from_the_catalogue_where_events_name_none)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_kept_of_the_weights_is_what_is_stored_sqlite),
+        cmocka_unit_test(what_is_kept_of_the_weights_is_what_is_stored_postgres),
+        cmocka_unit_test(a_name_tells_the_day_and_the_objective),
         cmocka_unit_test(outcomes_are_told_by_answers_sqlite),
         cmocka_unit_test(outcomes_are_told_by_answers_postgres),
         cmocka_unit_test(of_two_runs_at_once_one_is_kept_sqlite),

@@ -53,13 +53,15 @@ SELECT name, outcomes, state FROM struggle_shared
 -- bulk
 INSERT INTO struggle_shared (name, outcomes, state) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET
-        outcomes = struggle_shared.outcomes + excluded.outcomes, state = excluded.state;
+        outcomes = struggle_shared.outcomes + excluded.outcomes, state = excluded.state
+    RETURNING name, outcomes;
 
 -- name: struggle_weights_read
 -- args: int
 -- bulk
 -- engine: sqlite
-SELECT slot, state FROM struggle_weights WHERE slot = $1;
+WITH k (slot) AS (VALUES ($1))
+SELECT w.slot, w.state FROM k CROSS JOIN struggle_weights w WHERE w.slot = k.slot;
 -- engine: postgres
 SELECT slot, state FROM struggle_weights WHERE slot = ANY ($1::bigint[]);
 
@@ -69,11 +71,30 @@ SELECT slot, state FROM struggle_weights WHERE slot = ANY ($1::bigint[]);
 INSERT INTO struggle_weights (slot, state) VALUES ($1, $2)
     ON CONFLICT (slot) DO UPDATE SET state = excluded.state;
 
+-- Forecasts that are not judged yet, by what the index alone has.
 -- name: predictions_open
 -- args: int, int
-SELECT prediction, objective, made_at, until_at, probability, inputs, status, treated, graded, wrong
-  FROM struggle_predictions WHERE learner_id = $1 AND resolved_at IS NULL
- ORDER BY until_at LIMIT $2;
+SELECT prediction, until_at FROM struggle_predictions
+ WHERE learner_id = $1 AND resolved_at IS NULL ORDER BY until_at LIMIT $2;
+
+-- name: predictions_of_keys
+-- args: int, text
+-- bulk
+WITH k (learner_id, prediction) AS (VALUES ($1, $2))
+SELECT p.prediction, p.objective, p.made_at, p.until_at, p.probability, p.inputs, p.status,
+       p.treated, p.graded, p.wrong
+  FROM k CROSS JOIN struggle_predictions p
+ WHERE p.learner_id = k.learner_id AND p.prediction = k.prediction;
+
+-- What was asked in their time so far; no index has it.
+-- name: predictions_count
+-- args: int, text, int, int
+-- bulk
+WITH k (learner_id, prediction, graded, wrong) AS (VALUES ($1, $2, $3, $4))
+UPDATE struggle_predictions SET graded = k.graded, wrong = k.wrong
+  FROM k
+ WHERE struggle_predictions.learner_id = k.learner_id
+   AND struggle_predictions.prediction = k.prediction;
 
 -- name: predictions_tell
 -- args: int, text, int, int, text, int, int
@@ -140,46 +161,38 @@ INSERT INTO interventions (learner_id, intervention, prediction, objective, type
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (learner_id, intervention) DO NOTHING;
 
+-- Forecasts, and the learner's last word on each.
 -- name: predictions_list
 -- args: text, text, real, int, int
 SELECT p.prediction, p.objective, o.name, o.complexity, c.name, l.title, p.day, p.made_at,
        p.until_at, p.probability, p.low, p.high, p.right_chance, p.evidence, p.recall, p.due,
-       p.load, p.gap, p.parts, p.status, p.graded, p.wrong, p.struggled, p.resolved_at
+       p.load, p.gap, p.parts, p.status, p.graded, p.wrong, p.struggled, p.resolved_at,
+       f.given_at, f.actual_struggle, f.kind, f.helpfulness, f.comments
   FROM struggle_predictions p
   LEFT JOIN objectives o ON o.objective = p.objective
   LEFT JOIN courses c ON c.course = o.course
   LEFT JOIN lectures l ON l.lecture = o.lecture
+  LEFT JOIN prediction_feedback f ON f.learner_id = p.learner_id AND f.prediction = p.prediction
  WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
    AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
  ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5;
 
--- What was proposed for the forecasts of predictions_list, and what the learner said of them.
+-- What was proposed for forecasts.
 -- name: predictions_help
--- args: text, text, real, int, int
+-- args: text, text
+-- bulk
+-- engine: sqlite
+WITH k (external_id, prediction) AS (VALUES ($1, $2))
 SELECT i.prediction, i.intervention, i.type, i.priority, i.status, i.created_at, i.applied_at
-  FROM interventions i
- WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND i.prediction IN
-       (SELECT p.prediction FROM struggle_predictions p
-         WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-           AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
-           AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
-         ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5)
- ORDER BY i.prediction, i.priority DESC, i.intervention LIMIT 2000;
-
--- name: predictions_opinions
--- args: text, text, real, int, int
-SELECT f.prediction, f.given_at, f.actual_struggle, f.kind, f.helpfulness, f.comments
-  FROM prediction_feedback f
- WHERE f.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND f.prediction IN
-       (SELECT p.prediction FROM struggle_predictions p
-         WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-           AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
-           AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
-         ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5)
- ORDER BY f.prediction;
+  FROM k CROSS JOIN interventions i INDEXED BY interventions_by_prediction
+ WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = k.external_id)
+   AND i.prediction = k.prediction;
+-- engine: postgres
+SELECT i.prediction, i.intervention, i.type, i.priority, i.status, i.created_at, i.applied_at
+  FROM unnest($1::text[], $2::text[]) AS k (external_id, prediction)
+  JOIN learners n ON n.external_id = k.external_id
+  JOIN interventions i ON i.learner_id = n.learner_id AND i.prediction = k.prediction;
 
 -- name: predictions_stats
 -- args: text
@@ -231,11 +244,19 @@ SELECT i.intervention, i.prediction, i.objective, o.name, i.type, i.priority, i.
 
 -- name: interventions_open
 -- args: text
-SELECT count(*) FROM interventions i
-  JOIN struggle_predictions p ON p.learner_id = i.learner_id AND p.prediction = i.prediction
- WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND i.status = 'PENDING' AND p.superseded = 0 AND p.resolved_at IS NULL
-   AND p.status = 'PENDING';
+-- engine: sqlite
+SELECT coalesce(sum((SELECT count(*) FROM interventions i INDEXED BY interventions_by_prediction
+                      WHERE i.learner_id = p.learner_id AND i.prediction = p.prediction
+                        AND i.status = 'PENDING')), 0)
+  FROM struggle_predictions p INDEXED BY struggle_predictions_present
+ WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING';
+-- engine: postgres
+SELECT count(*) FROM struggle_predictions p
+  JOIN interventions i ON i.learner_id = p.learner_id AND i.prediction = p.prediction
+ WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING'
+   AND i.status = 'PENDING';
 
 -- Judged forecasts, and how many were right at a threshold of one half.
 -- name: predictions_right
