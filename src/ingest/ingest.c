@@ -4,7 +4,8 @@
  * learners belong to several writers is split into parts and told when the last part has committed.
  * Checks and ids are made on the submitter's thread, so that a writer only writes. It does
  * not even wait for the disk: it commits, hands what is to be told to `acks`, and goes on. (Where a
- * pooler hides PostgreSQL's sessions, it waits.) */
+ * pooler hides PostgreSQL's sessions, it waits.) While PostgreSQL commits a group, the writer gathers
+ * the next one; it is run when the commit is known to have succeeded or failed. */
 #include "ingest/ingest.h"
 
 #include "base/assert.h"
@@ -51,6 +52,15 @@ struct ticket {
     struct part parts[];
 };
 
+/* The parts of one transaction. */
+struct group {
+    struct part *first;
+    struct apply_item *items;
+    int32_t count, room;
+    struct apply_group *gathered;
+    bool ready; /* is it gathered? */
+};
+
 struct writer {
     struct ingest *in;
     pthread_t thread;
@@ -59,11 +69,11 @@ struct writer {
     struct part *head, **tail; /* guarded by in->lock */
     struct store_conn *conn;
     struct applier *applier;
-    struct acks *acks;        /* NULL: a commit is on disk when it returns */
-    struct apply_item *items; /* of one group */
-    int32_t item_room;
-    int64_t down_since; /* monotonic; 0: the store answers */
-    bool unsettled;     /* has written since it last looked after the files */
+    struct acks *acks; /* NULL: a commit is on disk when it returns */
+    struct group groups[2];
+    struct group *ahead; /* the one that was gathered while the other was committed; or NULL */
+    int64_t down_since;  /* monotonic; 0: the store answers */
+    bool unsettled;      /* has written since it last looked after the files */
 };
 
 struct ingest {
@@ -358,70 +368,106 @@ static void store_answers(struct writer *w)
     w->down_since = 0;
 }
 
-static enum err attempt(struct writer *w, int32_t count)
+static bool room_for(struct group *g, int32_t count)
 {
-    struct ingest *in = w->in;
-    int64_t commit_us;
-
-    enum err e = applier_run(w->applier, w->items, count, clock_us(), &commit_us);
-    if (e != ERR_OK)
-        return e;
-    pthread_mutex_lock(&in->lock);
-    in->stats.transactions++;
-    in->stats.commit_us_total += commit_us;
-    if (count > in->stats.group_events_max)
-        in->stats.group_events_max = count;
-    pthread_mutex_unlock(&in->lock);
-    return ERR_OK;
-}
-
-static bool room_for(struct writer *w, int32_t count)
-{
-    if (count <= w->item_room)
+    if (count <= g->room)
         return true;
-    struct apply_item *more = realloc(w->items, (size_t)count * sizeof *more);
+    struct apply_item *more = realloc(g->items, (size_t)count * sizeof *more);
     if (!more)
         return false;
-    w->items = more;
-    w->item_room = count;
+    g->items = more;
+    g->room = count;
     return true;
 }
 
-static void add_items(struct writer *w, const struct part *p, int32_t at)
+static void add_items(struct group *g, const struct part *p)
 {
     const struct ingest_batch *b = p->ticket->batch;
 
     for (int32_t i = 0; i < p->count; i++) {
         int32_t k = p->index ? p->index[i] : i;
-        w->items[at + i] = (struct apply_item){.event = &b->events[k], .result = &b->results[k]};
+        g->items[g->count++] =
+            (struct apply_item){.event = &b->events[k], .result = &b->results[k]};
     }
 }
 
-/* The parts, linked, in one transaction, tried again where that may help. */
-static enum err commit_parts(struct writer *w, const struct part *first)
+/* The parts, linked, as one group. */
+static enum err gather(struct group *g)
 {
     int32_t count = 0;
+
+    for (const struct part *p = g->first; p; p = p->next)
+        count += p->count;
+    if (!room_for(g, count))
+        return ERR_NOMEM;
+    g->count = 0;
+    for (const struct part *p = g->first; p; p = p->next)
+        add_items(g, p);
+    enum err e = apply_gather(g->gathered, g->items, g->count, clock_us());
+    g->ready = e == ERR_OK;
+    return e;
+}
+
+static struct part *take_parts(struct writer *w);
+static int32_t waiting_events(const struct writer *w, int32_t enough);
+
+/* While the present group is on its way to the disk: gathers the next one. Not one that is much
+ * smaller: that had better grow until its turn comes. */
+static void look_ahead(struct writer *w, const struct group *present)
+{
+    struct group *next = &w->groups[present == &w->groups[0]];
+    int32_t enough = (present->count + 1) / 2;
+
+    if (w->ahead || !store_goes_ahead(w->conn))
+        return;
+    pthread_mutex_lock(&w->in->lock);
+    next->first = waiting_events(w, enough) >= enough ? take_parts(w) : NULL;
+    pthread_mutex_unlock(&w->in->lock);
+    if (!next->first)
+        return;
+    w->ahead = next;
+    (void)gather(next); /* without memory it is gathered, or fails, when its turn comes */
+}
+
+static enum err attempt(struct writer *w, struct group *g)
+{
+    struct ingest *in = w->in;
+    int64_t commit_us;
+
+    enum err e = g->ready ? ERR_OK : gather(g);
+    g->ready = false; /* once run */
+    if (e == ERR_OK)
+        e = applier_start(w->applier, g->gathered);
+    if (e != ERR_OK)
+        return e;
+    look_ahead(w, g);
+    e = applier_finish(w->applier, g->gathered, &commit_us);
+    if (e != ERR_OK)
+        return e;
+    pthread_mutex_lock(&in->lock);
+    in->stats.transactions++;
+    in->stats.commit_us_total += commit_us;
+    if (g->count > in->stats.group_events_max)
+        in->stats.group_events_max = g->count;
+    pthread_mutex_unlock(&in->lock);
+    return ERR_OK;
+}
+
+/* In one transaction, tried again where that may help. */
+static enum err commit_group(struct writer *w, struct group *g)
+{
     struct trial trial = {.since = clock_mono_us()};
     enum err e;
 
-    for (const struct part *p = first; p; p = p->next)
-        count += p->count;
-    if (!room_for(w, count))
-        return ERR_NOMEM;
-    count = 0;
-    for (const struct part *p = first; p; p = p->next) {
-        add_items(w, p, count);
-        count += p->count;
-    }
     do
-        e = attempt(w, count);
+        e = attempt(w, g);
     while (e != ERR_OK && try_again(w, e, &trial));
     if (e != ERR_OK)
         return e;
     store_answers(w);
     w->unsettled = true;
     int32_t changed_count;
-    const struct ingest_change *changed = applier_changed(w->applier, &changed_count);
+    const struct ingest_change *changed = apply_changed(g->gathered, &changed_count);
     if (w->in->options.on_commit && changed_count > 0)
         w->in->options.on_commit(w->in->options.user, changed, changed_count);
     return ERR_OK;
@@ -434,9 +480,11 @@ static bool may_be_one_batch(enum err e)
            e != ERR_NOT_READY;
 }
 
-static void run_group(struct writer *w, struct part *first)
+static void run_group(struct writer *w, struct group *g)
 {
-    enum err e = commit_parts(w, first);
+    struct part *first = g->first;
+
+    enum err e = commit_group(w, g);
     if (e == ERR_OK) {
         group_committed(w, first);
         return;
@@ -452,7 +500,8 @@ static void run_group(struct writer *w, struct part *first)
     for (struct part *p = first, *next; p; p = next) {
         next = p->next;
         p->next = NULL; /* a group of its own */
-        e = commit_parts(w, p);
+        g->first = p;
+        e = commit_group(w, g);
         if (e == ERR_OK)
             group_committed(w, p);
         else
@@ -542,20 +591,14 @@ static int32_t waiting_events(const struct writer *w, int32_t enough)
     return n;
 }
 
-/* Holds the lock. Takes what goes into one transaction: batches up to the next task, as many as
- * fit, and at least one. */
-static struct part *take_group(struct writer *w)
+/* Holds the lock. What goes into one transaction: batches up to the next task, as many as fit, and
+ * at least one. */
+static struct part *take_parts(struct writer *w)
 {
-    const struct ingest_options *o = &w->in->options;
-    struct timespec until = after_us(o->group_wait_us);
+    struct part *first = w->head, **end = &w->head;
     int32_t n = 0;
 
-    while (o->group_wait_us > 0 && !w->in->stopping &&
-           waiting_events(w, o->group_events) < o->group_events)
-        if (pthread_cond_timedwait(&w->wake, &w->in->lock, &until) == ETIMEDOUT)
-            break;
-    struct part *first = w->head, **end = &w->head;
-    while (*end && !(*end)->task && (n == 0 || n + (*end)->count <= o->group_events)) {
+    while (*end && !(*end)->task && (n == 0 || n + (*end)->count <= w->in->options.group_events)) {
         n += (*end)->count;
         end = &(*end)->next;
     }
@@ -566,26 +609,52 @@ static struct part *take_group(struct writer *w)
     return first;
 }
 
+/* Holds the lock. */
+static struct part *take_group(struct writer *w)
+{
+    const struct ingest_options *o = &w->in->options;
+    struct timespec until = after_us(o->group_wait_us);
+
+    while (o->group_wait_us > 0 && !w->in->stopping &&
+           waiting_events(w, o->group_events) < o->group_events)
+        if (pthread_cond_timedwait(&w->wake, &w->in->lock, &until) == ETIMEDOUT)
+            break;
+    return take_parts(w);
+}
+
+/* Holds the lock. */
+static struct part *take_task(struct writer *w)
+{
+    struct part *p = w->head;
+
+    w->head = p->next;
+    if (!w->head)
+        w->tail = &w->head;
+    return p;
+}
+
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
     struct ingest *in = w->in;
 
     pthread_mutex_lock(&in->lock);
-    while (wait_for_work(w)) {
-        struct part *p = w->head;
-        if (p->task) {
-            w->head = p->next;
-            if (!w->head)
-                w->tail = &w->head;
-        } else {
-            p = take_group(w);
+    while (w->ahead || wait_for_work(w)) {
+        struct group *g = w->ahead;
+        struct part *task = NULL;
+
+        w->ahead = NULL;
+        if (!g && w->head->task) {
+            task = take_task(w);
+        } else if (!g) {
+            g = &w->groups[0];
+            g->first = take_group(w);
         }
         pthread_mutex_unlock(&in->lock);
-        if (p->task)
-            run_task(w, p);
+        if (task)
+            run_task(w, task);
         else
-            run_group(w, p);
+            run_group(w, g);
         pthread_mutex_lock(&in->lock);
     }
     pthread_mutex_unlock(&in->lock);
@@ -609,6 +678,8 @@ static enum err writer_start(struct ingest *in, struct writer *w)
     enum err e = store_connect(in->store, STORE_WRITER, &w->conn);
     if (e == ERR_OK)
         e = applier_new(w->conn, &w->applier);
+    for (size_t i = 0; e == ERR_OK && i < COUNT(w->groups); i++)
+        e = apply_group_new(&w->groups[i].gathered);
     if (e == ERR_OK)
         e = store_split_commits(w->conn, &split);
     if (e == ERR_OK && split)
@@ -686,7 +757,10 @@ void ingest_free(struct ingest *in)
         applier_free(w->applier);
         store_disconnect(w->conn);
         pthread_cond_destroy(&w->wake);
-        free(w->items);
+        for (size_t k = 0; k < COUNT(w->groups); k++) {
+            apply_group_free(w->groups[k].gathered);
+            free(w->groups[k].items);
+        }
     }
     pthread_mutex_destroy(&in->lock);
     free(in);

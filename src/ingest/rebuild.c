@@ -114,7 +114,7 @@ static enum err rebuild_page(struct store_conn *conn, struct sums *sums, struct 
     place->id_n = last->id.n < sizeof place->id ? last->id.n : sizeof place->id;
     memcpy(place->id, last->id.p, place->id_n);
     *events += q.rows.count;
-    e = sums_write(sums, conn, NULL);
+    e = sums_write(sums, conn);
     return e != ERR_OK ? e : q.rows.count < PAGE_EVENTS ? ERR_EOF : ERR_OK;
 }
 

@@ -19,6 +19,10 @@ int32_t sums_learner(struct sums *s, int64_t learner_id, const struct zone *zone
 void sums_event(struct sums *s, int32_t learner, const struct event *e, struct str id, int64_t at);
 /* STMT_GROUP_*: what sums_write() has changed of that learner's. */
 uint32_t sums_wrote(const struct sums *s, int32_t learner);
-/* Reads, merges and writes the rows, in the transaction that is open: two round trips. `first` (may
- * be NULL) goes along with the first. ERR_NOMEM, and what the store says. */
-MUST_CHECK enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *first);
+/* Reads, merges and writes the rows, in the transaction that is open: two round trips. ERR_NOMEM, and
+ * what the store says. */
+MUST_CHECK enum err sums_write(struct sums *s, struct store_conn *conn);
+/* The same without waiting for the end: what is written goes ahead (store_write_ahead()), and `s` is
+ * left alone until it is answered. `behind` (may be NULL), with rows, goes ahead behind the reads, so
+ * that the server has something to do while their answers are merged. */
+MUST_CHECK enum err sums_write_ahead(struct sums *s, struct store_conn *conn, struct bulk *behind);

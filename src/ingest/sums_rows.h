@@ -140,6 +140,13 @@ struct learner_ref { /* learner_id in the key's two numbers */
     int32_t index;
 };
 
+/* What is asked or written in one round trip. */
+struct writing {
+    struct sums *s;
+    struct bulk bulks[24];
+    int32_t count;
+};
+
 struct sums {
     struct arena arena;
     bool failed; /* out of memory */
@@ -149,6 +156,7 @@ struct sums {
     struct table days, hours, lengths, topics, totals, audits, objectives, searches;
     struct table sessions, session_objectives, missions, mission_objectives, cards;
     struct table session_topics, loads;
+    struct writing asked, written; /* until they are answered */
 };
 
 /* The row of that key, made where it was not there. */

@@ -5,14 +5,6 @@
 
 #include <stdlib.h>
 
-enum { BULKS_MAX = 24 };
-
-struct writing {
-    struct sums *s;
-    struct bulk bulks[BULKS_MAX];
-    int32_t count;
-};
-
 /* NULL: out of memory, or nothing to write. */
 static struct value *bulk_add(struct writing *w, enum stmt stmt, int32_t rows, int32_t cols)
 {
@@ -23,7 +15,7 @@ static struct value *bulk_add(struct writing *w, enum stmt stmt, int32_t rows, i
         w->s->failed = true;
         return NULL;
     }
-    ASSERT(w->count < BULKS_MAX);
+    ASSERT(w->count < (int32_t)COUNT(w->bulks));
     w->bulks[w->count++] = (struct bulk){.stmt = stmt, .rows = rows, .cols = cols, .v = v};
     return v;
 }
@@ -406,7 +398,7 @@ static enum err remember_cards(struct sums *s, struct store_conn *conn)
 
 /* Everything that the group is known to touch, in one round trip; then the sessions that late
  * reviews took new cards from, which hardly ever are others. */
-static enum err read_and_merge(struct sums *s, struct store_conn *conn, const struct bulk *first)
+static enum err read_and_merge(struct sums *s, struct store_conn *conn, struct bulk *behind)
 {
     static const struct {
         uint32_t table; /* offset */
@@ -418,15 +410,18 @@ static enum err read_and_merge(struct sums *s, struct store_conn *conn, const st
         {offsetof(struct sums, missions), &mission_form},
         {offsetof(struct sums, mission_objectives), &mission_objective_form},
     };
-    struct writing w = {.s = s}, late = {.s = s};
+    struct writing *w = &s->asked, late = {.s = s};
 
-    if (first)
-        w.bulks[w.count++] = *first;
+    *w = (struct writing){.s = s};
     for (size_t i = 0; i < COUNT(reads); i++)
-        ask_rows(&w, (struct table *)(void *)((char *)s + reads[i].table), 0, reads[i].form);
-    enum err e = s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
+        ask_rows(w, (struct table *)(void *)((char *)s + reads[i].table), 0, reads[i].form);
+    enum err e = s->failed ? ERR_NOMEM : store_write_ahead(conn, w->bulks, w->count);
+    if (e == ERR_OK && behind)
+        e = store_write_ahead(conn, behind, 1);
+    if (e == ERR_OK && w->count > 0)
+        e = store_catch_up(conn, &w->bulks[w->count - 1]);
     for (size_t i = 0; e == ERR_OK && i < COUNT(reads); i++)
-        e = merge_rows(s, &w, (struct table *)(void *)((char *)s + reads[i].table), reads[i].form);
+        e = merge_rows(s, w, (struct table *)(void *)((char *)s + reads[i].table), reads[i].form);
     if (e != ERR_OK)
         return e;
     int32_t sessions = s->sessions.count;
@@ -442,29 +437,37 @@ static enum err read_and_merge(struct sums *s, struct store_conn *conn, const st
     return e == ERR_OK ? merge_rows(s, &late, &s->sessions, &session_form) : e;
 }
 
-enum err sums_write(struct sums *s, struct store_conn *conn, const struct bulk *first)
+enum err sums_write_ahead(struct sums *s, struct store_conn *conn, struct bulk *behind)
 {
-    struct writing w = {.s = s};
+    struct writing *w = &s->written;
 
-    enum err e = read_and_merge(s, conn, first);
+    enum err e = read_and_merge(s, conn, behind);
     if (e == ERR_OK)
         e = remember_cards(s, conn);
     if (e != ERR_OK)
         return e;
     contribute_all(s);
-    write_rows(&w, &s->sessions, &session_form);
-    write_rows(&w, &s->session_objectives, &session_objective_form);
-    write_rows(&w, &s->missions, &mission_form);
-    write_rows(&w, &s->mission_objectives, &mission_objective_form);
-    write_rows(&w, &s->cards, &card_form);
-    write_loads(&w);
-    write_sums(&w, &s->days, &day_form);
-    write_sums(&w, &s->hours, &hour_form);
-    write_sums(&w, &s->lengths, &length_form);
-    write_sums(&w, &s->topics, &topic_form);
-    write_sums(&w, &s->totals, &total_form);
-    write_sums(&w, &s->audits, &audit_form);
-    write_sums(&w, &s->objectives, &objective_form);
-    write_sums(&w, &s->searches, &search_form);
-    return s->failed ? ERR_NOMEM : store_write(conn, w.bulks, w.count);
+    *w = (struct writing){.s = s};
+    write_rows(w, &s->sessions, &session_form);
+    write_rows(w, &s->session_objectives, &session_objective_form);
+    write_rows(w, &s->missions, &mission_form);
+    write_rows(w, &s->mission_objectives, &mission_objective_form);
+    write_rows(w, &s->cards, &card_form);
+    write_loads(w);
+    write_sums(w, &s->days, &day_form);
+    write_sums(w, &s->hours, &hour_form);
+    write_sums(w, &s->lengths, &length_form);
+    write_sums(w, &s->topics, &topic_form);
+    write_sums(w, &s->totals, &total_form);
+    write_sums(w, &s->audits, &audit_form);
+    write_sums(w, &s->objectives, &objective_form);
+    write_sums(w, &s->searches, &search_form);
+    return s->failed ? ERR_NOMEM : store_write_ahead(conn, w->bulks, w->count);
+}
+
+enum err sums_write(struct sums *s, struct store_conn *conn)
+{
+    enum err e = sums_write_ahead(s, conn, NULL);
+
+    return e == ERR_OK ? store_catch_up(conn, NULL) : e;
 }

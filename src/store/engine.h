@@ -64,12 +64,16 @@ struct engine_ops {
                      enum err (*fn)(void *user, const struct value *row, int32_t cols), void *user,
                      int64_t *ret_rows);
     enum err (*write)(struct store_conn *c, struct bulk *bulks, int32_t count);
+    /* NULL: nothing goes ahead */
+    enum err (*write_ahead)(struct store_conn *c, struct bulk *bulks, int32_t count);
+    enum err (*catch_up)(struct store_conn *c, const struct bulk *last);
     enum err (*read_bulk)(struct store_conn *c, struct arena *arena, enum stmt stmt,
                           const struct value *keys, int32_t rows, int32_t cols, struct rows *ret);
     enum err (*begin)(struct store_conn *c);
     enum err (*commit)(struct store_conn *c);
     /* NULL: a commit has no halves */
     enum err (*split)(struct store_conn *c, bool *ret_split);
+    void (*commit_ahead)(struct store_conn *c);
     enum err (*commit_unsynced)(struct store_conn *c);
     /* beside the connection's thread */
     enum err (*sync)(struct store_conn *c, int64_t mark, char *ret_detail);

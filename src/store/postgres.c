@@ -35,8 +35,9 @@ enum {
 struct expect {
     enum { EXPECT_CONTROL, EXPECT_PREPARE, EXPECT_ROWS } kind;
     enum stmt stmt;
-    int32_t index; /* of the query or bulk */
-    int32_t row;   /* of a bulk that goes row by row; -1: all rows at once */
+    int32_t index;     /* of the query */
+    struct bulk *bulk; /* NULL: no bulk's */
+    int32_t row;       /* of a bulk that goes row by row; -1: all rows at once */
 };
 
 struct pg_conn {
@@ -51,7 +52,9 @@ struct pg_conn {
     int32_t backoff_ms;
     int64_t retry_at_us;
     struct expect *expects;
-    int32_t expect_n, expect_cap;
+    int32_t expect_at, expect_n, expect_cap; /* those from expect_at on are still to be answered */
+    int64_t ahead_us; /* since when the server works on what was sent ahead; 0: on nothing */
+    bool committing;  /* the commit was sent ahead */
     struct pg_buffer param;
     struct pg_server server;
     bool split;                      /* a writer whose commits have halves */
@@ -105,6 +108,8 @@ static void drop(struct pg_conn *c)
 {
     PQfinish(c->pg);
     c->pg = NULL;
+    c->expect_at = c->expect_n = 0;
+    c->ahead_us = 0;
     c->unnamed = false;
     c->names_lost = 0;
     memset(c->prepared, 0, (size_t)c->base.store->catalog->stmt_count * sizeof *c->prepared);
@@ -423,9 +428,9 @@ static enum err send_begin(struct pg_conn *c)
     return c->begin_pending ? send_control(c, "BEGIN") : ERR_OK;
 }
 
-static enum err send_stmt(struct pg_conn *c, enum stmt stmt, const struct pg_params *p,
-                          int32_t index, int32_t row)
+static enum err send_stmt(struct pg_conn *c, struct expect x, const struct pg_params *p)
 {
+    enum stmt stmt = x.stmt;
     const struct stmt_def *def = def_of(&c->base, stmt);
     Oid oids[STMT_ARGS_MAX];
     char name[16];
@@ -450,12 +455,23 @@ static enum err send_stmt(struct pg_conn *c, enum stmt stmt, const struct pg_par
             PQsendQueryPrepared(c->pg, name, def->arg_count, p->values, p->lengths, p->formats, 1);
     if (!sent)
         return lose(c, def->name);
-    return expect(c, (struct expect){EXPECT_ROWS, stmt, index, row});
+    return expect(c, x);
+}
+
+static struct expect rows_of(enum stmt stmt, int32_t index)
+{
+    return (struct expect){.kind = EXPECT_ROWS, .stmt = stmt, .index = index, .row = -1};
+}
+
+static struct expect bulk_of(struct bulk *b, int32_t row)
+{
+    return (struct expect){.kind = EXPECT_ROWS, .stmt = b->stmt, .bulk = b, .row = row};
 }
 
 /* Receiving */
 
 typedef enum err take_fn(struct pg_conn *c, const struct expect *x, const PGresult *r, void *user);
+static enum err take_write(struct pg_conn *c, const struct expect *x, const PGresult *r);
 
 /* The next result, NULL at the end of a statement's results. */
 static enum err next_result(struct pg_conn *c, const char *what, int64_t until, PGresult **ret)
@@ -497,7 +513,7 @@ static enum err receive_one(struct pg_conn *c, const struct expect *x, int64_t u
         if (is_fine(r)) {
             rows += PQntuples(r);
             if (*e == ERR_OK && x->kind == EXPECT_ROWS)
-                *e = take(c, x, r, user);
+                *e = x->bulk ? take_write(c, x, r) : take(c, x, r, user);
         } else if (*e == ERR_OK) { /* later ones only say that the pipeline was aborted */
             *e = refused(c, x, r);
             failed = true;
@@ -521,18 +537,19 @@ static enum err receive_one(struct pg_conn *c, const struct expect *x, int64_t u
 }
 
 /* The answers to everything sent, up to the Sync. The first error of the server, of `take`, or of
- * the connection. */
-static enum err receive(struct pg_conn *c, int64_t until, take_fn *take, void *user)
+ * the connection. e: of an answer before; then nothing is taken. */
+static enum err receive(struct pg_conn *c, enum err e, int64_t until, take_fn *take, void *user)
 {
-    int64_t start = clock_mono_us();
-    enum err e = ERR_OK, gone = ERR_OK;
+    int64_t start = c->ahead_us ? c->ahead_us : clock_mono_us();
+    enum err gone = ERR_OK;
     PGresult *r = NULL;
 
-    for (int32_t i = 0; i < c->expect_n; i++) {
-        gone = receive_one(c, &c->expects[i], until, &start, take, user, &e);
+    for (; c->expect_at < c->expect_n; c->expect_at++) {
+        gone = receive_one(c, &c->expects[c->expect_at], until, &start, take, user, &e);
         if (gone != ERR_OK)
             return gone;
     }
+    c->ahead_us = 0;
     gone = next_result(c, "sync", until, &r);
     if (gone != ERR_OK)
         return gone;
@@ -554,15 +571,17 @@ static enum err exchange(struct pg_conn *c, enum err e, int64_t until, take_fn *
         return e;
     }
     c->base.counts.round_trips++;
-    e = receive(c, until, take, user);
+    e = receive(c, ERR_OK, until, take, user);
     if (c->begin_pending && e == ERR_OK)
         c->begin_pending = false;
     return e;
 }
 
+/* What was sent ahead is answered before what the call sends. */
 static void call_starts(struct pg_conn *c)
 {
-    c->expect_n = 0;
+    if (c->expect_at == c->expect_n)
+        c->expect_at = c->expect_n = 0;
     c->again = c->lost = false;
 }
 
@@ -622,7 +641,7 @@ static enum err send_queries(struct pg_conn *c, const struct query *queries, int
     for (int32_t i = 0; e == ERR_OK && i < count; i++) {
         e = pg_params_of_row(def_of(&c->base, queries[i].stmt), queries[i].args, &p);
         if (e == ERR_OK)
-            e = send_stmt(c, queries[i].stmt, &p, i, -1);
+            e = send_stmt(c, rows_of(queries[i].stmt, i), &p);
     }
     if (e == ERR_OK && snapshot)
         e = send_control(c, "COMMIT");
@@ -697,7 +716,7 @@ static enum err pg_read_bulk(struct store_conn *base, struct arena *arena, enum 
             if (e == ERR_OK)
                 e = pg_params_of_rows(&c->param, def_of(base, stmt), keys, rows, &p);
             if (e == ERR_OK)
-                e = send_stmt(c, stmt, &p, 0, -1);
+                e = send_stmt(c, rows_of(stmt, 0), &p);
             e = exchange(c, e, until, take_bulk_rows, &call);
             params_trim(c);
         }
@@ -707,6 +726,8 @@ static enum err pg_read_bulk(struct store_conn *base, struct arena *arena, enum 
 }
 
 /* Row by row */
+
+static enum err pg_catch_up(struct store_conn *base, const struct bulk *last);
 
 struct each_call {
     enum err (*fn)(void *user, const struct value *row, int32_t cols);
@@ -743,8 +764,8 @@ static enum err receive_each(struct pg_conn *c, struct each_call *call)
     enum err e = ERR_OK;
     PGresult *r = NULL;
 
-    for (int32_t i = 0; i < c->expect_n; i++) {
-        const struct expect *x = &c->expects[i];
+    for (; c->expect_at < c->expect_n; c->expect_at++) {
+        const struct expect *x = &c->expects[c->expect_at];
         if (x->kind == EXPECT_ROWS)
             PQsetSingleRowMode(c->pg);
         for (;;) {
@@ -788,7 +809,7 @@ static enum err send_each(struct pg_conn *c, enum stmt stmt, const struct value 
     if (e == ERR_OK)
         e = pg_params_of_row(def_of(&c->base, stmt), args, &p);
     if (e == ERR_OK)
-        e = send_stmt(c, stmt, &p, 0, -1);
+        e = send_stmt(c, rows_of(stmt, 0), &p);
     if (e == ERR_OK && own)
         e = send_control(c, "COMMIT");
     if (e == ERR_OK && !PQpipelineSync(c->pg))
@@ -805,9 +826,9 @@ static enum err pg_each(struct store_conn *base, enum stmt stmt, const struct va
     struct pg_conn *c = of(base);
     struct each_call call = {.fn = fn, .user = user};
     int64_t until = answer_until(base->store, 0);
-    enum err e;
 
-    for (int attempt = 0;; attempt++) {
+    enum err e = pg_catch_up(base, NULL);
+    for (int attempt = 0; e == ERR_OK; attempt++) {
         call_starts(c);
         e = base->tx == TX_NONE || c->begin_pending ? ensure(c) : ERR_OK;
         if (e == ERR_OK && !c->pg)
@@ -823,6 +844,7 @@ static enum err pg_each(struct store_conn *base, enum stmt stmt, const struct va
         e = leave_snapshot(c, e, until);
         if (e == ERR_OK || call.rows > 0 || !try_again(c, e, attempt, until))
             break;
+        e = ERR_OK;
     }
     *ret_rows = call.rows;
     return e;
@@ -830,9 +852,9 @@ static enum err pg_each(struct store_conn *base, enum stmt stmt, const struct va
 
 /* Writing */
 
-static enum err take_write(struct pg_conn *c, const struct expect *x, const PGresult *r, void *user)
+static enum err take_write(struct pg_conn *c, const struct expect *x, const PGresult *r)
 {
-    struct bulk *b = (struct bulk *)user + x->index;
+    struct bulk *b = x->bulk;
     char *tuples = PQcmdTuples((PGresult *)r);
     int64_t changed = 0;
 
@@ -849,7 +871,7 @@ static enum err take_write(struct pg_conn *c, const struct expect *x, const PGre
     return ERR_OK;
 }
 
-static enum err send_bulk(struct pg_conn *c, const struct bulk *b, int32_t index)
+static enum err send_bulk(struct pg_conn *c, struct bulk *b)
 {
     const struct stmt_def *def = def_of(&c->base, b->stmt);
     struct pg_params p;
@@ -857,12 +879,24 @@ static enum err send_bulk(struct pg_conn *c, const struct bulk *b, int32_t index
 
     if (def->bulk) {
         e = pg_params_of_rows(&c->param, def, b->v, b->rows, &p);
-        return e == ERR_OK ? send_stmt(c, b->stmt, &p, index, -1) : e;
+        return e == ERR_OK ? send_stmt(c, bulk_of(b, -1), &p) : e;
     }
     for (int32_t row = 0; e == ERR_OK && row < b->rows; row++) {
         e = pg_params_of_row(def, b->v + (size_t)row * (size_t)b->cols, &p);
         if (e == ERR_OK)
-            e = send_stmt(c, b->stmt, &p, index, row);
+            e = send_stmt(c, bulk_of(b, row), &p);
+    }
+    return e;
+}
+
+static enum err send_bulks(struct pg_conn *c, struct bulk *bulks, int32_t count)
+{
+    enum err e = ERR_OK;
+
+    for (int32_t i = 0; e == ERR_OK && i < count; i++) {
+        bulks[i].changed = 0;
+        if (bulks[i].rows > 0)
+            e = send_bulk(c, &bulks[i]);
     }
     return e;
 }
@@ -875,17 +909,70 @@ static enum err pg_write(struct store_conn *base, struct bulk *bulks, int32_t co
     for (int attempt = 0;; attempt++) {
         call_starts(c);
         enum err e = c->pg ? send_begin(c) : ERR_STORE_DOWN;
-        for (int32_t i = 0; e == ERR_OK && i < count; i++) {
-            bulks[i].changed = 0;
-            if (bulks[i].rows > 0)
-                e = send_bulk(c, &bulks[i], i);
-        }
+        if (e == ERR_OK)
+            e = send_bulks(c, bulks, count);
         if (c->pg)
-            e = exchange(c, e, until, take_write, bulks);
+            e = exchange(c, e, until, NULL, NULL);
         params_trim(c);
         if (e == ERR_OK || !try_again(c, e, attempt, until))
             return e;
     }
+}
+
+/* Ahead */
+
+/* Lets the server begin. `e`: of the sending. */
+static enum err go_ahead(struct pg_conn *c, enum err e)
+{
+    if (e == ERR_OK && pg_flush(c->pg, answer_until(c->base.store, 0)) != ERR_OK)
+        e = lose(c, "ahead");
+    if (e != ERR_OK) {
+        if (c->pg)
+            drop(c); /* half a pipeline has been sent */
+        return e;
+    }
+    if (!c->ahead_us)
+        c->ahead_us = clock_mono_us();
+    return ERR_OK;
+}
+
+/* A flush and no Sync: the server answers at once, and an error still ends all that follows. */
+static enum err pg_write_ahead(struct store_conn *base, struct bulk *bulks, int32_t count)
+{
+    struct pg_conn *c = of(base);
+
+    if (c->begin_pending || !c->pg)
+        return pg_write(base, bulks, count); /* which knows how to begin anew */
+    call_starts(c);
+    enum err e = send_bulks(c, bulks, count);
+    if (e == ERR_OK && !PQsendFlushRequest(c->pg))
+        e = lose(c, "ahead");
+    params_trim(c);
+    return go_ahead(c, e);
+}
+
+static enum err pg_catch_up(struct store_conn *base, const struct bulk *last)
+{
+    struct pg_conn *c = of(base);
+    int64_t until = answer_until(base->store, 0);
+    enum err e = ERR_OK;
+
+    if (!c->pg || c->expect_at == c->expect_n)
+        return ERR_OK; /* a connection that was lost since is told of by the next call */
+    c->again = c->lost = false;
+    base->counts.round_trips++;
+    for (bool met = !last; last && !met && e == ERR_OK; c->expect_at++) {
+        const struct expect *x = &c->expects[c->expect_at];
+
+        ASSERT(c->expect_at < c->expect_n);
+        enum err gone = receive_one(c, x, until, &c->ahead_us, NULL, NULL, &e);
+        if (gone != ERR_OK)
+            return gone;
+        met = x->bulk == last;
+    }
+    if (last && e == ERR_OK)
+        return ERR_OK;
+    return PQpipelineSync(c->pg) ? receive(c, e, until, NULL, NULL) : lose(c, "sync");
 }
 
 /* Transactions */
@@ -941,19 +1028,13 @@ static enum err pg_begin(struct store_conn *base)
     return e;
 }
 
-static enum err take_nothing(struct pg_conn *c, const struct expect *x, const PGresult *r,
-                             void *user)
-{
-    (void)c, (void)x, (void)r, (void)user;
-    return ERR_OK;
-}
-
 /* When the connection breaks here, nobody knows whether the commit happened; the caller is told
  * ERR_STORE_DOWN and repeats, which ids and upserts make harmless. */
 static enum err pg_commit(struct store_conn *base)
 {
     struct pg_conn *c = of(base);
 
+    ASSERT(!c->committing);
     if (c->begin_pending) { /* nothing was done */
         c->begin_pending = false;
         return ERR_OK;
@@ -961,22 +1042,49 @@ static enum err pg_commit(struct store_conn *base)
     call_starts(c);
     if (!c->pg)
         return ERR_STORE_DOWN;
-    return exchange(c, send_control(c, "COMMIT"), answer_until(base->store, 0), take_nothing, NULL);
+    return exchange(c, send_control(c, "COMMIT"), answer_until(base->store, 0), NULL, NULL);
 }
 
-static enum err pg_commit_unsynced(struct store_conn *base)
+static enum err send_commit(struct pg_conn *c)
+{
+    enum err e = ERR_OK;
+
+    call_starts(c);
+    if (c->sync.pg)
+        e = send_control(c, "SET LOCAL synchronous_commit = off");
+    return e == ERR_OK ? send_control(c, "COMMIT") : e;
+}
+
+static void pg_commit_ahead(struct store_conn *base)
 {
     struct pg_conn *c = of(base);
 
     keep_sync(c); /* the connection may be another one since pg_begin() */
     base->commit_mark = c->sync.mark;
-    if (c->begin_pending || !c->pg || !c->sync.pg)
+    if (c->begin_pending || !c->pg)
+        return;
+    enum err e = send_commit(c);
+    if (e == ERR_OK && !PQpipelineSync(c->pg))
+        e = lose(c, "sync");
+    go_ahead(c, e);
+    c->committing = true; /* or has failed, which is told when one waits for it */
+}
+
+static enum err pg_commit_unsynced(struct store_conn *base)
+{
+    struct pg_conn *c = of(base);
+    int64_t until = answer_until(base->store, 0);
+
+    if (c->committing) {
+        c->committing = false;
+        base->counts.round_trips++;
+        return c->pg ? receive(c, ERR_OK, until, NULL, NULL) : ERR_STORE_DOWN;
+    }
+    keep_sync(c);
+    base->commit_mark = c->sync.mark;
+    if (c->begin_pending || !c->pg)
         return pg_commit(base);
-    call_starts(c);
-    enum err e = send_control(c, "SET LOCAL synchronous_commit = off");
-    if (e == ERR_OK)
-        e = send_control(c, "COMMIT");
-    return exchange(c, e, answer_until(base->store, 0), take_nothing, NULL);
+    return exchange(c, send_commit(c), until, NULL, NULL);
 }
 
 static enum err pg_sync(struct store_conn *base, int64_t mark, char *ret_detail)
@@ -991,15 +1099,17 @@ static void pg_rollback(struct store_conn *base)
 {
     struct pg_conn *c = of(base);
 
+    int64_t until = answer_until(base->store, 0);
     bool nothing = !c->pg || (c->begin_pending && PQtransactionStatus(c->pg) == PQTRANS_IDLE);
-    c->begin_pending = false;
+    c->begin_pending = c->committing = false;
     if (nothing)
         return;
-    call_starts(c);
     char detail[DETAIL_MAX]; /* the reason for the rollback matters more than its own trouble */
     memcpy(detail, base->detail, sizeof detail);
-    enum err e =
-        exchange(c, send_control(c, "ROLLBACK"), answer_until(base->store, 0), take_nothing, NULL);
+    if (c->expect_at < c->expect_n && PQpipelineSync(c->pg)) /* nothing of it is wanted any more */
+        (void)receive(c, ERR_CONFLICT, until, NULL, NULL);
+    call_starts(c);
+    enum err e = c->pg ? exchange(c, send_control(c, "ROLLBACK"), until, NULL, NULL) : ERR_OK;
     memcpy(base->detail, detail, sizeof detail);
     if (e != ERR_OK && c->pg)
         drop(c);
@@ -1133,10 +1243,13 @@ const struct engine_ops store_postgres_ops = {
     .read = pg_read,
     .each = pg_each,
     .write = pg_write,
+    .write_ahead = pg_write_ahead,
+    .catch_up = pg_catch_up,
     .read_bulk = pg_read_bulk,
     .begin = pg_begin,
     .commit = pg_commit,
     .split = pg_split,
+    .commit_ahead = pg_commit_ahead,
     .commit_unsynced = pg_commit_unsynced,
     .sync = pg_sync,
     .rollback = pg_rollback,

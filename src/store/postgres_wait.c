@@ -41,3 +41,18 @@ enum err pg_pump(PGconn *pg, int64_t until)
             return ERR_STORE_DOWN;
     }
 }
+
+enum err pg_flush(PGconn *pg, int64_t until)
+{
+    for (;;) {
+        int unsent = PQflush(pg);
+
+        if (unsent <= 0)
+            return unsent == 0 ? ERR_OK : ERR_STORE_DOWN;
+        enum err e = pg_wait_socket(pg, POLLIN | POLLOUT, until);
+        if (e != ERR_OK)
+            return e;
+        if (!PQconsumeInput(pg)) /* or the server, waiting for its answers to go, would not read */
+            return ERR_STORE_DOWN;
+    }
+}

@@ -379,7 +379,9 @@ enum err store_each(struct store_conn *c, enum stmt stmt, const struct value *ar
     return settle(c, e);
 }
 
-enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count)
+typedef enum err write_fn(struct store_conn *c, struct bulk *bulks, int32_t count);
+
+static enum err write_by(write_fn *write, struct store_conn *c, struct bulk *bulks, int32_t count)
 {
     ASSERT(c->tx == TX_OPEN && c->access == STORE_WRITER);
 
@@ -399,7 +401,30 @@ enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count)
                 return settle(c, e);
         }
     }
-    return work ? settle(c, c->store->ops->write(c, bulks, count)) : ERR_OK;
+    return work ? settle(c, write(c, bulks, count)) : ERR_OK;
+}
+
+enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count)
+{
+    return write_by(c->store->ops->write, c, bulks, count);
+}
+
+bool store_goes_ahead(const struct store_conn *c)
+{
+    return c->store->ops->write_ahead != NULL;
+}
+
+enum err store_write_ahead(struct store_conn *c, struct bulk *bulks, int32_t count)
+{
+    const struct engine_ops *ops = c->store->ops;
+
+    return write_by(ops->write_ahead ? ops->write_ahead : ops->write, c, bulks, count);
+}
+
+enum err store_catch_up(struct store_conn *c, const struct bulk *last)
+{
+    ASSERT(c->tx == TX_OPEN && !c->busy);
+    return c->store->ops->catch_up ? settle(c, c->store->ops->catch_up(c, last)) : ERR_OK;
 }
 
 enum err store_read_bulk(struct store_conn *c, struct arena *arena, enum stmt stmt,
@@ -458,6 +483,13 @@ enum err store_split_commits(struct store_conn *c, bool *ret_split)
     enum err e = c->store->ops->split ? c->store->ops->split(c, ret_split) : ERR_OK;
     log_failed(c->store, e, c->detail);
     return e;
+}
+
+void store_commit_ahead(struct store_conn *c)
+{
+    ASSERT(c->tx == TX_OPEN && !c->busy);
+    if (c->store->ops->commit_ahead)
+        c->store->ops->commit_ahead(c);
 }
 
 enum err store_commit_unsynced(struct store_conn *c)

@@ -150,6 +150,15 @@ struct bulk {
  * ERR_CONFLICT: a unique or foreign key. ERR_RANGE: a CHECK, a NOT NULL, or text as in store_read().
  * Also ERR_STORAGE_FULL, ERR_STORE_DOWN, ERR_BUSY, ERR_DEADLINE (the statement timeout), ERR_IO. */
 MUST_CHECK enum err store_write(struct store_conn *c, struct bulk *bulks, int32_t count);
+/* As store_write(), for a writer that has better things to do than to wait: the server works on the
+ * bulks, in order, and the answers are taken by the connection's next calls. Until then the bulks
+ * stay where they are; their values may go. Errors come with the answers, also with the commit's.
+ * SQLite, where there is nobody to wait for, does the work at once. */
+MUST_CHECK enum err store_write_ahead(struct store_conn *c, struct bulk *bulks, int32_t count);
+/* Takes the answers of what was sent ahead, up to those of `last`, which has rows and is among it; NULL: all. */
+MUST_CHECK enum err store_catch_up(struct store_conn *c, const struct bulk *last);
+/* Does anything go ahead here? */
+bool store_goes_ahead(const struct store_conn *c);
 /* Reads for many keys at once: the statement returns its key columns first; rows come in any order,
  * absent keys give no row. Also inside a transaction. */
 MUST_CHECK enum err store_read_bulk(struct store_conn *c, struct arena *arena, enum stmt stmt,
@@ -173,6 +182,9 @@ MUST_CHECK enum err store_commit(struct store_conn *c);
  * ERR_STORE_DOWN, ERR_DEADLINE: nobody knows whether these commits are kept. */
 MUST_CHECK enum err store_split_commits(struct store_conn *c, bool *ret_split);
 MUST_CHECK enum err store_commit_unsynced(struct store_conn *c);
+/* Sends the commit. Only store_commit_unsynced(), which then waits for it, or store_rollback(),
+ * which comes too late for it, may follow. */
+void store_commit_ahead(struct store_conn *c);
 int64_t store_commit_mark(const struct store_conn *c);
 MUST_CHECK enum err store_sync(struct store_conn *c, int64_t mark);
 void store_rollback(struct store_conn *c);

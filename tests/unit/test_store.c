@@ -582,6 +582,76 @@ static void a_failed_write_leaves_nothing(void **state)
     assert_int_equal(read_int(f, S(COUNTERS_SUM), (struct value[]){V_I(1)}, 1), 1);
 }
 
+/* What goes ahead comes in order, is read back among it, and is seen by the next call. */
+static void writes_ahead_of_the_answers(void **state)
+{
+    struct fixture *f = *state;
+    const struct value row[] = {V_I(1), V_S(STR("a")), V_I(10), V_N, V_N, V_N};
+    const struct value add[] = {V_I(1), V_I(1), V_I(5)}, one[] = {V_I(1)};
+    bool applied[1] = {false};
+    struct bulk put = {.stmt = S(THINGS_PUT), .rows = 1, .cols = 6, .v = row, .applied = applied};
+    struct bulk ask = {
+        .stmt = S(THINGS_OF_KEYS), .rows = 1, .cols = 2, .v = row, .arena = &f->arena};
+    struct bulk adds[2];
+    struct rows r;
+
+    for (int i = 0; i < 2; i++)
+        adds[i] = (struct bulk){.stmt = S(COUNTERS_ADD), .rows = 1, .cols = 3, .v = add};
+    OK(store_begin(f->writer));
+    OK(store_write_ahead(f->writer, &put, 1)); /* begins, too */
+    OK(store_write_ahead(f->writer, &ask, 1));
+    OK(store_write_ahead(f->writer, adds, 2));
+    OK(store_catch_up(f->writer, &ask));
+    assert_true(applied[0]);
+    assert_int_equal(ask.given.count, 1);
+    assert_int_equal(ask.given.v[2].i, 10);
+    OK(store_read_bulk(f->writer, &f->arena, S(THINGS_OF_KEYS), row, 1, 2, &r));
+    assert_int_equal(r.count, 1);
+    assert_int_equal(adds[0].changed + adds[1].changed, 2);
+    OK(store_write_ahead(f->writer, adds, 1));
+    OK(store_catch_up(f->writer, NULL));
+    OK(store_catch_up(f->writer, NULL)); /* there is nothing more */
+    OK(store_write_ahead(f->writer, adds, 1));
+    store_commit_ahead(f->writer);
+    OK(store_commit_unsynced(f->writer));
+    assert_int_equal(adds[0].changed, 1);
+    assert_int_equal(read_one(f, f->reader, S(COUNTERS_SUM), one, 1)->v[1].i, 20);
+}
+
+static enum err commit_ahead(struct store_conn *c)
+{
+    store_commit_ahead(c);
+    return store_commit_unsynced(c);
+}
+
+/* Wherever an error shows, nothing of the transaction is kept, and the next one knows nothing of
+ * it. */
+static void an_error_ahead_takes_all_away(void **state)
+{
+    struct fixture *f = *state;
+    const struct value good[] = {V_I(1), V_I(1), V_I(5)}, orphan[] = {V_I(12345), V_I(1)};
+    const struct value *one = good;
+    struct bulk first = {.stmt = S(COUNTERS_ADD), .rows = 1, .cols = 3, .v = good};
+    struct bulk bad = {.stmt = S(NOTES_PUT), .rows = 1, .cols = 2, .v = orphan}, last = first;
+
+    for (int how = 0; how < 4; how++) {
+        OK(store_begin(f->writer));
+        OK(store_write(f->writer, &first, 1));
+        enum err e = store_write_ahead(f->writer, &bad, 1);
+        if (e == ERR_OK && how < 3) /* how 3: nobody asks */
+            e = store_write_ahead(f->writer, &last, 1);
+        if (e == ERR_OK && how < 3)
+            e = how == 0   ? store_catch_up(f->writer, &last)
+                : how == 1 ? store_write(f->writer, &last, 1)
+                           : commit_ahead(f->writer);
+        assert_int_equal(e, how < 3 || !store_goes_ahead(f->writer) ? ERR_CONFLICT : ERR_OK);
+        store_rollback(f->writer);
+        assert_int_equal(read_int(f, S(COUNTERS_SUM), one, 1), 0);
+    }
+    store_one(f, S(COUNTERS_ADD), good, 1, 3);
+    assert_int_equal(read_int(f, S(COUNTERS_SUM), one, 1), 1);
+}
+
 static void writes_single_rows_too(void **state)
 {
     struct fixture *f = *state;
@@ -1175,6 +1245,16 @@ static void writes_fail_clearly_when_the_connection_goes(void **state)
     end_backend(f, f->writer);
     assert_int_equal(store_commit(f->writer), ERR_STORE_DOWN);
     store_rollback(f->writer);
+
+    struct bulk b = {.stmt = S(COUNTERS_ADD), .rows = 1, .cols = 3, .v = row};
+    OK(store_begin(f->writer)); /* with answers to come */
+    OK(store_write(f->writer, &b, 1));
+    end_backend(f, f->writer);
+    enum err e = store_write_ahead(f->writer, &b, 1);
+    if (e == ERR_OK)
+        e = commit_ahead(f->writer);
+    assert_int_equal(e, ERR_STORE_DOWN);
+    store_rollback(f->writer);
     assert_int_equal(read_int(f, S(COUNTERS_SUM), row, 1), 0);
 
     end_backend(f, f->writer); /* between transactions: nobody needs to know */
@@ -1437,6 +1517,8 @@ static const struct {
     T(BOTH, gives_row_by_row),
     T(BOTH, keeps_out_what_is_not_text),
     T(BOTH, a_failed_write_leaves_nothing),
+    T(BOTH, writes_ahead_of_the_answers),
+    T(BOTH, an_error_ahead_takes_all_away),
     T(BOTH, writes_single_rows_too),
     T(BOTH, counts_round_trips),
     T(BOTH, sees_one_snapshot),
