@@ -236,8 +236,9 @@ static bool scans_sqlite(struct store_conn *c, struct str plan)
         if (!str_starts(line, STR("SCAN ")))
             continue;
         struct str name = {line.p + 5, line.n - 5};
-        if (memmem(name.p, name.n, "CONSTANT ROW", 12) || str_starts(name, STR("(subquery")) ||
-            str_starts(name, STR("json_each")))
+        if (memmem(name.p, name.n, "CONSTANT ROW", 12) ||
+            memmem(name.p, name.n, "-ROW VALUES CLAUSE", 18) || /* SQLite 3.46 and later */
+            str_starts(name, STR("(subquery")) || str_starts(name, STR("json_each")))
             continue;
         name = str_cut(&name, ' ');
         if (!names(plan, "CO-ROUTINE ", name) && !names(plan, "MATERIALIZE ", name))
