@@ -41,8 +41,11 @@ enum tx_state {
     TX_FAILED, /* already rolled back; store_rollback() is still to come */
 };
 
+struct store_share; /* what was read since store_share_begin() */
+
 struct store_conn {
     struct store *store;
+    struct store_share *share; /* NULL: none */
     enum store_access access;
     enum tx_state tx;
     bool busy; /* inside store_each(): its callback must not use this connection */
@@ -69,6 +72,8 @@ struct engine_ops {
     enum err (*catch_up)(struct store_conn *c, const struct bulk *last);
     enum err (*read_bulk)(struct store_conn *c, struct arena *arena, enum stmt stmt,
                           const struct value *keys, int32_t rows, int32_t cols, struct rows *ret);
+    /* Keeps one snapshot for all reads, or lets it go; NULL: there is no need to. */
+    enum err (*hold)(struct store_conn *c, bool on);
     enum err (*begin)(struct store_conn *c);
     enum err (*commit)(struct store_conn *c);
     /* NULL: a commit has no halves */
@@ -93,6 +98,9 @@ static inline const struct stmt_def *def_of(const struct store_conn *c, enum stm
     return &c->store->catalog->stmts[stmt];
 }
 
+/* As the engine's read, with what was read before. */
+enum err store_share_read(struct store_conn *c, struct arena *arena, struct query *queries,
+                          int32_t count, int64_t deadline_us);
 /* Counts one run of a statement, in the connection and in the process. */
 void store_count(struct store_conn *c, enum stmt stmt, int64_t rows, int64_t us, bool failed);
 /* The instant (monotonic us) after which a call that names none gives up; 0: never. */

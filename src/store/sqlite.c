@@ -41,6 +41,7 @@ struct sqlite_conn {
     int32_t wal_pages;       /* writer: in the log after the last commit */
     struct sqlite_sync sync; /* writer with split commits */
     bool interrupted;
+    bool held; /* one snapshot for many calls */
 };
 
 static struct sqlite_conn *of(struct store_conn *c)
@@ -575,18 +576,28 @@ static enum err control(struct sqlite_conn *c, sqlite3_stmt *st)
 /* A snapshot for several statements; a single one is its own. */
 static enum err snapshot_begin(struct sqlite_conn *c, bool several)
 {
-    return several && c->base.tx == TX_NONE ? control(c, c->begin_read) : ERR_OK;
+    return several && !c->held && c->base.tx == TX_NONE ? control(c, c->begin_read) : ERR_OK;
 }
 
 static enum err snapshot_end(struct sqlite_conn *c, enum err e)
 {
-    if (c->base.tx != TX_NONE || sqlite3_get_autocommit(c->db))
+    if (c->held || c->base.tx != TX_NONE || sqlite3_get_autocommit(c->db))
         return e;
     c->deadline_us = 0; /* the end of a transaction is never interrupted */
     enum err end = control(c, c->commit);
     if (end != ERR_OK)
         sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
     return e != ERR_OK ? e : end;
+}
+
+static enum err sqlite_hold(struct store_conn *base, bool on)
+{
+    struct sqlite_conn *c = of(base);
+
+    call_starts(c, 0);
+    enum err e = on ? snapshot_begin(c, true) : ERR_OK;
+    c->held = on && e == ERR_OK;
+    return on ? e : snapshot_end(c, ERR_OK);
 }
 
 static enum err sqlite_read(struct store_conn *base, struct arena *arena, struct query *queries,
@@ -945,6 +956,7 @@ const struct engine_ops store_sqlite_ops = {
     .each = sqlite_each,
     .write = sqlite_write,
     .read_bulk = sqlite_read_bulk,
+    .hold = sqlite_hold,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .split = sqlite_split,

@@ -283,6 +283,7 @@ void store_disconnect(struct store_conn *c)
     bool alone = s->engine == STORE_SQLITE && c->access == STORE_WRITER;
 
     ASSERT(!c->busy);
+    store_share_end(c);
     if (c->tx == TX_OPEN)
         s->ops->rollback(c);
     s->ops->disconnect(c);
@@ -358,7 +359,8 @@ enum err store_read(struct store_conn *c, struct arena *arena, struct query *que
     if (count == 0)
         return ERR_OK;
     int64_t deadline = store_call_deadline(c->store, deadline_us);
-    return settle(c, c->store->ops->read(c, arena, queries, count, deadline));
+    return settle(c, c->share ? store_share_read(c, arena, queries, count, deadline)
+                              : c->store->ops->read(c, arena, queries, count, deadline));
 }
 
 enum err store_each(struct store_conn *c, enum stmt stmt, const struct value *args,

@@ -127,6 +127,13 @@ enum { QUERY_ROWS_MAX = 100000 };
 MUST_CHECK enum err store_read(struct store_conn *c, struct arena *arena, struct query *queries,
                                int32_t count, int64_t deadline_us);
 
+/* For a caller that makes many answers about the same at one time: until store_share_end(), a read
+ * that was made before is given again without asking the database (it counts as read all the same),
+ * and on SQLite all reads are of one snapshot. Rows given meanwhile are not to be used after the
+ * end. Outside of transactions; not twice. ERR_NOMEM, or as store_read(): nothing is shared. */
+MUST_CHECK enum err store_share_begin(struct store_conn *c);
+void store_share_end(struct store_conn *c); /* not shared: fine */
+
 /* Row by row, for exports and rebuilds: constant memory. The row's text is valid during the call
  * only, and fn must not use `c`. fn returning other than ERR_OK stops and is returned. No deadline. */
 MUST_CHECK enum err store_each(struct store_conn *c, enum stmt stmt, const struct value *args,

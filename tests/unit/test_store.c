@@ -706,6 +706,45 @@ static void counts_round_trips(void **state)
     assert_true(store_counts_take(f->writer).round_trips <= 1);
 }
 
+/* What is read again is not asked for again, and counts as read; after the end all is as ever. */
+static void shares_what_is_read_together(void **state)
+{
+    struct fixture *f = *state;
+    const struct value key = V_I(1), other = V_I(2), row[] = {V_I(1), V_I(1), V_I(5)},
+                       more[] = {V_I(1), V_I(2), V_I(6)};
+    struct stmt_stats before, after;
+
+    store_one(f, S(COUNTERS_ADD), row, 1, 3);
+    store_stmt_stats(f->store, S(COUNTERS_SUM), &before);
+    store_counts_take(f->reader);
+    OK(store_share_begin(f->reader));
+    assert_int_equal(read_int(f, S(COUNTERS_SUM), &key, 1), 1);
+    uint32_t reads = store_counts_take(f->reader).reads;
+    store_one(f, S(COUNTERS_ADD), more, 1, 3);
+    assert_int_equal(read_int(f, S(COUNTERS_SUM), &key, 1), 1);
+    struct store_counts k = store_counts_take(f->reader);
+    assert_int_equal(k.reads, reads);
+    assert_int_equal(k.statements, 0);
+    struct query q[2] = {{.stmt = S(COUNTERS_SUM), .args = &key, .arg_count = 1},
+                         {.stmt = S(COUNTERS_SUM), .args = &other, .arg_count = 1}};
+    OK(store_read(f->reader, &f->arena, q, 2, 0));
+    assert_int_equal(value_i64(q[0].rows.v, -1), 1);
+    assert_int_equal(store_counts_take(f->reader).statements, 1);
+    store_share_end(f->reader);
+    store_share_end(f->reader); /* nothing to end */
+    assert_int_equal(read_int(f, S(COUNTERS_SUM), &key, 1), 2);
+    store_stmt_stats(f->store, S(COUNTERS_SUM), &after);
+    assert_int_equal(after.calls - before.calls, 3);
+    /* More than is remembered. */
+    OK(store_share_begin(f->reader));
+    for (int64_t i = 0; i < 600; i++) {
+        const struct value any = V_I(1 + i % 300);
+        read_one(f, f->reader, S(COUNTERS_SUM), &any, 1);
+    }
+    assert_int_equal(read_int(f, S(COUNTERS_SUM), &key, 1), 2);
+    store_share_end(f->reader);
+}
+
 /* A writer moves one unit from one counter to another, again and again; whoever reads both in one
  * call must see their sum unchanged. */
 static void sees_one_snapshot(void **state)
@@ -1522,6 +1561,7 @@ static const struct {
     T(BOTH, writes_single_rows_too),
     T(BOTH, counts_round_trips),
     T(BOTH, sees_one_snapshot),
+    T(BOTH, shares_what_is_read_together),
     T(BOTH, works_on_several_threads),
     T(BOTH, stops_at_the_deadline),
     T(BOTH, logs_what_is_slow_and_what_fails),
