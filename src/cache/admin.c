@@ -148,6 +148,9 @@ static void add_counts(struct cache_stats *sum, const struct shard *s)
     sum->early_refreshes += n->early_refreshes;
     sum->inserted += n->inserted;
     sum->refused_too_large += n->refused_too_large;
+    sum->ahead_made += n->ahead_made;
+    sum->ahead_used += n->ahead_used;
+    sum->ahead_wasted += s->shelf.ahead_wasted;
     for (int i = 0; i < DROP_COUNT; i++)
         sum->dropped[i] += s->shelf.dropped[i];
     for (int i = 0; i < FORM_COUNT; i++)

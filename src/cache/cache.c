@@ -112,6 +112,10 @@ static void replace(struct shard *s, struct entry *old, struct entry *e)
 {
     struct answer *a = e->answer;
 
+    s->shelf.ahead_wasted += entry_is_wasted(old);
+    old->asked = e->asked;
+    old->ahead = e->ahead;
+    old->unasked = e->unasked;
     e->answer = old->answer;
     let_go(s, e);
     old->answer = a;
@@ -136,6 +140,8 @@ static bool do_keep(struct shard *s, struct entry *e)
         return false;
     }
     s->counts.inserted++;
+    s->counts.ahead_made += e->ahead;
+    s->counts.ahead_used += e->ahead && e->asked;
     if (old)
         replace(s, old, e);
     else
@@ -148,8 +154,10 @@ static struct entry *entry_for(const struct shard *s, const struct cache_key *ke
 {
     struct entry *e = s->shelf.buckets ? entry_new(key, a) : NULL;
 
-    if (e)
+    if (e) {
         answer_ref(a);
+        e->asked = true;
+    }
     return e;
 }
 
@@ -337,6 +345,11 @@ bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, 
     pthread_mutex_lock(&s->lock);
     flight_unlist(s, f);
     note_end(s, f, a);
+    if (entry && f->ahead) {
+        entry->ahead = true;
+        entry->asked = f->first != NULL; /* somebody came meanwhile */
+        entry->unasked = (unsigned)f->unasked & 3u;
+    }
     if (entry && !f->dropped)
         kept = do_keep(s, entry);
     else if (entry)
@@ -391,6 +404,15 @@ static bool is_early(const struct answer_times *times, const struct cache_lookup
     return (double)times->cost_us * -log(how->early) >= (double)left;
 }
 
+static void note_asked(struct shard *s, struct entry *e)
+{
+    entry_touch(e);
+    if (e->asked)
+        return;
+    e->asked = true;
+    s->counts.ahead_used += e->ahead;
+}
+
 static int found(struct find *f, struct entry *e)
 {
     const struct answer_times *times = answer_times(e->answer);
@@ -403,7 +425,7 @@ static int found(struct find *f, struct entry *e)
             return NEEDS_FLIGHT;
         begin(f);
     }
-    entry_touch(e);
+    note_asked(f->s, e);
     f->answer = answer_ref(e->answer);
     if (stale)
         f->s->counts.stale_hits++;
@@ -505,12 +527,65 @@ struct answer *cache_hit(struct cache *c, const struct cache_key *key,
         if (how->now_us < times->fresh_until_us && !is_early(times, how) &&
             how->now_us - times->made_us <= how->age_max_us) {
             a = answer_ref(e->answer);
-            entry_touch(e);
+            note_asked(s, e);
             s->counts.hits++;
         }
     }
     pthread_mutex_unlock(&s->lock);
     return a;
+}
+
+/* The lock is held. True: again, with a spare flight. */
+static bool do_again(struct find *f, uint32_t worth, struct cache_again *ret)
+{
+    struct shelf *shelf = &f->s->shelf;
+    struct entry *e = shelf_find(shelf, f->key);
+
+    bool is_filled = flight_of(f->s, f->key) != NULL;
+
+    *ret = (struct cache_again){.known = e || is_filled};
+    if (!e || is_filled || shelf_fault(shelf, e, f->how->now_us) != DROP_OUTDATED)
+        return false;
+    int32_t unasked = e->asked                         ? 0
+                      : e->unasked < CACHE_UNASKED_MAX ? e->unasked + 1
+                                                       : CACHE_UNASKED_MAX;
+    bool is_worth_it = worth >> unasked & 1;
+
+    if (is_worth_it && !f->spare && !f->no_memory)
+        return true;
+    *ret = (struct cache_again){
+        .known = true, .outdated = true, .ahead = e->ahead, .unasked = e->unasked, .asked = e->asked};
+    if (!is_worth_it) {
+        shelf_remove(shelf, e, DROP_OUTDATED);
+        return false;
+    }
+    begin(f);
+    if (f->flight) {
+        f->flight->ahead = true;
+        f->flight->unasked = (uint8_t)unasked;
+    }
+    return false;
+}
+
+struct cache_again cache_again(struct cache *c, const struct cache_key *key,
+                               const struct cache_lookup *how, uint32_t worth)
+{
+    struct find f = {.c = c, .s = shard_of(c, key->hash), .key = key, .how = how};
+    struct cache_again ret;
+    bool again = true;
+
+    while (again) {
+        pthread_mutex_lock(&f.s->lock);
+        again = do_again(&f, worth, &ret);
+        shard_unlock(f.s);
+        if (again) {
+            f.spare = flight_new(key);
+            f.no_memory = !f.spare;
+        }
+    }
+    free(f.spare);
+    ret.flight = f.flight;
+    return ret;
 }
 
 struct answer *cache_peek(struct cache *c, const struct cache_key *key, int64_t now_us)

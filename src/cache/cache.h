@@ -92,6 +92,21 @@ enum cache_result cache_find(struct cache *c, const struct cache_key *key,
 /* The fresh, valid answer, counted as a hit; NULL: go the way of cache_find(). */
 struct answer *cache_hit(struct cache *c, const struct cache_key *key,
                          const struct cache_lookup *how);
+/* After a write, for whoever makes answers again before they are asked for: what became of the one
+ * under that key? When a write has made it void, and nobody fills it, and bit n of `worth` is set, n
+ * being for how many answers in a row nobody had asked (0: for this one somebody did; 3: three or
+ * more), a flight begins, which is the caller's duty; when the bit is not set, the answer goes. */
+struct cache_again {
+    bool known;      /* there is one, true or not, or it is being made */
+    bool outdated;   /* there was such a one; else nothing of what follows is told: */
+    bool ahead;      /* it had been made in this way, */
+    int32_t unasked; /* after so many in a row for which nobody asked, */
+    bool asked;      /* and then somebody did */
+    struct flight *flight;
+};
+struct cache_again cache_again(struct cache *c, const struct cache_key *key,
+                               const struct cache_lookup *how, uint32_t worth);
+enum { CACHE_UNASKED_MAX = 3 };
 /* Taken when the flight began: the stamp for the answer that ends it. */
 const struct stamp *flight_stamp(const struct flight *f);
 /* Ends the flight (NULL: nothing to end): with an answer (the caller keeps its reference; kept in
@@ -131,6 +146,8 @@ struct cache_stats {
     int64_t entries, bytes, bytes_max, ghosts;
     int64_t hits, stale_hits, misses, waits, busy, fills, fill_failures, early_refreshes;
     int64_t inserted, refused_too_large;
+    /* Answers made before anybody asked: kept; asked for at least once; gone before that. */
+    int64_t ahead_made, ahead_used, ahead_wasted;
     int64_t dropped[DROP_COUNT];
     int64_t encoded[FORM_COUNT];
 };

@@ -15,6 +15,8 @@ struct flight {
     struct waiter *first, *last;
     bool listed;  /* in its chain: can be joined */
     bool dropped; /* its key was invalidated meanwhile: the answer is not kept */
+    bool ahead;   /* nobody has asked yet: cache_again() */
+    uint8_t unasked;
     uint16_t key_n;
     char key[];
 };

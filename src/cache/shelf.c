@@ -226,7 +226,7 @@ static void queue_push(struct shelf *s, enum shelf_queue which, struct entry *e)
 {
     struct queue *q = &s->queues[which];
 
-    e->queue = (uint8_t)which;
+    e->queue = which == QUEUE_MAIN;
     e->newer = NULL;
     e->older = q->newest;
     if (q->newest)
@@ -285,6 +285,7 @@ void shelf_remove(struct shelf *s, struct entry *e, enum cache_drop why)
                             : (why == DROP_OUTDATED || why == DROP_EXPIRED) && has_earned_main(e))
         ghost_add(s, e->hash);
     s->dropped[why]++;
+    s->ahead_wasted += entry_is_wasted(e);
     e->chain = s->gone;
     s->gone = e;
 }

@@ -25,7 +25,10 @@ struct entry {
     uint32_t cost;    /* bytes charged */
     uint16_t key_n;
     uint8_t hits; /* 0..3 */
-    uint8_t queue;
+    uint8_t queue : 1;
+    uint8_t asked : 1;   /* since its answer came; so is one that was made for somebody */
+    uint8_t ahead : 1;   /* its answer was made before anybody asked */
+    uint8_t unasked : 2; /* how many such came in a row before it, and nobody asked; at most 3 */
     char key[];
 };
 
@@ -61,6 +64,7 @@ struct shelf {
     struct queue queues[QUEUE_COUNT];
     struct entry *gone;
     int64_t dropped[DROP_COUNT];
+    int64_t ahead_wasted; /* answers made ahead that went before anybody asked */
 };
 
 /* ERR_NOMEM. A budget too small for anything gives a shelf that keeps nothing. */
@@ -78,6 +82,10 @@ static inline void entry_touch(struct entry *e)
 {
     if (e->hits < 3)
         e->hits++;
+}
+static inline bool entry_is_wasted(const struct entry *e)
+{
+    return e->ahead && !e->asked;
 }
 /* Why this entry may not be used at now_us; DROP_COUNT: it may. */
 enum cache_drop shelf_fault(const struct shelf *s, const struct entry *e, int64_t now_us);

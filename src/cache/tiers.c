@@ -68,6 +68,8 @@ enum err tiers_new(const struct tiers_options *options, struct tiers **ret, char
     }
     if (e == ERR_OK)
         e = filter_new(&t->filter);
+    if (e == ERR_OK && options->ahead && cache_keeps(t->cache))
+        e = ahead_new(&t->ahead);
     if (e == ERR_OK)
         e = keeper_new(t, options->store, &t->keeper);
     if (e == ERR_OK)
@@ -100,6 +102,7 @@ void tiers_free(struct tiers *t)
     redis_target_free(t->redis);
     keeper_free(t->keeper);
     filter_free(t->filter);
+    ahead_free(t->ahead);
     cache_free(t->cache);
     generations_free(t->generations);
     free(t);
@@ -136,6 +139,9 @@ void tiers_wrote(void *user, const struct ingest_change *changes, int32_t n)
         }
         if (t->bus)
             bus_say(t->bus, tags, count);
+        for (int32_t i = from; t->ahead && i < upto; i++)
+            ahead_wrote(t->ahead, changes[i].learner,
+                        tag_of(TAG_LEARNER, changes[i].learner).hash);
     }
 }
 

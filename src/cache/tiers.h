@@ -9,6 +9,7 @@
  * Redis: the same while the other nodes can be heard, else blind_ms. Without Redis on a database
  * that others may write to: blind_ms. */
 #pragma once
+#include "cache/ahead.h"
 #include "cache/bus.h"
 #include "cache/cache.h"
 #include "cache/filter.h"
@@ -22,6 +23,7 @@ enum { TIERS_EPOCH_MS = 500 };
 struct tiers_options {
     struct cache_options cache; /* generations: set here */
     bool alone;                 /* no other process serves this database */
+    bool ahead; /* whoever was written to waits for his answers to be made again */
     int32_t blind_ms;
     struct store *store;               /* borrowed: the filter and the epoch; NULL: neither */
     const struct redis_options *redis; /* NULL: none */
@@ -29,11 +31,12 @@ struct tiers_options {
     int32_t loops, redis_timeout_ms, lock_ms;
 };
 
-/* Parts may be used directly; bus and l2 are NULL without Redis. */
+/* Parts may be used directly; bus and l2 are NULL without Redis, ahead is where it is not wanted. */
 struct tiers {
     struct generations *generations;
     struct cache *cache;
     struct filter *filter;
+    struct ahead *ahead;
     struct redis_target *redis;
     struct bus *bus;
     struct l2 *l2;

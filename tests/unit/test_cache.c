@@ -806,6 +806,125 @@ static void what_is_written_often_keeps_its_place(void **state)
     assert_int_equal(fills, 200); /* one for each write */
 }
 
+/* ---- again, before anybody asks ---- */
+
+static struct cache_again look_again(const char *text, const struct tag *tag, uint32_t worth)
+{
+    struct cache_key key = cache_key_of(str_from(text));
+    struct cache_lookup how = {.age_max_us = INT64_MAX, .tags = tag, .tag_count = 1};
+
+    return cache_again(c, &key, &how, worth);
+}
+
+static void make_again(const char *text, const struct tag *tag, const char *body)
+{
+    struct cache_again again = look_again(text, tag, 15);
+
+    assert_non_null(again.flight);
+    struct answer *made = answer(body, 0, flight_stamp(again.flight));
+    assert_true(flight_end(c, again.flight, made, true, ERR_OK));
+    answer_unref(made);
+}
+
+static enum cache_result ask(struct caller *r, const char *text, const struct tag *tag)
+{
+    find_how(r, text,
+             (struct cache_lookup){.age_max_us = INT64_MAX, .early = 1, .tags = tag, .tag_count = 1});
+    return r->result;
+}
+
+static void what_was_asked_for_is_made_again(void **state)
+{
+    (void)state;
+    struct tag a = learner("a");
+    struct caller r;
+
+    assert_false(look_again("k", &a, 15).known);
+    assert_int_equal(ask(&r, "k", &a), CACHE_FILL);
+    assert_true(look_again("k", &a, 15).known); /* another makes it */
+    fill(&r, "old", 0);
+    struct cache_again again = look_again("k", &a, 15);
+    assert_true(again.known && !again.outdated && !again.flight); /* it is true */
+    generation_raise(g, a);
+    again = look_again("k", &a, 15);
+    assert_true(again.outdated && again.asked && !again.ahead && again.flight);
+    assert_null(look_again("k", &a, 15).flight); /* one flight */
+    struct answer *made = answer("new", 0, flight_stamp(again.flight));
+    flight_end(c, again.flight, made, true, ERR_OK);
+    answer_unref(made);
+    assert_int_equal(stats().ahead_made, 1);
+    assert_int_equal(stats().ahead_used, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask(&r, "k", &a), CACHE_HIT);
+        assert_str(answer_body(r.answer), "new");
+        answer_unref(r.answer);
+    }
+    assert_int_equal(stats().ahead_used, 1); /* each answer once */
+    assert_int_equal(stats().misses, 1);
+    generation_raise(g, a);
+    again = look_again("k", &a, 15);
+    assert_true(again.ahead && again.asked && again.unasked == 0);
+    flight_end(c, again.flight, NULL, false, ERR_IO);
+    assert_int_equal(stats().ahead_wasted, 0);
+}
+
+static void what_nobody_asks_for_is_forgotten(void **state)
+{
+    (void)state;
+    struct tag a = learner("a");
+    struct caller r;
+
+    assert_int_equal(ask(&r, "k", &a), CACHE_FILL);
+    fill(&r, "x", 0);
+    for (int k = 0; k < 6; k++) {
+        generation_raise(g, a);
+        struct cache_again again = look_again("k", &a, 15);
+        assert_true(again.asked == (k == 0) && again.ahead == (k > 0));
+        assert_int_equal(again.unasked, k <= 1 ? 0 : k <= 4 ? k - 1 : 3);
+        struct answer *made = answer("x", 0, flight_stamp(again.flight));
+        flight_end(c, again.flight, made, true, ERR_OK);
+        answer_unref(made);
+        assert_int_equal(stats().ahead_wasted, k);
+    }
+    generation_raise(g, a);
+    struct cache_again again = look_again("k", &a, 7); /* not what nobody asked for three times */
+    assert_true(again.outdated && !again.asked && !again.flight);
+    assert_int_equal(stats().ahead_wasted, 6);
+    assert_int_equal(stats().entries, 0);
+    assert_false(look_again("k", &a, 15).known);
+}
+
+static void who_comes_while_it_is_made_again_has_used_it(void **state)
+{
+    (void)state;
+    struct tag a = learner("a");
+    struct caller r, waits;
+
+    assert_int_equal(ask(&r, "k", &a), CACHE_FILL);
+    fill(&r, "old", 0);
+    generation_raise(g, a);
+    struct cache_again again = look_again("k", &a, 15);
+    assert_int_equal(ask(&waits, "k", &a), CACHE_WAIT);
+    struct answer *made = answer("new", 0, flight_stamp(again.flight));
+    flight_end(c, again.flight, made, true, ERR_OK);
+    answer_unref(made);
+    assert_int_equal(waits.called, 1);
+    assert_str(answer_body(waits.answer), "new");
+    answer_unref(waits.answer);
+    assert_int_equal(stats().ahead_used, 1);
+    /* What is written to while it is made is not kept. */
+    generation_raise(g, a);
+    again = look_again("k", &a, 15);
+    generation_raise(g, a);
+    made = answer("late", 0, flight_stamp(again.flight));
+    assert_false(flight_end(c, again.flight, made, true, ERR_OK));
+    answer_unref(made);
+    make_again("k", &a, "last");
+    assert_int_equal(ask(&r, "k", &a), CACHE_HIT);
+    assert_str(answer_body(r.answer), "last");
+    answer_unref(r.answer);
+}
+
 /* ---- many threads ---- */
 
 enum { THREADS = 4, EACH = 2500 };
@@ -1110,6 +1229,9 @@ int main(void)
         TEST(what_is_larger_than_a_shard_is_refused),
         TEST(misses_as_the_reference_does_and_less_than_lru),
         TEST(what_is_written_often_keeps_its_place),
+        TEST(what_was_asked_for_is_made_again),
+        TEST(what_nobody_asks_for_is_forgotten),
+        TEST(who_comes_while_it_is_made_again_has_used_it),
         TEST(ten_thousand_at_once_are_one_fill),
         TEST(a_thousand_cold_keys_are_a_thousand_fills),
         TEST(to_leave_and_to_be_called_exclude_each_other),
