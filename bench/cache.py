@@ -275,15 +275,7 @@ def cumulated(weights):
     return list(itertools.accumulate(weights))
 
 
-def most_hits(asked, weights, ends, share):
-    """What an unbounded cache that is never cold would reach: of an endpoint with the share q of the reads, of which the
-    share w of the requests ends a learner's answer, w / (w + q) miss. ends: by path, what share of the writes does."""
-    total = sum(weights)
-    return 1 - sum(w / total * share * ends[path] / (share * ends[path] + (1 - share) * w / total)
-                   for path, w in zip(asked, weights))
-
-
-WRITES = 0.02
+LEARNERS, WRITES = 10_000, 0.02
 # Beside events, which are nine of ten writes.
 OTHER_WRITES = [("PATCH", "/api/personalization/preferences", {"disabledFeatures": ["durations"]}),
                 ("POST", "/api/analytics/behavioral-insights/goals",
@@ -299,7 +291,7 @@ def simulated():
 def write_of(dice, events, learner):
     if dice.random() < 0.1:
         method, path, body = dice.choice(OTHER_WRITES)
-        return path, method, path, {"userId": learner, **body}
+        return method, path, {"userId": learner, **body}
     n = next(_ids)
     e = dict(dice.choice(events), learner=learner, id=f"w{n}", at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - n % 80000)))
     for name in ("session", "mission"):
@@ -307,73 +299,75 @@ def write_of(dice, events, learner):
             e[name] = f"{name}-{learner}-{n % 3}"
     if "mission" in e.get("data", {}):
         e["data"] = dict(e["data"], mission=e["mission"])
-    return e["kind"], "POST", "/api/events", [e]
+    return "POST", "/api/events", [e]
 
 
-def what_ends(server, dice, events, asked):
-    """By path, what share of the writes makes its answer void; asked of a learner with some of each."""
-    writes = [write_of(dice, events, "zw") for _ in range(2000)]
-    kinds = {kind: (method, path, body) for kind, method, path, body in writes}
-    post(server, [study("zw")])
-    for method, path, body in kinds.values():
-        call(server.port, method, path, json.dumps(body), {"Content-Type": "application/json"})
-    ends = dict.fromkeys(asked, 0)
-    for kind, (method, path, body) in kinds.items():
-        for p in asked:
-            call(server.port, "GET", p + "?userId=zw")
-        if isinstance(body, list):
-            body[0]["id"] += "-again"
-        call(server.port, method, path, json.dumps(body), {"Content-Type": "application/json"})
-        for p in asked:
-            if "; hit" not in dict(call(server.port, "GET", p + "?userId=zw")[1])["Cache-Status"]:
-                ends[p] += sum(k == kind for k, *_ in writes) / len(writes)
-    return ends
+def mixed_requests(options, dice, events, asked, weights, checked):
+    """Two halves of requests, and what share of the second's reads was not asked before: at most so many can be hits."""
+    ranks = range(LEARNERS)
+    popular, seen, halves = cumulated(1 / (r + 1) for r in ranks), set(), []
+    for _ in range(2):
+        people = dice.choices(ranks, cum_weights=popular, k=options.requests)
+        paths = dice.choices(asked, cum_weights=cumulated(weights), k=options.requests)
+        out, cold = [], 0
+        for who, path in zip(people, paths):
+            if dice.random() < WRITES and who not in checked:
+                method, path, body = write_of(dice, events, f"z{who}")
+                out.append(request(method, path, json.dumps(body).encode()))
+            else:
+                cold += (who, path) not in seen
+                seen.add((who, path))
+                out.append(request("GET", f"{path}?userId=z{who}", headers=[("Accept-Encoding", "gzip")]))
+        halves.append(out)
+    return halves, cold / options.requests
+
+
+def mixed_load(options, server, files, checked):
+    """The second half's figures, and those who read their writes back: how often, and where that failed."""
+    stop, wrong, count = threading.Event(), [], {}
+    checkers = [threading.Thread(target=check, args=(server, f"z{i}", stop, wrong, count), daemon=True) for i in checked]
+    for t in checkers:
+        t.start()
+    pace = ("-r", str(options.rate), "-t", str(options.requests / options.rate)) if options.rate else ("-n", "-1")
+    server.load(files[0], "-c", "64", *pace)
+    before = stats(server)["memory"]
+    got = server.load(files[1], "-c", "64", *pace)
+    after = stats(server)["memory"]
+    stop.set()
+    for t in checkers:
+        t.join()
+    grown = {k: after[k] - before[k] for k in ("hits", "staleHits", "misses", "aheadMade", "aheadUsed", "aheadWasted", "fills")}
+    grown["outdated"] = after["dropped"]["outdated"] - before["dropped"]["outdated"]
+    return got, after, grown, sum(count.values()), len(wrong)
 
 
 def mixed(options, folder):
     dice = random.Random(1)
-    learners, checked = 10_000, range(20, 24)
-    ranks, events = range(learners), simulated()
-    popular = cumulated(1 / (r + 1) for r in ranks)
-    asked = [path for _, path, kept in reads() if kept.get("freshSeconds")]
+    checked, events = range(20, 24), simulated()
+    with Server(folder, "sqlite:" + os.path.join(folder, "mixed.db"), "--no-night") as server:
+        post(server, [study("z0")])
+        # what needs more than one session to say anything is a refusal, which is not kept
+        asked = [path for _, path, kept in reads() if kept.get("freshSeconds") and call(server.port, "GET", path + "?userId=z0")[0] == 200]
     dice.shuffle(asked)
     for what, weights in (("endpoints by Zipf", [1 / (i + 1) for i in range(len(asked))]),
                           ("endpoints alike", [1] * len(asked))):
-        with Server(folder, "sqlite:" + os.path.join(folder, f"mixed-{what[-4:]}.db"), "--no-night", "--cache-bytes-max", options.cache) as server:
-            seed(server, learners)
-            # what needs more than one session to say anything is a refusal, which is not kept
-            asked = [path for path in asked if call(server.port, "GET", f"{path}?userId=z0")[0] == 200]
-            weights = weights[:len(asked)]
-            ends = what_ends(server, dice, events, asked)
-            idle, files = server.rss_mib(), []
-            for part in range(2):
-                files.append(os.path.join(folder, f"mixed{part}"))
-                out = []
-                people = dice.choices(ranks, cum_weights=popular, k=options.requests)
-                paths = dice.choices(asked, cum_weights=cumulated(weights), k=options.requests)
-                for who, path in zip(people, paths):
-                    if dice.random() < WRITES and who not in checked:
-                        _, method, path, body = write_of(dice, events, f"z{who}")
-                        out.append(request(method, path, json.dumps(body).encode()))
-                    else:
-                        out.append(request("GET", f"{path}?userId=z{who}", headers=[("Accept-Encoding", "gzip")]))
-                write_requests(files[-1], out)
-            stop, wrong, count = threading.Event(), [], {}
-            checkers = [threading.Thread(target=check, args=(server, f"z{i}", stop, wrong, count), daemon=True) for i in checked]
-            for t in checkers:
-                t.start()
-            server.load(files[0], "-c", "64", "-n", "-1")
-            before = stats(server)["memory"]
-            got = server.load(files[1], "-c", "64", "-n", "-1")
-            after = stats(server)["memory"]
-            stop.set()
-            for t in checkers:
-                t.join()
-            hits, misses = (sum(after[k] - before[k] for k in names) for names in (("hits", "staleHits"), ("misses",)))
-            say(f"mixed {what}", endpoints=len(asked), mean_ends=sum(ends.values()) / len(ends), requests=options.requests, rate=round(got["rate"]),
-                p99_ms=got["p99_ms"], hits=hits / (hits + misses), at_most=most_hits(asked, weights, ends, WRITES),
-                bytes_mib=after["bytes"] / MIB, entries=after["entries"], evicted=after["dropped"]["evicted"], outdated=after["dropped"]["outdated"] - before["dropped"]["outdated"],
-                grown_mib=server.rss_mib() - idle, checks=sum(count.values()), stale=len(wrong), refused=int(got["4xx"]), failed=int(got["5xx"] + got["lost"]))
+        if options.only and not what.endswith(options.only):
+            continue
+        halves, cold = mixed_requests(options, dice, events, asked, weights, checked)
+        files = [os.path.join(folder, f"mixed{part}") for part in range(2)]
+        for file, half in zip(files, halves):
+            write_requests(file, half)
+        for ahead in options.ahead.split(","):
+            with Server(folder, fresh_database(None, folder, "mixed"), "--no-night", "--cache-bytes-max", options.cache, "--cache-ahead", ahead) as server:
+                seed(server, LEARNERS)
+                idle = server.rss_mib()
+                got, after, grown, checks, stale = mixed_load(options, server, files, checked)
+                hits, misses = grown["hits"] + grown["staleHits"], grown["misses"]
+                say(f"mixed {what}, ahead {ahead} %", endpoints=len(asked), requests=options.requests, rate=round(got["rate"]), cpu_us=got["server_cpu_us"],
+                    p99_ms=got["p99_ms"], hits=hits / (hits + misses), at_most=1 - cold, made=grown["aheadMade"], used=grown["aheadUsed"],
+                    wasted=grown["aheadWasted"], fills=grown["fills"], left=after["aheadLeft"],
+                    bytes_mib=after["bytes"] / MIB, entries=after["entries"], evicted=after["dropped"]["evicted"], outdated=grown["outdated"],
+                    grown_mib=server.rss_mib() - idle, checks=checks, stale=stale, refused=int(got["4xx"]), failed=int(got["5xx"] + got["lost"]))
 
 
 def random_keys(options, folder):
@@ -420,7 +414,7 @@ def heard(one, other, writes):
 
 def nodes(options, folder):
     """Reads that are not in memory: each asks Redis, or the database where it is away. One second a slice."""
-    dice, slices = random.Random(3), {}
+    dice, slices, rate = random.Random(3), {}, options.rate or 300
     url = redis("start", folder)
     try:
         database = fresh_database(options.postgres, folder, "nodes")
@@ -429,7 +423,7 @@ def nodes(options, folder):
         write_requests(requests, [request("GET", f"{HEATMAP}?userId=z{dice.randrange(200)}&weeks={dice.randint(1, 50)}") for _ in range(20_000)])
 
         def part(what, server):
-            got = server.load(requests, "-c", "16", "-t", "1", "-r", str(options.rate))
+            got = server.load(requests, "-c", "16", "-t", "1", "-r", str(rate))
             slices.setdefault(what, []).append(got)
 
         with Server(folder, database, *flags) as one, Server(folder, database, *flags) as other:
@@ -448,7 +442,7 @@ def nodes(options, folder):
                 part("back, first second", server)
                 part("back, second", server)
             for what, of in slices.items():
-                say(f"nodes: {what}", rate=options.rate, rounds=len(of), p99_ms=middle([g["p99_ms"] for g in of]), worst_p99_ms=max(g["p99_ms"] for g in of),
+                say(f"nodes: {what}", rate=rate, rounds=len(of), p99_ms=middle([g["p99_ms"] for g in of]), worst_p99_ms=max(g["p99_ms"] for g in of),
                     failed=int(sum(g["5xx"] + g["lost"] for g in of)))
     finally:
         redis("stop", folder)
@@ -458,10 +452,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["hit", "crowd", "mixed", "random", "nodes"])
     parser.add_argument("--postgres", help="for nodes: a database of a server where others may be made")
-    parser.add_argument("--rate", type=int, default=300, help="for nodes: reads a second")
+    parser.add_argument("--rate", type=int, help="for nodes: reads a second; for mixed: requests a second, without it as many as go")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--cache", default="64MiB", help="for mixed and random")
+    parser.add_argument("--only", choices=["Zipf", "alike"], help="for mixed: one of its parts")
+    parser.add_argument("--ahead", default="25,0", help="for mixed: values of cache_ahead, one run with each")
     parser.add_argument("--parallel", type=int, default=10_000)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the servers

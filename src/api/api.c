@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include "api/again.h"
 #include "api/calendar.h"
 #include "api/call.h"
 #include "base/assert.h"
@@ -221,6 +222,8 @@ enum err api_new(const struct api_options *options, struct api **ret, char *ret_
         e = access_new(&a->access);
     if (e == ERR_OK)
         e = workers_make(a, ret_detail);
+    if (e == ERR_OK && a->tiers->ahead)
+        e = again_new(a, &a->again);
     if (e == ERR_OK)
         e = health_start(a);
     if (e != ERR_OK) {
@@ -256,6 +259,7 @@ void api_free(struct api *a)
     if (!a)
         return;
     workers_free(a->workers);
+    again_free(a->again);
     for (int i = 0; i < LOOPS_MAX; i++)
         store_disconnect(a->loop_conns[i]);
     for (int i = 0; i < LOOPS_MAX; i++)

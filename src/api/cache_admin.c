@@ -190,6 +190,7 @@ static const struct field reason_fields[] = {
 
 struct memory_tier {
     struct cache_stats s;
+    struct ahead_stats ahead;
     struct reasons dropped;
     double hit_rate;
 };
@@ -207,6 +208,13 @@ static const struct field memory_fields[] = {
     OF_CACHE(fills, "fills", "answers made"),
     OF_CACHE(fill_failures, "fillFailures", "that could not be made"),
     OF_CACHE(early_refreshes, "earlyRefreshes", "made anew before their time"),
+    OF_CACHE(ahead_made, "aheadMade", "made again after a write before anybody asked"),
+    OF_CACHE(ahead_used, "aheadUsed", "of these, those that were asked for then"),
+    OF_CACHE(ahead_wasted, "aheadWasted", "and those that went before anybody asked"),
+    FIELD(F_I64, struct memory_tier, ahead.queued, "aheadLearners",
+          .doc = "learners whose answers wait to be made again"),
+    FIELD(F_I64, struct memory_tier, ahead.full, "aheadLeft",
+          .doc = "learners left out because too many waited, or the workers were busy"),
     OF_CACHE(inserted, "inserted", "answers taken in"),
     OF_CACHE(refused_too_large, "refusedTooLarge", "answers too large to be kept"),
     FIELD(F_OBJECT, struct memory_tier, dropped, "dropped", .sub = reason_fields,
@@ -427,6 +435,8 @@ static enum err get_stats(struct api_call *c)
     memcpy(r->memory.dropped.n, r->memory.s.dropped, sizeof r->memory.dropped.n);
     r->memory.hit_rate = share(r->memory.s.hits + r->memory.s.stale_hits,
                                r->memory.s.hits + r->memory.s.stale_hits + r->memory.s.misses);
+    if (t->ahead)
+        ahead_stats(t->ahead, &r->memory.ahead);
     r->type = STR("HYBRID_CACHE");
     r->entries = r->memory.s.entries;
     filter_stats(t->filter, &filter);
@@ -438,6 +448,20 @@ static enum err get_stats(struct api_call *c)
         fill_legacy(c, r);
     c->reply = r;
     return e;
+}
+
+static void ahead_metrics(const struct tiers *t, const struct cache_stats *s,
+                          struct metrics_page *p)
+{
+    struct ahead_stats ahead = {.queued = 0};
+
+    if (t->ahead)
+        ahead_stats(t->ahead, &ahead);
+    metrics_page_labelled(p, METRIC_CACHE_AHEAD, "fate", STR("made"), (double)s->ahead_made);
+    metrics_page_labelled(p, METRIC_CACHE_AHEAD, "fate", STR("used"), (double)s->ahead_used);
+    metrics_page_labelled(p, METRIC_CACHE_AHEAD, "fate", STR("wasted"), (double)s->ahead_wasted);
+    metrics_page_value(p, METRIC_CACHE_AHEAD_QUEUED, (double)ahead.queued);
+    metrics_page_value(p, METRIC_CACHE_AHEAD_LEFT, (double)ahead.full);
 }
 
 void cache_metrics(const struct api *a, struct metrics_page *p)
@@ -455,6 +479,7 @@ void cache_metrics(const struct api *a, struct metrics_page *p)
     for (int i = 0; i < DROP_COUNT; i++)
         metrics_page_labelled(p, METRIC_CACHE_DROPPED, "reason", str_from(reasons[i]),
                               (double)s.dropped[i]);
+    ahead_metrics(a->tiers, &s, p);
     if (!a->tiers->l2)
         return;
     struct l2_stats l2;

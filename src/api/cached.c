@@ -349,6 +349,8 @@ enum cached_next cached_begin(struct call *c, enum err *ret_e)
     case CACHE_FILL:
         m->how = CACHED_FILLED;
         m->flight = flight;
+        if (t->ahead && c->pub.learner.p)
+            ahead_mark(t->ahead, m->tags[0].hash);
         if (flight)
             m->stamp = *flight_stamp(flight);
         return flight && l2_pays(c) ? ask_l2(c) : CACHED_GO_ON;
@@ -428,10 +430,11 @@ static struct answer *answer_of_refusal(struct call *c, enum err e)
                        NEGATIVE_MS * US_PER_MS, 0, 0);
 }
 
-/* Of a learner who is not there; his first event ends it. */
+/* Of a learner who is not there; his first event ends it. Nobody has asked for a refresh: whom it
+ * does not find was erased. */
 static bool is_kept_refusal(const struct call *c, enum err e)
 {
-    return e == ERR_NOT_FOUND && c->pub.learner.p;
+    return e == ERR_NOT_FOUND && c->pub.learner.p && !c->cached.detached;
 }
 
 static bool was_the_store(enum err e)

@@ -82,6 +82,23 @@ int32_t cached_classes(struct api *a, struct cached_class *ret);
 bool cached_warm(struct api *a, const struct route *route, struct http_loop *loop,
                  struct cached_class class, struct str learner, struct store_conn *conn);
 
+/* The key of that answer, but for the learner's id, which follows it; malloc()ed. {NULL,0}: no
+ * memory. */
+struct str cached_key_before_learner(struct api *a, const struct route *route,
+                                     struct http_loop *loop, struct cached_class class);
+/* The same as cached_warm(), of an answer that a write has made void: ends that flight of
+ * cache_again(). The time of the answer is the caller's: the same for all that are made together. */
+struct cached_again {
+    const struct route *route;
+    struct http_loop *loop;
+    struct cached_class class;
+    struct str learner;
+    struct cache_key key;
+    int64_t now_us; /* UTC */
+    struct flight *flight;
+};
+void cached_again(struct api *a, const struct cached_again *what, struct store_conn *conn);
+
 /* What the replies of each row were, and how long they took; a shard for each loop, written by its
  * thread alone. */
 struct cached_counts {

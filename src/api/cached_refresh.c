@@ -135,6 +135,8 @@ bool cached_warm(struct api *a, const struct route *route, struct http_loop *loo
         cache_find(a->tiers->cache, &c->cached.key, &how, NULL, &found, &flight);
         answer_unref(found);
     }
+    if (a->tiers->ahead)
+        ahead_mark(a->tiers->ahead, tag_of(TAG_LEARNER, learner).hash);
     if (!flight) { /* it is there, or another makes it */
         cached_detached_free(c);
         return false;
@@ -144,6 +146,51 @@ bool cached_warm(struct api *a, const struct route *route, struct http_loop *loo
     c->stage = STAGE_HANDLER;
     call_run_on_worker(c, conn);
     return true;
+}
+
+struct str cached_key_before_learner(struct api *a, const struct route *route,
+                                     struct http_loop *loop, struct cached_class class)
+{
+    struct refresh *r = calloc(1, sizeof *r);
+    struct str ret = {NULL, 0};
+    char *copy = NULL;
+
+    if (!r)
+        return ret;
+    refresh_init(r, a, route, loop);
+    if (warm_prepare(r, class, STR("x"))) {
+        const struct str text = r->call.cached.key.text;
+        copy = malloc(text.n);
+        if (copy) {
+            memcpy(copy, text.p, text.n);
+            ret = (struct str){copy, text.n - 1};
+        }
+    }
+    cached_detached_free(&r->call);
+    return ret;
+}
+
+void cached_again(struct api *a, const struct cached_again *what, struct store_conn *conn)
+{
+    struct refresh *r = calloc(1, sizeof *r);
+    bool ready = false;
+
+    if (r) {
+        refresh_init(r, a, what->route, what->loop);
+        r->call.pub.now_us = what->now_us;
+        ready = warm_prepare(r, what->class, what->learner) &&
+                str_eq(r->call.cached.key.text, what->key.text);
+    }
+    if (!ready) {
+        if (r)
+            cached_detached_free(&r->call);
+        flight_end(a->tiers->cache, what->flight, NULL, false, ERR_NOMEM);
+        return;
+    }
+    r->call.cached.flight = what->flight;
+    r->call.cached.stamp = *flight_stamp(what->flight);
+    r->call.stage = STAGE_HANDLER;
+    call_run_on_worker(&r->call, conn);
 }
 
 /* ---- whose rights to warm for ---- */

@@ -143,6 +143,7 @@ struct api {
     struct tiers *tiers;
     struct cached_shard *_Atomic cached_shards[LOOPS_MAX]; /* NULL until the loop's first request */
     _Atomic int32_t warming; /* calls of warm.c at work */
+    struct again *again;     /* NULL: answers are made when they are asked for */
     int64_t warmed_until_us; /* UTC: usual hours until then were looked at; the health thread's */
     struct metrics *metrics;
     struct access *access; /* NULL: no access log */

@@ -31,13 +31,12 @@ struct warm {
 
 /* ---- the work ---- */
 
-static bool may_ask(const struct endpoint *row, struct cached_class class)
+bool warm_may_ask(const struct endpoint *row, struct cached_class class)
 {
     return (class.scopes & (row->scopes | SCOPE_ADMIN)) != 0;
 }
 
-/* Can it be asked with nothing but the learner? */
-static bool is_warmed(const struct route *r)
+bool warm_is_possible(const struct route *r)
 {
     const struct endpoint *row = r->row;
 
@@ -55,7 +54,7 @@ static int32_t answers_of_learner(const struct warm *w)
 
     for (int32_t i = 0; i < w->api->route_count; i++)
         for (int32_t k = 0; k < w->class_count; k++)
-            n += is_warmed(&w->api->routes[i]) && may_ask(w->api->routes[i].row, w->classes[k]);
+            n += warm_is_possible(&w->api->routes[i]) && warm_may_ask(w->api->routes[i].row, w->classes[k]);
     return n;
 }
 
@@ -66,8 +65,8 @@ static void warm_learner(struct warm *w, struct str learner, struct store_conn *
     if (!filter_may_have(a->tiers->filter, tag_of(TAG_LEARNER, learner).hash))
         return;
     for (int32_t i = 0; i < a->route_count; i++)
-        for (int32_t k = 0; k < w->class_count && is_warmed(&a->routes[i]); k++)
-            if (may_ask(a->routes[i].row, w->classes[k]))
+        for (int32_t k = 0; k < w->class_count && warm_is_possible(&a->routes[i]); k++)
+            if (warm_may_ask(a->routes[i].row, w->classes[k]))
                 cached_warm(a, &a->routes[i], w->loop, w->classes[k], learner, conn);
 }
 

@@ -177,6 +177,7 @@ static enum err start_tiers(const struct config *c, struct parts *p, char *ret_d
         .cache = {.bytes_max = (size_t)c->cache_bytes_max,
                   .waiters_max = (int32_t)c->requests_in_flight_max},
         .alone = store_engine(p->store) == STORE_SQLITE || c->cache_alone,
+        .ahead = c->cache_ahead > 0,
         .blind_ms = (int32_t)c->cache_blind_time,
         .store = p->store,
         .redis = c->redis.n ? &redis : NULL,

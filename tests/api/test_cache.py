@@ -25,7 +25,8 @@ WARM = "/api/cache/warm"
 
 
 class Cached:
-    flags = ("--cache-alone", "--no-night")  # whose writes would make kept answers void at any moment
+    # The night's writes would make kept answers void at any moment; what is void stays so until it is asked for.
+    flags = ("--cache-alone", "--no-night", "--cache-ahead", "0")
 
     def ask(self, learner, path=TIME, query=None, status=200, **kw):
         reply = self.server.get(path, query={"userId": learner, **(query or {})}, **kw)
@@ -599,6 +600,135 @@ class Administered(Cached):
         for path, method in ((STATS, "GET"), (DROP, "POST"), (WARM, "POST")):
             body = {"all": True} if method == "POST" else None
             self.assertProblem(self.server.request(method, path, body, key=self.key("read,write,ingest")), 403)
+
+
+@both_engines
+class Ahead(Cached):
+    """Answers are made again after a write, before anybody asks."""
+    flags = ("--cache-alone", "--no-night", "--cache-ahead", "1")
+
+    def memory(self):
+        return self.server.get(STATS).json["data"]["memory"]
+
+    def quiet(self):
+        """Nobody waits for his answers, and none is being made."""
+        before = None
+        def settled():
+            nonlocal before
+            last, before = before, (lambda m: (m["aheadLearners"], m["fills"], m["aheadMade"]))(self.memory())
+            return last == before and before[0] == 0
+        wait_until(settled, what="a quiet server")
+
+    def write(self, learner, name, minutes=5, made=None):
+        """Until the writer's learner has his answers again: `made` of them."""
+        before = self.memory()["aheadMade"]
+        self.study(learner, minutes, name)
+        if made:
+            wait_until(lambda: self.memory()["aheadMade"] >= before + made, what="answers made again")
+
+    def test_after_a_write_they_are_fresh(self):
+        self.study("ann", 5, "a1")
+        self.assertEqual(self.how(self.ask("ann")), "fwd=uri-miss")
+        self.ask("ann", HEAT)
+        for i in range(1, 4):
+            used = self.memory()["aheadUsed"]
+            self.write("ann", "a1-%d" % i, made=2)
+            for path in (TIME, HEAT):
+                self.assertEqual(self.how(self.ask("ann", path)), "hit", path)
+            self.assertEqual(self.minutes("ann"), 5 + 5 * i)
+            self.assertEqual(self.memory()["aheadUsed"], used + 2)
+
+    def test_nothing_else_is_made(self):
+        self.study("bob", 5, "b1")
+        self.study("nobody-asks", 5, "n1")
+        self.ask("bob")
+        self.ask("bob", HEAT, query={"weeks": 3})  # with a parameter: made when it is asked for
+        before = self.memory()["aheadMade"]
+        self.write("bob", "b2", made=1)
+        self.study("nobody-asks", 5, "n2")
+        self.quiet()
+        self.assertEqual(self.memory()["aheadMade"], before + 1)
+        self.assertEqual(self.how(self.ask("bob")), "hit")
+        for learner, path in (("bob", LIST), ("bob", HEAT), ("nobody-asks", TIME)):
+            self.assertEqual(self.how(self.ask(learner, path)), "fwd=uri-miss", (learner, path))
+
+    def test_each_has_his_own_rights(self):
+        general, own = self.key("read"), self.key("read", learner="eve")
+        self.study("eve", 5, "e1")
+        for key in (general, own):
+            self.ask("eve", key=key)
+        self.write("eve", "e2", made=2)
+        for key in (general, own):
+            reply = self.ask("eve", key=key)
+            self.assertEqual((self.how(reply), reply.json["data"]["totalStudyTime"]), ("hit", 10))
+
+    def test_what_nobody_reads_is_told(self):
+        self.study("may", 5, "m1")
+        self.ask("may")
+        wasted = self.memory()["aheadWasted"]
+        for i in range(3):
+            self.write("may", "m2-%d" % i, made=1)
+        wait_until(lambda: self.memory()["aheadWasted"] >= wasted + 2, what="waste counted")
+        text_ = self.server.get("/metrics").body.decode()
+        told = {fate: float(re.search(r'doppel_cache_ahead_total{fate="%s"} (\S+)' % fate, text_)[1]) for fate in ("made", "used", "wasted")}
+        self.assertGreaterEqual(told["made"], told["used"] + told["wasted"])
+
+    def test_nothing_is_made_for_who_was_erased(self):
+        self.study("gone", 5, "g1")
+        self.ask("gone")
+        self.ask("gone", HEAT)
+        made = self.memory()["aheadMade"]
+        done = run("erase", "gone", "--yes", "--database", self.store.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_until(lambda: self.server.get(TIME, query={"userId": "gone"}).status == 404, what="the erasure seen")
+        self.quiet()
+        self.assertEqual(self.memory()["aheadMade"], made)
+        time.sleep(1.2)  # it made several commits: a second look may void the next test's answers
+
+    def test_who_withdraws_is_not_shown(self):
+        self.study("shy", 5, "y1")
+        self.ask("shy")
+        reply = self.server.request("PATCH", "/api/user/privacy", {"userId": "shy", "behavioralAnalysisEnabled": False})
+        self.assertEqual(reply.status, 200, reply)
+        self.quiet()
+        self.assertNotIn('"totalStudyTime":5', self.ask("shy", status=None).body.decode().replace(" ", ""))
+
+    def test_a_storm_of_writes_is_never_stale_and_leaves_the_queue_bounded(self):
+        learners = ["s%d" % i for i in range(8)]
+        for learner in learners:
+            self.study(learner, 1, "first-" + learner)
+            self.ask(learner)
+            self.ask(learner, HEAT)
+        wrong, most = [], []
+
+        def storm(learner):
+            for i in range(1, 31):
+                self.study(learner, 1, "%s-%d" % (learner, i))
+                if i % 3 == 0 and self.minutes(learner) != i + 1:
+                    wrong.append((learner, i))
+                if i % 10 == 0:
+                    most.append(self.memory()["aheadLearners"])
+        threads = [threading.Thread(target=storm, args=(learner,)) for learner in learners]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(wrong, [])
+        self.assertLessEqual(max(most), len(learners))
+        self.quiet()
+        for learner in learners:
+            self.assertEqual(self.minutes(learner), 31)
+
+
+@both_engines
+class NotAhead(Cached):
+    def test_off_is_off(self):
+        self.study("ann", 5, "s1")
+        for i in range(3):
+            self.assertEqual(self.how(self.ask("ann")), "fwd=uri-miss")
+            self.study("ann", 5, "s2-%d" % i)
+        memory = self.server.get(STATS).json["data"]["memory"]
+        self.assertEqual((memory["aheadMade"], memory["aheadLearners"], memory["aheadLeft"]), (0, 0, 0))
 
 
 @both_engines
