@@ -296,7 +296,7 @@ static void note_free(void *p)
 {
     struct note *note = p;
 
-    cached_shortcut_free(note->shortcut);
+    cached_shortcut_unref(note->shortcut);
     free(note);
 }
 
@@ -345,27 +345,26 @@ static void on_done(void *user, struct http_exchange *x)
 {
     struct api *a = user;
     const enum app_kind *kind = x->app;
-    const struct call *c = kind && *kind == APP_CALL ? (const void *)kind : NULL;
+    struct call *c = kind && *kind == APP_CALL ? x->app : NULL;
     const struct route *route = c ? c->route : kind ? (const void *)kind : &a->nowhere;
     const struct http_request *rq = &x->request;
     int64_t us = rq->received_us ? clock_mono_us() - rq->received_us : 0;
     int32_t loop = http_loop_index(x->loop);
 
     metrics_request(a->metrics, loop, route->index, x->status, us);
+    if (a->access)
+        access_put(a->access, loop,
+                   &(struct access_record){.method = http_method_name(rq->method),
+                                           .endpoint = a->route_names[route->index],
+                                           .status = x->status,
+                                           .client_gone = x->client_gone,
+                                           .duration_us = us,
+                                           .bytes = x->bytes_sent,
+                                           .id = rq->id,
+                                           .traceparent = rq->traceparent,
+                                           .who = c ? c->pub.who.name : (struct str){NULL, 0}});
     if (c)
-        cached_count((struct call *)(uintptr_t)c, us);
-    if (!a->access)
-        return;
-    access_put(a->access, loop,
-               &(struct access_record){.method = http_method_name(rq->method),
-                                       .endpoint = a->route_names[route->index],
-                                       .status = x->status,
-                                       .client_gone = x->client_gone,
-                                       .duration_us = us,
-                                       .bytes = x->bytes_sent,
-                                       .id = rq->id,
-                                       .traceparent = rq->traceparent,
-                                       .who = c ? c->pub.who.name : (struct str){NULL, 0}});
+        cached_done(c, us);
 }
 
 const struct http_app api_http_app = {

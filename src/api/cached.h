@@ -29,6 +29,12 @@ enum cached_how {
     CACHED_HOW_COUNT
 };
 
+/* Which forms the client takes, and whether it named one that it has. */
+struct conditions {
+    bool known, has_tag;
+    uint8_t accept; /* as answer_accepts() */
+};
+
 struct cached_l2; /* cached.c's own: most calls need none */
 struct cached {
     enum cached_how how;
@@ -42,6 +48,8 @@ struct cached {
     struct flight *flight; /* this call's duty to end */
     struct waiter waiter;
     struct answer *answer; /* a reference, to be sent */
+    struct shortcut *shortcut; /* a reference: by which it was found */
+    struct conditions conditions;
     enum err waited;       /* how the flight ended that this call waited for */
     struct cached_l2 *l2;  /* NULL: the second tier was not asked */
     enum l2_result l2_result;
@@ -120,7 +128,8 @@ struct cached_shard {
     struct cached_counts routes[];
 };
 void cached_shard_free(struct cached_shard *shard); /* NULL is fine */
-void cached_count(struct call *c, int64_t us);      /* on the loop, when the reply is out */
+/* On the loop, when the reply is out: counts it, and gives back what the call still holds. */
+void cached_done(struct call *c, int64_t us);
 /* Cache-Status for a reply that is not from an answer (a refusal). */
 void cached_status_header(struct call *c);
 
@@ -134,4 +143,5 @@ void cached_refresh(const struct call *from, struct flight *flight);
 void cached_class_seen(struct cached_shard *s, const struct call *c); /* on the loop */
 void cached_shortcut_learn(struct call *c, struct cached_shard *s); /* after a hit, the long way */
 void cached_shortcuts_free(struct cached_shard *s);
-void cached_shortcut_free(struct shortcut *s); /* NULL is fine */
+void cached_shortcut_unref(struct shortcut *s); /* NULL is fine */
+struct conditions cached_conditions(const struct http_request *rq);

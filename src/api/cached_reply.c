@@ -20,12 +20,6 @@ static const struct str l1_words[CACHED_HOW_COUNT] = {
     [CACHED_RESCUED] = WORDS("doppel-memory; hit; detail=stale-if-error"),
 };
 
-static char *put_str(char *to, struct str s)
-{
-    memcpy(to, s.p, s.n);
-    return to + s.n;
-}
-
 static char *put_number(char *to, int64_t v)
 {
     return to + num_print_i64(v, to);
@@ -33,7 +27,7 @@ static char *put_number(char *to, int64_t v)
 
 static char *put_key(char *to, struct str key)
 {
-    to = put_str(to, STR("; key=\""));
+    to = str_put(to, STR("; key=\""));
     for (size_t i = 0; i < key.n; i++) {
         if (key.p[i] == '"' || key.p[i] == '\\')
             *to++ = '\\';
@@ -55,22 +49,22 @@ static void status_header(struct call *c, const struct answer_times *times, int6
 
     if (!words.p || !start)
         return;
-    to = put_str(to, STR("Cache-Status: "));
+    to = str_put(to, STR("Cache-Status: "));
     if (m->l2 && m->how != CACHED_L2)
-        to = put_str(to, m->l2_result == L2_FILL ? STR("doppel-redis; fwd=uri-miss; stored, ")
+        to = str_put(to, m->l2_result == L2_FILL ? STR("doppel-redis; fwd=uri-miss; stored, ")
                                                  : STR("doppel-redis; fwd=bypass, "));
-    to = put_str(to, words);
+    to = str_put(to, words);
     if (m->kept)
-        to = put_str(to, STR("; stored"));
+        to = str_put(to, STR("; stored"));
     if (times)
-        to = put_number(put_str(to, STR("; ttl=")), (times->fresh_until_us - now_us) / US_PER_S);
+        to = put_number(str_put(to, STR("; ttl=")), (times->fresh_until_us - now_us) / US_PER_S);
     if (with_key)
         to = put_key(to, m->key.text);
-    to = put_str(to, STR("\r\n"));
+    to = str_put(to, STR("\r\n"));
     if (times && m->how != CACHED_FILLED) {
         int64_t age_s = (now_us - times->made_us) / US_PER_S;
-        to = put_number(put_str(to, STR("Age: ")), age_s < 0 ? 0 : age_s);
-        to = put_str(to, STR("\r\n"));
+        to = put_number(str_put(to, STR("Age: ")), age_s < 0 ? 0 : age_s);
+        to = str_put(to, STR("\r\n"));
     }
     c->pub.x->extra.n += (size_t)(to - start);
 }
@@ -86,7 +80,7 @@ static bool has_already(const struct call *c, const struct answer *a, uint32_t a
 {
     char etag[ANSWER_ETAG_MAX];
 
-    if (!http_header_get(&c->pub.x->request, STR("If-None-Match")).p)
+    if (!c->cached.conditions.has_tag)
         return false;
     for (enum answer_form form = FORM_IDENTITY; form < FORM_COUNT; form++) {
         struct str tag = answer_etag(a, form, etag);
@@ -106,11 +100,22 @@ static void put_head(struct buf *extra, const struct answer *a, enum answer_form
         extra->n += (size_t)(answer_head(a, form, same, to) - to);
 }
 
+struct conditions cached_conditions(const struct http_request *rq)
+{
+    return (struct conditions){
+        .known = true,
+        .has_tag = http_header_get(rq, STR("If-None-Match")).p != NULL,
+        .accept = (uint8_t)answer_accepts(http_header_get(rq, STR("Accept-Encoding"))),
+    };
+}
+
 enum err cached_reply(struct call *c)
 {
     struct http_exchange *x = c->pub.x;
     struct answer *a = c->cached.answer;
-    uint32_t accept = answer_accepts(http_header_get(&x->request, STR("Accept-Encoding")));
+    if (!c->cached.conditions.known)
+        c->cached.conditions = cached_conditions(&x->request);
+    uint32_t accept = c->cached.conditions.accept;
     struct answer_view view = {.form = FORM_IDENTITY};
     bool same = has_already(c, a, accept, &view.form);
     enum err e = ERR_OK;
@@ -140,11 +145,14 @@ enum err cached_reply(struct call *c)
 
 /* ---- counting ---- */
 
-void cached_count(struct call *c, int64_t us)
+void cached_done(struct call *c, int64_t us)
 {
     struct api *a = c->pub.api;
     struct cached_shard *shard = a->cached_shards[http_loop_index(c->pub.x->loop)];
 
+    cached_shortcut_unref(c->cached.shortcut); /* the caller's name lies in it */
+    c->cached.shortcut = NULL;
+    c->pub.who.name = (struct str){NULL, 0};
     if (!shard || c->cached.how == CACHED_NOT)
         return;
     struct cached_counts *n = &shard->routes[c->route->index];

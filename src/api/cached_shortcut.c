@@ -13,7 +13,9 @@ enum { SHORTCUT_TEXT_MAX = 4096 };
  * both again; everything else is as ever. It lies with the head where that is remembered
  * (http/heads.h), else in a table. Touched by the loop's thread alone. */
 struct shortcut {
-    uint64_t hash, epoch; /* of the text; auth's */
+    int32_t refs;
+    struct conditions conditions; /* known only where it lies with a head */
+    uint64_t hash, epoch;         /* of the text; auth's */
     int64_t until_us;     /* UTC */
     const struct route *route;
     struct str target, credential, name; /* the rest of the texts, side by side behind */
@@ -47,7 +49,7 @@ static struct note *note_of(const struct call *c)
 }
 
 /* Where the head is remembered, it is asked for nothing more; else by what counts in it. */
-static const struct shortcut *shortcut_of(const struct call *c, const struct cached_shard *shard)
+static struct shortcut *shortcut_of(const struct call *c, const struct cached_shard *shard)
 {
     const struct http_request *rq = &c->pub.x->request;
     const struct note *note = note_of(c);
@@ -58,7 +60,7 @@ static const struct shortcut *shortcut_of(const struct call *c, const struct cac
     if (!credential.p)
         return NULL;
     uint64_t hash = shortcut_hash(rq->target, credential);
-    const struct shortcut *s = shard->shortcuts[hash % SHORTCUTS];
+    struct shortcut *s = shard->shortcuts[hash % SHORTCUTS];
     return shortcut_fits(s, hash, rq->target, credential) ? s : NULL;
 }
 
@@ -66,7 +68,7 @@ bool cached_shortcut(struct call *c)
 {
     struct api *a = c->pub.api;
     struct cached_shard *shard = a->cached_shards[http_loop_index(c->pub.x->loop)];
-    const struct shortcut *s = shard ? shortcut_of(c, shard) : NULL;
+    struct shortcut *s = shard ? shortcut_of(c, shard) : NULL;
 
     if (!s || s->route != c->route || s->until_us <= c->pub.now_us ||
         s->epoch != auth_epoch(a->options.auth))
@@ -77,7 +79,10 @@ bool cached_shortcut(struct call *c)
     struct answer *found = cache_hit(a->tiers->cache, &s->key, &how);
     if (!found)
         return false;
-    c->pub.who = (struct principal){.scopes = s->scopes, .name = arena_str(c->pub.arena, s->name)};
+    s->refs++;
+    c->cached.shortcut = s;
+    c->cached.conditions = s->conditions;
+    c->pub.who = (struct principal){.scopes = s->scopes, .name = s->name};
     c->cached.key = s->key;
     c->cached.how = CACHED_HIT;
     c->cached.answer = found;
@@ -105,29 +110,33 @@ void cached_shortcut_learn(struct call *c, struct cached_shard *shard)
         malloc(sizeof *s + rq->target.n + credential.n + who->name.n + c->cached.key.text.n);
     if (!s)
         return;
-    *s = (struct shortcut){.hash = shortcut_hash(rq->target, credential),
-                           .epoch = auth_epoch(c->pub.api->options.auth),
+    struct note *note = note_of(c);
+    *s = (struct shortcut){.refs = 1,
+                           .hash = shortcut_hash(rq->target, credential),
+                           .epoch = c->auth_epoch,
                            .until_us = who->until_us,
                            .route = c->route,
                            .key = c->cached.key,
                            .scopes = who->scopes};
+    if (note)
+        s->conditions = cached_conditions(rq);
     char *to = place(s->text, rq->target, &s->target);
     to = place(to, credential, &s->credential);
     to = place(to, who->name, &s->name);
     place(to, c->cached.key.text, &s->key.text);
-    struct note *note = note_of(c);
     struct shortcut **slot = note ? &note->shortcut : &shard->shortcuts[s->hash % SHORTCUTS];
-    free(*slot);
+    cached_shortcut_unref(*slot);
     *slot = s;
 }
 
-void cached_shortcut_free(struct shortcut *s)
+void cached_shortcut_unref(struct shortcut *s)
 {
-    free(s);
+    if (s && --s->refs == 0)
+        free(s);
 }
 
 void cached_shortcuts_free(struct cached_shard *shard)
 {
     for (int i = 0; i < SHORTCUTS; i++)
-        free(shard->shortcuts[i]);
+        cached_shortcut_unref(shard->shortcuts[i]);
 }

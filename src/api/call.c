@@ -108,6 +108,7 @@ static enum err stage_who(struct call *c)
     const struct http_request *rq = &c->pub.x->request;
     enum err e;
 
+    c->auth_epoch = auth_epoch(a->options.auth); /* before: a key that goes meanwhile was not seen */
     if (c->who_from_store)
         e = auth_check_store(a->options.auth, c->pub.conn, rq, c->pub.now_us, c->pub.arena,
                              &c->pub.who, &c->auth_reason);

@@ -76,6 +76,7 @@ struct call {
     int64_t deadline_us; /* monotonic, of the whole call; a small read on a loop gets less */
     struct store_counts spent;
     const char *auth_reason;
+    uint64_t auth_epoch; /* when the credential was looked at */
     int32_t retry_after_s; /* of a 429; 0: one second */
     struct work work;
 

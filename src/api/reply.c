@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -41,12 +42,6 @@ void reply_cors(struct api *a, struct http_exchange *x)
     http_reply_header(x, "Access-Control-Expose-Headers", STR(CORS_EXPOSED));
 }
 
-static void request_id(struct http_exchange *x)
-{
-    if (x->request.id.n)
-        http_reply_header(x, "X-Request-Id", x->request.id);
-}
-
 static void allow_header(struct http_exchange *x, const char *name, uint32_t allowed)
 {
     char text[80];
@@ -69,7 +64,7 @@ void reply_options(struct api *a, struct http_exchange *x, uint32_t allowed)
 
     x->status = 204;
     allow_header(x, "Allow", allowed);
-    request_id(x);
+    http_reply_id(x);
     reply_cors(a, x);
     if (!origin.p || !http_header_get(rq, STR("Access-Control-Request-Method")).p ||
         !origin_allowed(a, origin))
@@ -203,7 +198,7 @@ void reply_problem(struct api *a, struct http_exchange *x, struct call *c, enum 
         fields_write_json(c->pub.row->reply, &w, c->pub.reply);
     }
     json_object_end(&w);
-    request_id(x);
+    http_reply_id(x);
     http_reply_header(x, "Cache-Control", STR("no-store"));
     retry_headers(x, c, e, status);
     reply_cors(a, x);
@@ -267,6 +262,7 @@ static void add_etag(struct http_exchange *x)
 static void server_timing(struct call *c)
 {
     int64_t us = clock_mono_us() - c->pub.x->request.received_us;
+    struct buf *extra = &c->pub.x->extra;
     char text[192];
     int n = 0;
 
@@ -276,14 +272,18 @@ static void server_timing(struct call *c)
     if (c->spent.round_trips > 0)
         n += snprintf(text + n, sizeof text - (size_t)n, "store;dur=%.3f;desc=\"%d\", ",
                       (double)c->spent.us / 1e3, c->spent.round_trips);
-    buf_str(&c->pub.x->extra, STR("Server-Timing: "));
-    buf_put(&c->pub.x->extra, text, (size_t)n);
-    buf_str(&c->pub.x->extra, STR("total;dur="));
-    buf_i64(&c->pub.x->extra, us / 1000);
+    char *start = buf_reserve(extra, sizeof text + 64), *to = start;
+    if (!to)
+        return;
+    to = str_put(to, STR("Server-Timing: "));
+    to = str_put(to, (struct str){text, (size_t)n});
+    to = str_put(to, STR("total;dur="));
+    to += num_print_i64(us / 1000, to);
     const char decimals[] = {
         '.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10), '\r',
         '\n'};
-    buf_put(&c->pub.x->extra, decimals, sizeof decimals);
+    to = str_put(to, (struct str){decimals, sizeof decimals});
+    extra->n += (size_t)(to - start);
 }
 
 /* kept: the exchange is filled from an answer, which has its ETag and Cache-Control. */
@@ -294,7 +294,7 @@ static void add_headers(struct call *c, bool kept)
 
     if (!kept)
         http_reply_header(x, "Cache-Control", str_from(r->cache_control));
-    request_id(x);
+    http_reply_id(x);
     if (c->pub.row->run != RUN_LOOP)
         server_timing(c);
     if (c->pub.who.dev)

@@ -320,3 +320,38 @@ size_t num_print_fixed(double v, int decimals, char out[NUM_TEXT_MAX])
     out[0] = '-';
     return sign + print_scaled((uint64_t)units, decimals, out + sign);
 }
+
+/* ---- sixteen digits at once ---- */
+
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+static bytes16 hex_digits(bytes16 v)
+{
+    return v + '0' + ((bytes16)(v > 9) & ('a' - '9' - 1));
+}
+
+void num_print_hex16(const void *bytes, char out[32])
+{
+    bytes16 v;
+
+    memcpy(&v, bytes, sizeof v);
+    bytes16 high = v >> 4, low = v & 15;
+    bytes16 front = hex_digits(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
+                                                       5, 21, 6, 22, 7, 23));
+    bytes16 back = hex_digits(__builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                      28, 13, 29, 14, 30, 15, 31));
+    memcpy(out, &front, sizeof front);
+    memcpy(out + 16, &back, sizeof back);
+}
+
+/* 0-9, then the letters without i, l, o and u: each comparison that holds is one more to skip. */
+void num_print_base32(const void *bytes, char out[16])
+{
+    bytes16 v;
+
+    memcpy(&v, bytes, sizeof v);
+    v &= 31;
+    bytes16 skipped = (bytes16)(v > 17) + (bytes16)(v > 19) + (bytes16)(v > 21) + (bytes16)(v > 26);
+    v = hex_digits(v) - skipped;
+    memcpy(out, &v, sizeof v);
+}

@@ -16,6 +16,10 @@ MUST_CHECK enum err num_parse_f64(struct str s, double *ret);
  * not fit. */
 MUST_CHECK enum err num_parse_i64(struct str s, int64_t *ret);
 
+/* 16 bytes as 32 digits, and as 16 digits of Crockford's base 32 (the low five bits of each). */
+void num_print_hex16(const void *bytes, char out[32]);
+void num_print_base32(const void *bytes, char out[16]);
+
 enum { NUM_TEXT_MAX = 32 };
 /* Each returns the length; no NUL is added. */
 size_t num_print_u64(uint64_t v, char out[NUM_TEXT_MAX]);

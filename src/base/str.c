@@ -14,7 +14,8 @@ static char lower(char c)
 
 bool str_eq_secret(struct str a, struct str b)
 {
-    uint64_t differ = 0, x, y;
+    typedef uint64_t words __attribute__((vector_size(16)));
+    words differ = {0, 0}, x = {0, 0}, y = {0, 0};
     size_t i = 0;
 
     if (a.n != b.n)
@@ -24,10 +25,17 @@ bool str_eq_secret(struct str a, struct str b)
         memcpy(&y, b.p + i, sizeof y);
         differ |= x ^ y;
     }
-    for (; i < a.n; i++)
-        differ |= (uint8_t)(a.p[i] ^ b.p[i]);
-    __asm__("" : "+r"(differ)); /* the compiler may not look into it on the way */
-    return differ == 0;
+    if (i < a.n && a.n >= sizeof x) { /* the end, some of it once more */
+        memcpy(&x, a.p + a.n - sizeof x, sizeof x);
+        memcpy(&y, b.p + a.n - sizeof y, sizeof y);
+    } else if (i < a.n) {
+        memcpy(&x, a.p, a.n);
+        memcpy(&y, b.p, a.n);
+    }
+    differ |= x ^ y;
+    uint64_t any = differ[0] | differ[1];
+    __asm__("" : "+r"(any)); /* the compiler may not look into it on the way */
+    return any == 0;
 }
 
 bool str_eq_nocase(struct str a, struct str b)

@@ -16,6 +16,13 @@ struct str {
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p
 
+/* Writes s behind `to`, where there is room; returns the end. */
+static inline char *str_put(char *to, struct str s)
+{
+    if (s.n)
+        memcpy(to, s.p, s.n);
+    return to + s.n;
+}
 struct str str_from(const char *nul_terminated); /* NULL gives {NULL, 0} */
 static inline bool str_eq(struct str a, struct str b)
 {

@@ -1,6 +1,7 @@
 #include "cache/answer.h"
 
 #include "base/assert.h"
+#include "base/num.h"
 #include "cache/encode.h"
 
 #include <malloc.h>
@@ -263,16 +264,13 @@ static char *put(char *to, const char *from, size_t n)
 
 struct str answer_etag(const struct answer *a, enum answer_form form, char out[ANSWER_ETAG_MAX])
 {
-    static const char digits[] = "0123456789abcdef";
     char *to = out;
 
     if (a->status < 200 || a->status > 299)
         return (struct str){NULL, 0};
     *to++ = '"';
-    for (int i = 0; i < HASH_BYTES; i++) {
-        *to++ = digits[(uint8_t)a->hash[i] >> 4];
-        *to++ = digits[(uint8_t)a->hash[i] & 15];
-    }
+    num_print_hex16(a->hash, to);
+    to += 2 * HASH_BYTES;
     to = put(to, form_names[form].tag_end.p, form_names[form].tag_end.n);
     return (struct str){out, (size_t)(to - out)};
 }

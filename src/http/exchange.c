@@ -1,5 +1,6 @@
 /* exchange - one request and its reply: made from a pool, filled, printed, given back. */
 #include "base/assert.h"
+#include "base/num.h"
 #include "http/conn.h"
 
 #include <stdlib.h>
@@ -70,10 +71,23 @@ void http_reply_header(struct http_exchange *x, const char *name, struct str val
 {
     for (size_t i = 0; i < value.n; i++)
         ASSERT((unsigned char)value.p[i] >= 0x20 && value.p[i] != 0x7f);
-    buf_str(&x->extra, str_from(name));
-    buf_put(&x->extra, ": ", 2);
-    buf_str(&x->extra, value);
-    buf_put(&x->extra, "\r\n", 2);
+    struct str before = str_from(name);
+    char *to = buf_reserve(&x->extra, before.n + value.n + 4);
+    if (!to)
+        return;
+    to = str_put(str_put(to, before), STR(": "));
+    str_put(str_put(to, value), STR("\r\n"));
+    x->extra.n += before.n + value.n + 4;
+}
+
+void http_reply_id(struct http_exchange *x)
+{
+    const struct str name = STR("X-Request-Id: "), id = x->request.id;
+    char *to = id.n ? buf_reserve(&x->extra, name.n + id.n + 2) : NULL;
+    if (!to)
+        return;
+    str_put(str_put(str_put(to, name), id), STR("\r\n"));
+    x->extra.n += name.n + id.n + 2;
 }
 
 struct exchange *exchange_take(struct http_loop *l)
@@ -215,17 +229,16 @@ static bool set_headers(struct exchange *x)
     return true;
 }
 
-/* 26 digits of Crockford's base 32: 130 bits, of which 128 are random. */
+/* 26 digits of Crockford's base 32. 110 bits of it are random: five of each byte for the first
+ * sixteen digits, the other three for what follows. */
 void exchange_make_id(struct exchange *x)
 {
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t hi = rng_u64(&x->pub.loop->rng), lo = rng_u64(&x->pub.loop->rng);
-    for (int i = 0; i < 13; i++) {
-        x->id[i] = digits[hi & 31];
-        x->id[13 + i] = digits[lo & 31];
-        hi >>= 5;
-        lo >>= 5;
-    }
+    const uint64_t low = UINT64_C(0x1f1f1f1f1f1f1f1f);
+    uint64_t r[2] = {rng_u64(&x->pub.loop->rng), rng_u64(&x->pub.loop->rng)};
+    num_print_base32(r, x->id);
+    r[0] = r[0] >> 5 & low;
+    r[1] = r[1] >> 5 & low;
+    num_print_base32(r, x->id + 16);
     x->pub.request.id = (struct str){x->id, 26};
 }
 
@@ -357,24 +370,6 @@ static struct str status_line(int status)
     }
 }
 
-static char *put(char *to, struct str s)
-{
-    memcpy(to, s.p, s.n);
-    return to + s.n;
-}
-
-static char *put_u64(char *to, uint64_t v)
-{
-    char digits[20];
-    int n = 0;
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n)
-        *to++ = digits[--n];
-    return to;
-}
-
 /* RFC 9110 6.4.1, 8.6. */
 static bool has_no_body(int status)
 {
@@ -385,15 +380,16 @@ static char *put_framing(struct exchange *x, char *to, size_t body_n)
 {
     if (x->state == X_STREAM) {
         if (x->chunked_out)
-            to = put(to, STR("Transfer-Encoding: chunked\r\n"));
+            to = str_put(to, STR("Transfer-Encoding: chunked\r\n"));
     } else if (!has_no_body(x->pub.status)) {
-        to = put_u64(put(to, STR("Content-Length: ")), body_n);
-        to = put(to, STR("\r\n"));
+        to = str_put(to, STR("Content-Length: "));
+        to += num_print_u64(body_n, to);
+        to = str_put(to, STR("\r\n"));
     }
     if (x->pub.close)
-        to = put(to, STR("Connection: close\r\n"));
+        to = str_put(to, STR("Connection: close\r\n"));
     else if (x->keep_alive_1_0)
-        to = put(to, STR("Connection: keep-alive\r\n"));
+        to = str_put(to, STR("Connection: keep-alive\r\n"));
     return to;
 }
 
@@ -413,21 +409,22 @@ enum err exchange_format(struct exchange *x, bool keep_alive)
     char *to = start;
     struct str line = status_line(pub->status);
     if (line.p) {
-        to = put(to, line);
+        to = str_put(to, line);
     } else {
-        to = put_u64(put(to, STR("HTTP/1.1 ")), (uint64_t)pub->status);
-        to = put(to, STR(" \r\n"));
+        to = str_put(to, STR("HTTP/1.1 "));
+        to += num_print_u64((uint64_t)pub->status, to);
+        to = str_put(to, STR(" \r\n"));
     }
-    to = put(to, (struct str){l->common, l->common_n});
+    to = str_put(to, (struct str){l->common, l->common_n});
     if (type.p && !has_no_body(pub->status)) {
-        to = put(put(to, STR("Content-Type: ")), type);
-        to = put(to, STR("\r\n"));
+        to = str_put(str_put(to, STR("Content-Type: ")), type);
+        to = str_put(to, STR("\r\n"));
     }
     to = put_framing(x, to, body.n);
-    to = put(to, buf_view(&pub->extra));
-    to = put(to, STR("\r\n"));
+    to = str_put(to, buf_view(&pub->extra));
+    to = str_put(to, STR("\r\n"));
     if (body_copied)
-        to = put(to, body);
+        to = str_put(to, body);
     x->out.n += (size_t)(to - start);
     /* Nothing is left to send behind x->out: bare, or copied. */
     if (bare || body_copied == body.n)

@@ -148,6 +148,7 @@ void http_server_free(struct http_server *s);
 
 /* Adds "Name: value\r\n". Values with control bytes are a bug of the caller (ASSERT). */
 void http_reply_header(struct http_exchange *x, const char *name, struct str value);
+void http_reply_id(struct http_exchange *x); /* X-Request-Id, if there is one */
 /* Sends the reply; the exchange must not be touched afterwards except in on_done(). Any thread. */
 void http_send(struct http_exchange *x);
 /* Runs fn(arg) on the exchange's loop soon. Any thread. */

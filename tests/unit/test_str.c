@@ -335,6 +335,47 @@ static void utf8(void **state)
     assert_str(utf8_prefix(STR("abc"), 9), "abc");
 }
 
+static void prints_sixteen_digits_at_once(void **state)
+{
+    static const char hex[] = "0123456789abcdef", crockford[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint8_t bytes[16];
+    char out[32];
+
+    (void)state;
+    for (int first = 0; first < 256; first++) {
+        for (int i = 0; i < 16; i++)
+            bytes[i] = (uint8_t)(first + i * 7);
+        num_print_hex16(bytes, out);
+        for (int i = 0; i < 16; i++) {
+            assert_int_equal(out[2 * i], hex[bytes[i] >> 4]);
+            assert_int_equal(out[2 * i + 1], hex[bytes[i] & 15]);
+        }
+        num_print_base32(bytes, out);
+        for (int i = 0; i < 16; i++)
+            assert_int_equal(out[i], crockford[bytes[i] & 31]);
+    }
+}
+
+/* Whatever the length, and wherever they differ. */
+static void secrets_compared(void **state)
+{
+    char a[80], b[80];
+
+    (void)state;
+    memset(a, 'x', sizeof a);
+    assert_true(str_eq_secret(STR(""), str_from(NULL)));
+    for (size_t n = 1; n <= sizeof a; n++) {
+        memset(b, 'x', n);
+        assert_true(str_eq_secret((struct str){a, n}, (struct str){b, n}));
+        assert_false(str_eq_secret((struct str){a, n - 1}, (struct str){b, n}));
+        for (size_t i = 0; i < n; i++) {
+            b[i] ^= 1;
+            assert_false(str_eq_secret((struct str){a, n}, (struct str){b, n}));
+            b[i] ^= 1;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +387,8 @@ int main(void)
         cmocka_unit_test(shortest_text),
         cmocka_unit_test(fixed_text),
         cmocka_unit_test(integers_printed),
+        cmocka_unit_test(prints_sixteen_digits_at_once),
+        cmocka_unit_test(secrets_compared),
         cmocka_unit_test(utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
