@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/civil.h"
 #include "base/num.h"
+#include "base/scan.h"
 
 #include <math.h>
 
@@ -74,10 +75,24 @@ void json_array_end(struct json_writer *w)
 void json_name(struct json_writer *w, struct str name)
 {
     ASSERT((w->is_object & level(w)) && !w->after_name);
-    if (w->has_item & level(w))
-        buf_putc(w->out, ',');
+    bool comma = (w->has_item & level(w)) != 0;
+    const char *end = name.n ? name.p + name.n : name.p;
+    bool plain = name.n && scan_plain(name.p, end) == end;
+    char *at = plain ? buf_reserve(w->out, (size_t)comma + name.n + 3) : NULL;
+
     w->has_item |= level(w);
     w->after_name = true;
+    if (at) { /* as nearly always: one piece */
+        *at = ',';
+        at += comma;
+        *at++ = '"';
+        memcpy(at, name.p, name.n);
+        memcpy(at + name.n, "\":", 2);
+        w->out->n += (size_t)comma + name.n + 3;
+        return;
+    }
+    if (comma)
+        buf_putc(w->out, ',');
     buf_quoted(w->out, name);
     buf_putc(w->out, ':');
 }

@@ -301,12 +301,6 @@ static enum err read_pending(struct catching *c, const struct rows *open)
         uint64_t id;
         bool named = struggle_prediction_parse(value_str(&v[0]), &day, &id);
 
-        if (named && day == w->today) {
-            void **place = strmap_slot(&c->run->made, value_str(&v[0]));
-            if (!place)
-                return ERR_NOMEM;
-            *place = c->run;
-        }
         if (named && value_i64(&v[1], 0) > w->now_us && !bsearch(&id, ids, count, sizeof id, by_id))
             continue;
         keys[2 * n] = V_I(w->learner_id);
@@ -315,6 +309,19 @@ static enum err read_pending(struct catching *c, const struct rows *open)
     if (e == ERR_OK && n > 0)
         e = store_read_bulk(w->conn, w->arena, STMT_PREDICTIONS_OF_KEYS, keys, n, 2, &rows);
     return e == ERR_OK ? take_pending(c, &rows) : e;
+}
+
+/* Today's forecasts that there are. */
+static enum err read_made(struct struggle_run *run, const struct rows *rows)
+{
+    for (int32_t i = 0; i < rows->count; i++) {
+        void **place = strmap_slot(&run->made, value_str(row_at(rows, i)));
+
+        if (!place)
+            return ERR_NOMEM;
+        *place = run;
+    }
+    return ERR_OK;
 }
 
 static void read_shared(struct struggle_run *run, const struct rows *rows)
@@ -344,21 +351,26 @@ static enum err read_rest(struct catching *c)
     struct night_work *w = run->w;
     const int32_t events_max = is_replay(run) ? STRUGGLE_REPLAY_MAX : STRUGGLE_LEARN_MAX + 1;
     const struct value events[] = {V_I(w->learner_id), V_I(run->at), V_S(run->id), V_I(events_max)};
-    const struct value open[] = {V_I(w->learner_id), V_I(OPEN_MAX)}, two = V_I(2);
+    bool fresh = run->taken != run->graded;
+    /* without new answers, those whose time is over are all that can change */
+    const struct value open[] = {V_I(w->learner_id), V_I(fresh ? INT64_MAX : w->now_us),
+                                 V_I(OPEN_MAX)};
+    const struct value today[] = {V_I(w->learner_id), V_I(w->today)}, two = V_I(2);
     struct query q[] = {
         {.stmt = STMT_STRUGGLE_SHARED_READ, .args = &two, .arg_count = 1},
-        {.stmt = STMT_PREDICTIONS_OPEN, .args = open, .arg_count = 2},
+        {.stmt = STMT_PREDICTIONS_OPEN, .args = open, .arg_count = COUNT(open)},
+        {.stmt = STMT_PREDICTIONS_OF_DAY, .args = today, .arg_count = COUNT(today)},
         {.stmt = STMT_MIND_EVENTS, .args = events, .arg_count = 4},
     };
-    bool fresh = run->taken != run->graded;
-    enum err e = store_read(w->conn, w->arena, q, fresh ? 3 : 2, w->deadline_us);
+    enum err e = store_read(w->conn, w->arena, q, fresh ? 4 : 3, w->deadline_us);
 
     if (e != ERR_OK)
         return e;
     read_shared(run, &q[0].rows);
-    if (fresh) {
-        q[2].rows.more = q[2].rows.count == events_max;
-        e = read_answers(c, &q[2].rows);
+    e = read_made(run, &q[2].rows);
+    if (e == ERR_OK && fresh) {
+        q[3].rows.more = q[3].rows.count == events_max;
+        e = read_answers(c, &q[3].rows);
         if (e == ERR_OK)
             e = add_listed_skills(c);
     }

@@ -12,7 +12,7 @@ enum { CARDS_MAX = 5000, LOAD_DAYS = 14, TEXT_MAX = 512, NODES_MAX = 4096, PER_F
 
 struct subject {
     struct str objective, id;
-    struct struggle_features features;
+    const struct struggle_features *features; /* where nothing stands */
     struct mastery own;
     double recall_sum, gap; /* gap: NaN without prerequisites that were met */
     int64_t cards, due;
@@ -23,8 +23,9 @@ struct subject {
 struct looking {
     struct struggle_run *run;
     struct subject *subjects;
-    int32_t count, fresh; /* fresh: those without a forecast of today */
-    struct strmap index;  /* objective -> 1 + number of its node; subjects come first */
+    struct struggle_features *features; /* of those without a forecast of today */
+    int32_t count, fresh;               /* fresh: those without a forecast of today */
+    struct strmap index; /* objective -> 1 + number of its node; subjects come first */
     struct mastery_node *nodes;
     struct mastery_now *estimates;
     int32_t node_count;
@@ -82,13 +83,13 @@ static enum err take_objectives(struct looking *l, const struct rows *rows)
         s->own = l->nodes[node].own;
         s->gap = (double)NAN;
         s->stands = strmap_get(&l->run->made, s->id) != NULL;
-        l->fresh += !s->stands;
         l->count++;
         if (s->stands)
             continue; /* others may build on it all the same */
         skill = struggle_objective_id(s->objective);
         mind_question(l->run->mind, new_question, &skill, 1, l->run->w->now_us / 1000000, &q);
-        struggle_read(l->run->model, &q, &s->features);
+        s->features = &l->features[l->fresh];
+        struggle_read(l->run->model, &q, &l->features[l->fresh++]);
     }
     return ERR_OK;
 }
@@ -132,6 +133,10 @@ static enum err read_facts(struct looking *l)
     if (e != ERR_OK)
         return e;
     struct civil c = civil_at(w->zone, w->now_us);
+    l->subjects = arena_new(w->arena, struct subject, (size_t)q[0].rows.count + 1);
+    l->features = arena_new(w->arena, struct struggle_features, (size_t)q[0].rows.count + 1);
+    if (!l->subjects || !l->features)
+        return ERR_NOMEM;
     l->card_day = card_day(c.epoch_day, (c.hour * 60 + c.minute) * 60 + c.second);
     e = take_objectives(l, &q[0].rows);
     if (e != ERR_OK)
@@ -201,7 +206,7 @@ static enum err forecast(struct looking *l)
                                       .due = s->cards ? (double)s->due / n : (double)NAN,
                                       .load = l->load};
 
-        struggle_explain(run->model, &s->features, facts.parts);
+        struggle_explain(run->model, s->features, facts.parts);
         outlook_of(&run->outlook, &facts, &s->outlook);
     }
     return ERR_OK;
@@ -360,24 +365,17 @@ enum err struggle_look_ahead(struct struggle_run *run)
         return ERR_OK; /* nothing is known of this learner */
     if (l)
         *l = (struct looking){.run = run,
-                              .subjects = arena_new(arena, struct subject, STRUGGLE_OBJECTIVES_MAX),
                               .nodes = arena_new(arena, struct mastery_node, NODES_MAX),
                               .estimates = arena_new(arena, struct mastery_now, NODES_MAX)};
-    if (!l || !l->subjects || !l->nodes || !l->estimates)
+    if (!l || !l->nodes || !l->estimates)
         return ERR_NOMEM;
     strmap_init(&l->index, arena);
     enum err e = read_facts(l);
     if (e != ERR_OK || l->fresh == 0)
         return e;
     e = read_prerequisites(l);
-    struct struggle_features *f = arena_new(arena, struct struggle_features, (size_t)l->fresh);
-    if (e == ERR_OK && !f)
-        e = ERR_NOMEM;
-    for (int32_t i = 0, n = 0; e == ERR_OK && i < l->count; i++)
-        if (!l->subjects[i].stands)
-            f[n++] = l->subjects[i].features;
     if (e == ERR_OK)
-        e = struggle_load(run, f, l->fresh, &slots, &count);
+        e = struggle_load(run, l->features, l->fresh, &slots, &count);
     if (e == ERR_OK)
         e = forecast(l);
     if (e == ERR_OK)

@@ -51,7 +51,7 @@ struct struggle_run {
     int64_t graded;     /* answers and reviews in the log, by the sums */
     int64_t learned;    /* in this run */
     int64_t judged;     /* forecasts of struggle, in this run */
-    struct strmap made; /* ids of forecasts that are open: today's are not made again */
+    struct strmap made; /* ids of today's forecasts: they are not made again */
 };
 /* Hashes that mind.h and struggle.h take for ids; never 0. */
 uint64_t struggle_item_id(struct str item);

@@ -73,9 +73,13 @@ INSERT INTO struggle_weights (slot, state) VALUES ($1, $2)
 
 -- Forecasts that are not judged yet, by what the index alone has.
 -- name: predictions_open
--- args: int, int
+-- args: int, int, int
 SELECT prediction, until_at FROM struggle_predictions
- WHERE learner_id = $1 AND resolved_at IS NULL ORDER BY until_at LIMIT $2;
+ WHERE learner_id = $1 AND resolved_at IS NULL AND until_at <= $2 ORDER BY until_at LIMIT $3;
+
+-- name: predictions_of_day
+-- args: int, int
+SELECT prediction FROM struggle_predictions WHERE learner_id = $1 AND day = $2;
 
 -- name: predictions_of_keys
 -- args: int, text
