@@ -95,7 +95,8 @@ SELECT count(*) FROM missions
    AND (CAST($2 AS TEXT) IS NULL OR status = $2);
 
 -- The sessions of the missions of mission_history, in any order. Here and below SQLite, which knows
--- nothing of how many there are, would look through all of the learner's.
+-- nothing of how many there are, would look through all of the learner's. (CROSS: missions first, which
+-- SQLite 3.46 would otherwise look up for each session.)
 -- name: mission_history_sessions
 -- args: text, text, int, text, int, int
 -- engine: sqlite
@@ -107,7 +108,7 @@ SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at
            AND (CAST($2 AS TEXT) IS NULL OR status = $2)
            AND (CAST($3 AS BIGINT) IS NULL OR day < $3 OR (day = $3 AND mission < $4))
          ORDER BY day DESC, mission DESC LIMIT $5 OFFSET $6) AS m
-  JOIN sessions s INDEXED BY sessions_by_mission ON s.learner_id = m.learner_id AND s.mission = m.mission;
+  CROSS JOIN sessions s INDEXED BY sessions_by_mission ON s.learner_id = m.learner_id AND s.mission = m.mission;
 -- engine: postgres
 SELECT s.mission, s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
        s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
