@@ -5,6 +5,7 @@ status; a status that is not published fails, too. Classes marked @both_engines 
 PostgreSQL when DOPPEL_TEST_POSTGRES names a server (each class in a database of its own).
 """
 import contextlib
+import datetime
 import http.client
 import itertools
 import json
@@ -299,6 +300,23 @@ def engines():
     return ["sqlite"] + (["postgres"] if POSTGRES else [])
 
 
+_now = None
+
+
+def now():
+    """What the tests of a class take for the present: the second in which it began (UTC)."""
+    return _now or datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+
+def begin_now():
+    """No class sees the day change: one that begins in a day's last minutes waits for the next day."""
+    global _now
+    left = 86400 - time.time() % 86400
+    if left < 120:
+        time.sleep(left + 1)
+    _now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+
 def both_engines(cls):
     """The class once per engine; `cls` itself must not be a TestCase."""
     module = sys.modules[cls.__module__]
@@ -319,6 +337,7 @@ class ApiCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        begin_now()
         cls.store = Store(cls.engine)
         cls.addClassCleanup(cls.store.close)
         cls.server = Server(cls.store.url, *cls.flags, dev=cls.dev).start()

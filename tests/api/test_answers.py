@@ -2,17 +2,16 @@
 import datetime
 import unittest
 
-from tests.api.harness import both_engines, event
+from tests.api.harness import both_engines, event, now
 
 UTC = datetime.timezone.utc
-NOW = datetime.datetime.now(UTC).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
 MINUTE = datetime.timedelta(minutes=1)
 
 
 def at(days_ago, hour, minute=0):
     """That time of a day before today, UTC."""
-    return (NOW - days_ago * DAY).replace(hour=hour, minute=minute, second=0)
+    return (now() - days_ago * DAY).replace(hour=hour, minute=minute, second=0)
 
 
 def text(t):
@@ -20,7 +19,7 @@ def text(t):
 
 
 def date(days_ago):
-    return (NOW - days_ago * DAY).date().isoformat()
+    return (now() - days_ago * DAY).date().isoformat()
 
 
 def session(learner, name, start, minutes, answers=0, right=0, complete=True, **members):
@@ -115,9 +114,9 @@ class StudyTime:
         self.assertEqual(len(data["weeklyTime"]), 12)
         self.assertEqual(sum(w["minutes"] for w in data["weeklyTime"]), 135)
         last = data["weeklyTime"][-1]
-        year, week, _ = NOW.date().isocalendar()
+        year, week, _ = now().date().isocalendar()
         self.assertEqual(last["week"], "%04d-W%02d" % (year, week))
-        self.assertEqual(last["weekStart"], (NOW.date() - datetime.timedelta(days=NOW.weekday())).isoformat())
+        self.assertEqual(last["weekStart"], (now().date() - datetime.timedelta(days=now().weekday())).isoformat())
 
     def test_periods(self):
         data = self.get(period="week")

@@ -12,18 +12,17 @@ import unittest
 import urllib.parse
 
 from tests.api.calendar_servers import Google, Radicale, Web, Xandikos
-from tests.api.harness import ApiCase, Server, both_engines, engines, event, psql, run
+from tests.api.harness import ApiCase, Server, both_engines, engines, event, now, psql, run
 
 STATUS, CONNECT, SYNC = "/api/calendar/status", "/api/calendar/connect", "/api/calendar/sync"
 DISCONNECT, CALLBACK = "/api/calendar/disconnect", "/api/calendar/callback"
 KEY = "k1:" + base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = "k2:" + base64.b64encode(bytes(range(32, 64))).decode()
-NOW = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0)
 
 
 def ahead(days, hour=9, minute=0):
     """So many days from today, at that hour (UTC)."""
-    return (NOW + datetime.timedelta(days=days)).replace(hour=hour, minute=minute)
+    return (now() + datetime.timedelta(days=days)).replace(hour=hour, minute=minute, second=0)
 
 
 def stamp(t):

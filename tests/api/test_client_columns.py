@@ -1,8 +1,8 @@
 """What clients read: each field is in the reply, or, inside of what is null or empty there, published."""
 import re
 
-from tests.api.harness import both_engines, document, event, operation
-from tests.api.test_answers import NOW, at, date, session, text
+from tests.api.harness import both_engines, document, event, now, operation
+from tests.api.test_answers import at, date, session, text
 
 INSIGHTS = "/api/analytics/behavioral-insights"
 PATTERN = "id,patternType,patternName,confidence,evidence,detectedAt,firstSeenAt,lastSeenAt,occurrenceCount,metadata"
@@ -58,7 +58,7 @@ READS = [
     ("slot panel, typed client", "POST", "/api/orchestration/recommendations", {},
      "recommendations[]{%s},cognitiveLoad,generatedAt" % SLOT),
     ("slot panel by GET", "GET", "/api/orchestration/recommendations", {}, "data{timeSlots[]{id,status,startTime,endTime}}"),
-    ("orchestration pages, typed client", "POST", "/api/orchestration/session-plan", {"startTime": text(NOW)},
+    ("orchestration pages, typed client", "POST", "/api/orchestration/session-plan", {"startTime": "{now}"},
      "plan{id,startTime,endTime,duration,intensity,contentSequence{sequence[]{contentId,type,estimatedDuration,duration,phase},"
      "totalDuration,phases{warmUp,peak,windDown},phaseBreakdown},breaks{breakIntervals,breakDurations,totalBreakTime,reasoning},"
      "breakList[]{minute,duration,reason},confidence,reasoning{timeSelection,durationLogic,contentSequencing,intensityFactors}},confidence"),
@@ -318,10 +318,11 @@ class ClientColumns:
         post("/api/orchestration/exams", {"userId": "ann", "name": "Finals", "date": date(-9)})
 
     def test_every_column_is_there(self):
-        for who, method, path, more, text in READS:
+        for who, method, path, more, wanted in READS:
             with self.subTest(client=who, method=method, path=path):
                 row = operation(method, path.format(**self.names))
                 self.assertIsNotNone(row, "not published")
+                more = {k: text(now()) if v == "{now}" else v for k, v in more.items()}
                 given = {"userId": "ann"} | more
                 by_query = method == "GET" or "requestBody" not in row or any(
                     p.get("name") == "userId" for p in row.get("parameters", ()))
@@ -332,7 +333,7 @@ class ClientColumns:
                 for v in variants(answer):
                     answer = v
                 kinds = [c["schema"] for c in answer["content"].values()]
-                self.assertEqual(lacking(reply.json, kinds, columns(text)), [])
+                self.assertEqual(lacking(reply.json, kinds, columns(wanted)), [])
 
     def get(self, path, **query):
         reply = self.server.get(path, query={"userId": "ann", **query})

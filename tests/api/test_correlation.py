@@ -1,17 +1,16 @@
 """Weeks of study beside results, and sessions beside each other."""
-from tests.api.harness import both_engines, event
-from tests.api.test_answers import NOW, at, session, text
+from tests.api.harness import both_engines, event, now
+from tests.api.test_answers import at, session, text
 
 CORRELATION = "/api/analytics/behavioral-insights/correlation"
 PERFORMANCE = "/api/analytics/session-performance"
-TODAY = NOW.weekday()  # 0: Monday
 
 
 def week(learner, ago, days, right, of=20):
     """A whole week `ago` weeks before this one: study on its first `days` days, all answers on the first."""
     out = []
     for d in range(days):
-        start = at(TODAY + 7 * ago - d, 10)
+        start = at(now().weekday() + 7 * ago - d, 10)
         out += session(learner, "%s-%d-%d" % (learner, ago, d), start, 30, of if d == 0 else 0, right if d == 0 else 0)
         if d:
             out.append(event(learner, "activity", at=text(start), durationMs=60000, session=None))
@@ -63,7 +62,7 @@ class Correlation:
         self.assertProblem(self.server.get(CORRELATION, query={"userId": "ann", "metric": "mission"}), 422,
                            "INSUFFICIENT_DATA")
         for ago in range(1, 10):
-            day = at(TODAY + 7 * ago, 8)
+            day = at(now().weekday() + 7 * ago, 8)
             self.server.events(week("cid", ago, 2, 6 + 2 * (ago % 5)) + [
                 event("cid", "mission_created", at=text(day), mission="m%d" % ago,
                       data={"date": day.date().isoformat(), "estimatedMinutes": 30,
@@ -94,9 +93,9 @@ class Correlation:
         data = reply.json
         self.assertEqual([(s["id"], s["duration"], s["performance"], s["timeOfDay"], s["n"]) for s in data["sessions"]],
                          [("d1", 20, 90, "morning", 10), ("d2", 40, 50, "afternoon", 10), ("d3", 60, 70, "evening", 10)])
-        now = data["currentAverage"]
-        self.assertEqual((now["duration"], now["performance"], now["n"]), (40, 70, 30))
-        self.assertTrue(now["interval"]["low"] < 70 < now["interval"]["high"])
+        average = data["currentAverage"]
+        self.assertEqual((average["duration"], average["performance"], average["n"]), (40, 70, 30))
+        self.assertTrue(average["interval"]["low"] < 70 < average["interval"]["high"])
         self.assertIsNone(data["recommended"]["duration"])
         self.assertTrue(data["recommended"]["reason"])
         one = self.server.get(PERFORMANCE, query={"userId": "dan", "limit": 1}).json

@@ -3,8 +3,8 @@ import json
 import threading
 import unittest
 
-from tests.api.harness import Server, both_engines, event, run
-from tests.api.test_answers import NOW, at, date, session, text
+from tests.api.harness import Server, both_engines, event, now, run
+from tests.api.test_answers import at, date, session, text
 
 BASE = "/api/learning/mission"
 
@@ -214,7 +214,7 @@ class Missions:
     def test_a_high_load_holds_for_the_day(self):
         plain = self.get("/preview", date=date(0))
         self.assertEqual((plain["limits"], plain["recovery"]), ([], False))
-        self.server.events([event(self.learner, "load", at=text(NOW), data={"loadScore": 85, "confidenceLevel": 1})])
+        self.server.events([event(self.learner, "load", at=text(now()), data={"loadScore": 85, "confidenceLevel": 1})])
         today, tomorrow = (self.get("/preview", date=date(-d)) for d in (0, 1))
         self.assertIn("85", today["limits"][0])
         self.assertEqual((today["targetMinutes"], tomorrow["limits"]), (50, []))

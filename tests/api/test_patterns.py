@@ -1,10 +1,8 @@
 """Patterns and what follows from them: found where they are, not found where they are not."""
 import datetime
 
-from tests.api.harness import both_engines, event
+from tests.api.harness import both_engines, event, now
 
-UTC = datetime.timezone.utc
-BEGIN = datetime.datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - datetime.timedelta(days=90)
 PATTERNS, ALL, ANALYZE = "/api/analytics/patterns", "/api/analytics/patterns/all", "/api/analytics/patterns/analyze"
 INSIGHTS = "/api/analytics/insights"
 
@@ -14,7 +12,7 @@ def days(learner, count, good, poor, answers=10, first=0):
     out = []
     for d in range(first, first + count):
         for hour, right in ((9, good), (12, poor), (16, poor), (20, poor)):
-            start = BEGIN + datetime.timedelta(days=d, hours=hour, minutes=5)
+            start = now().replace(hour=0, minute=5, second=0) + datetime.timedelta(days=d - 90, hours=hour)
             # Which ones are right moves from day to day, and how many by one, so that chance has its place.
             right_now = min(answers, max(0, right + (d * 7 + hour) % 3 - 1))
             for i in range(answers):

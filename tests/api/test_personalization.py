@@ -4,8 +4,8 @@ import datetime
 import time
 import unittest
 
-from tests.api.harness import Server, both_engines, event, psql, sqlite3
-from tests.api.test_answers import NOW, at, session, text
+from tests.api.harness import Server, both_engines, event, now, psql, sqlite3
+from tests.api.test_answers import at, session, text
 
 BASE = "/api/personalization/"
 TOGGLES = ["missionPersonalizationEnabled", "contentPersonalizationEnabled",
@@ -159,7 +159,7 @@ class Choices(Personal):
         self.assertEqual(config["strategy"], "pattern-based")
         self.assertAlmostEqual(config["propensity"], 0.25, places=3)  # nothing is known of the variants yet
         self.assertIn(config["strategyVariant"], ("Conservative", "Balanced", "Pattern-heavy", "Prediction-heavy"))
-        self.assertEqual(config["decisionId"], NOW.date().isoformat() + "-mission")
+        self.assertEqual(config["decisionId"], now().date().isoformat() + "-mission")
         self.assertEqual(config["parameters"]["missionDate"], "2025-10-20")
         self.assertEqual(self.apply("ann")["config"]["decisionId"], config["decisionId"])  # drawn once a day
         self.assertEqual(self.apply("ann")["config"]["strategyVariant"], config["strategyVariant"])
@@ -232,7 +232,7 @@ class Choices(Personal):
         local = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=14)
         self.assertEqual(made["decisionId"], local.date().isoformat() + "-mission")
         self.assertEqual(self.outcome("far", id="now", completionRate=1).json["data"]["outcome"]["decisionId"], made["decisionId"])
-        before = self.outcome("far", id="then", completionRate=1, timestamp=text(NOW - datetime.timedelta(days=1))).json["data"]
+        before = self.outcome("far", id="then", completionRate=1, timestamp=text(now() - datetime.timedelta(days=1))).json["data"]
         self.assertIsNone(before["outcome"]["decisionId"])
 
     def test_many_at_once(self):
@@ -260,15 +260,15 @@ class Choices(Personal):
 
     def test_outcome_refusals(self):
         self.apply("one")
-        day = NOW.date().isoformat()
+        day = now().date().isoformat()
         for field, body in (("id", {"id": None}), ("id", {"id": ""}), ("id", {"id": "x" * 129}), ("id", {"id": 5}),
                             ("outcomeType", {"outcomeType": "X"}), ("context", {"context": "X"}),
                             ("retentionChange", {"retentionChange": None}), ("retentionChange", {"retentionChange": 1.1}),
                             ("retentionChange", {"retentionChange": "1"}), ("retentionScore", {"retentionScore": -0.1}),
                             ("completionRate", {"completionRate": 2}), ("satisfaction", {"satisfaction": 0}),
                             ("sessionDuration", {"sessionDuration": -1}), ("timestamp", {"timestamp": "now"}),
-                            ("timestamp", {"timestamp": text(NOW + datetime.timedelta(hours=1))}),
-                            ("timestamp", {"timestamp": text(NOW - datetime.timedelta(days=181))}),
+                            ("timestamp", {"timestamp": text(now() + datetime.timedelta(hours=1))}),
+                            ("timestamp", {"timestamp": text(now() - datetime.timedelta(days=181))}),
                             ("context", {"decisionId": day + "-mission", "context": "SESSION"})):
             with self.subTest(field=field, body=str(body)[:40]):
                 self.assertProblem(self.outcome("one", **{"id": "bad", "retentionChange": 0.1, **body}), 400, field=field)
@@ -348,7 +348,7 @@ class HeldOut(Personal):
         """Learners who began 60 days ago; every third is held out."""
         learners = ["%s%d" % (prefix, i) for i in range(count)]
         self.server.events([event(learner, "activity") for learner in learners])
-        day = NOW.date().toordinal() - 719163 - 60
+        day = now().date().toordinal() - 719163 - 60
         for i, learner in enumerate(learners):
             before = 50 + i * 7 % 20
             after = before + i * 5 % 7 - 3 + (0 if i % 3 == 0 else lift)
@@ -409,14 +409,14 @@ class Effects(Personal):
             for i in range(0, len(events), 900):
                 cls.server.events(events[i:i + 900])
             for ago, context, variant, chance, reward in choices:
-                day = (NOW - datetime.timedelta(days=ago)).date().toordinal() - 719163
+                day = (now() - datetime.timedelta(days=ago)).date().toordinal() - 719163
                 cls.execute("INSERT INTO personalization_choices (learner_id, day, context, variant, propensity, control, learnable, "
                              "source, made_at, reward, outcome, settled_at) VALUES (%s, %d, '%s', '%s', %g, 0.4, 1, 'NIGHT', 0, %g, 'o', %d)"
                              % (cls.of(learner), day, context, variant, chance, reward, day))
         cls.server.events([event("new", "activity")])
 
     def effectiveness(self, learner, **query):
-        return self.get("effectiveness", learner, startDate=text(NOW - datetime.timedelta(days=self.DAYS)), endDate=text(NOW), **query)
+        return self.get("effectiveness", learner, startDate=text(now() - datetime.timedelta(days=self.DAYS)), endDate=text(now()), **query)
 
     def test_an_effect_is_found(self):
         data = self.effectiveness("helped")
@@ -457,7 +457,7 @@ class Effects(Personal):
                          {"retentionImprovement", "performanceImprovement", "completionRateChange", "engagementChange"})
 
     def test_too_little(self):
-        data = self.get("effectiveness", "helped", startDate=text(NOW - datetime.timedelta(days=6)))
+        data = self.get("effectiveness", "helped", startDate=text(now() - datetime.timedelta(days=6)))
         estimate = data["effectiveness"]["estimates"]["performanceImprovement"]
         self.assertIsNone(estimate["value"])
         self.assertTrue(estimate["reason"])
@@ -470,7 +470,7 @@ class Effects(Personal):
         self.assertIsNone(data["effectiveness"]["metrics"]["retentionImprovement"])
 
     def test_days_are_begun_ones(self):
-        end = NOW
+        end = now()
         for extra, days in ((0, 14), (1, 15)):
             start = text(end - datetime.timedelta(days=14, seconds=extra))
             self.assertEqual(self.get("effectiveness", "new", startDate=start, endDate=text(end))["period"]["days"], days)

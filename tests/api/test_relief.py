@@ -2,8 +2,8 @@
 import datetime
 import json
 
-from tests.api.harness import both_engines, event
-from tests.api.test_answers import NOW, date, text
+from tests.api.harness import both_engines, event, now
+from tests.api.test_answers import date, text
 
 APPLY = "/api/analytics/interventions/apply"
 LISTED = "/api/analytics/interventions"
@@ -11,7 +11,7 @@ HOUR = datetime.timedelta(hours=1)
 
 
 def mission(learner, name, minutes, day=None):
-    return event(learner, "mission_created", at=text(NOW - HOUR), mission=name,
+    return event(learner, "mission_created", at=text(now() - HOUR), mission=name,
                  data={"date": day or date(0), "estimatedMinutes": minutes})
 
 
@@ -56,7 +56,7 @@ class Relief:
 
     def test_missions_that_cannot_be_eased(self):
         self.server.events([mission("bob", "his", 60), mission("ann", "mine", 60),
-                            event("ann", "mission_completed", at=text(NOW), mission="mine")])
+                            event("ann", "mission_completed", at=text(now()), mission="mine")])
         self.assertProblem(self.post("ann", "WORKLOAD_REDUCTION", {"missionId": "his"}), 404, "MISSION_NOT_FOUND")
         self.assertProblem(self.post("ann", "WORKLOAD_REDUCTION", {"missionId": "mine"}), 409, "MISSION_CLOSED")
 
@@ -87,7 +87,7 @@ class Relief:
         self.assertEqual((a["action"], a["levelChange"], a["reviewRatio"], a["breakEvery"]), ("REDUCE", -1, .8, 20))
         a = self.ok("dan", "DIFFICULTY_REDUCTION", {"currentLoad": 10})["difficultyAdjustment"]
         self.assertEqual((a["action"], a["levelChange"]), ("REDUCE", -1))
-        self.server.events([event("dan", "load", at=text(NOW), data={"loadScore": 90})])
+        self.server.events([event("dan", "load", at=text(now()), data={"loadScore": 90})])
         r = self.ok("dan", "DIFFICULTY_REDUCTION")
         a = r["difficultyAdjustment"]
         self.assertEqual((r["currentLoad"], a["action"], a["levelChange"], a["urgency"], a["breakEvery"]),

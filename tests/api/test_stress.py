@@ -2,8 +2,8 @@
 import datetime
 import random
 
-from tests.api.harness import both_engines, event
-from tests.api.test_answers import NOW, at, text
+from tests.api.harness import both_engines, event, now
+from tests.api.test_answers import at, text
 
 CURRENT = "/api/analytics/cognitive-load/current"
 HISTORY = "/api/analytics/cognitive-load/history"
@@ -44,7 +44,7 @@ class Moment(Reading):
 
     def test_calm_then_overload(self):
         rng = random.Random(1)
-        self.send(sitting("ann", NOW - 200 * MINUTE, 60, rng))
+        self.send(sitting("ann", now() - 200 * MINUTE, 60, rng))
         calm = self.strain("ann")
         self.assertTrue(calm["sufficient"])
         self.assertEqual((calm["n"], calm["overload"], calm["method"]), (60, False, "strain-1"))
@@ -52,7 +52,7 @@ class Moment(Reading):
         self.assertLess(calm["interval"]["low"], calm["load"])
         self.assertGreater(calm["interval"]["high"], calm["load"])
         self.assertIsNone(self.get(CURRENT, "ann")["optimalTimeRecommendation"])
-        self.send(sitting("ann", NOW - 15 * MINUTE, 15, rng, slower=3, right=0))
+        self.send(sitting("ann", now() - 15 * MINUTE, 15, rng, slower=3, right=0))
         tired = self.get(CURRENT, "ann")
         self.assertGreater(tired["strain"]["load"], 80)
         self.assertEqual((tired["strain"]["overload"], tired["strain"]["level"]), (True, "CRITICAL"))
@@ -79,7 +79,7 @@ class Moment(Reading):
         self.assertEqual((s["load"], s["level"], s["n"], s["sufficient"], s["needed"]["graded"]), (None, None, 0, False, 20))
         self.assertTrue(s["reason"])
         self.assertEqual(self.get(HISTORY, "new")["strain"]["points"], [])
-        self.send(sitting("new", NOW - 20 * MINUTE, 7, random.Random(2)))
+        self.send(sitting("new", now() - 20 * MINUTE, 7, random.Random(2)))
         self.assertEqual(self.strain("new")["needed"]["graded"], 13)
 
     def test_the_night_takes_all_and_again_nothing(self):
@@ -113,7 +113,7 @@ class Moment(Reading):
         self.assertEqual([p["n"] for p in points], [25] * 5)
 
     def test_privacy(self):
-        self.send(sitting("shy", NOW - 100 * MINUTE, 40, random.Random(5)))
+        self.send(sitting("shy", now() - 100 * MINUTE, 40, random.Random(5)))
         self.night("shy")
         self.server.request("PATCH", "/api/user/privacy", query={"userId": "shy"},
                             body={"behavioralAnalysisEnabled": False})

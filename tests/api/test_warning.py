@@ -1,8 +1,8 @@
 """Early warning: by the learner's days, and by set work that is told along."""
 import math
 
-from tests.api.harness import Server, both_engines, event
-from tests.api.test_answers import NOW, at, date, text
+from tests.api.harness import Server, both_engines, event, now
+from tests.api.test_answers import at, date, text
 from tests.api.test_night import Nights
 
 PATH = "/api/analytics/early-warning"
@@ -22,7 +22,7 @@ class Visits:
 
     def test_the_longer_the_silence_the_higher_the_risk(self):
         self.server.events([event("daily", "activity", at=text(at(day, 10))) for day in range(30, -1, -1)
-                            if at(day, 10) <= NOW])
+                            if at(day, 10) <= now()])
         self.server.events([event("gone", "activity", at=text(at(day, 10))) for day in (30, 29)])
         daily, gone = self.get("daily"), self.get("gone")
         self.assertEqual((daily["absent"], gone["absent"]), (False, True))
