@@ -67,6 +67,7 @@ static const uint8_t reason_of[WARNING_INPUTS] = {
     [WARNING_IN_EDUCATION + 2] = WARNING_START,
     [WARNING_IN_EDUCATION + 3] = WARNING_START,
     [WARNING_IN_EDUCATION + 4] = WARNING_START,
+    [WARNING_IN_AHEAD_ALONE] = WARNING_LATE,
     [WARNING_IN_RECORD] = WARNING_START,
 };
 
@@ -101,7 +102,7 @@ struct tally {
     int32_t missed_marked, n_of[2]; /* [quiz] */
     double standing_of[2];
     int32_t due, missed, handed, late, ahead, carried, scored, counted;
-    double alone, lateness, standings, scores;
+    double alone, ahead_alone, lateness, standings, scores;
     double least, first_standing, last_standing, last_score; /* means over the day's pieces */
     int32_t last_due, last_missed, last_handed_n, first_scored_n, last_scored_n, last_score_n;
     int32_t last_handed, first_scored, last_scored, last_scored_counting;
@@ -173,6 +174,7 @@ static void tally_marks(struct tally *t, const struct warning_task *task, bool h
 
 static void tally_task(struct tally *t, const struct warning_task *task, int32_t day)
 {
+    static const double begun = 0.05; /* share of the cohort; before, it says little */
     bool handed = task->handed_day <= day, due = task->due_day <= day;
     double behind = handed && !task->carried ? (double)task->handed_day - task->due_day : 0;
 
@@ -187,11 +189,12 @@ static void tally_task(struct tally *t, const struct warning_task *task, int32_t
     }
     tally_marks(t, task, handed, due);
     if (!handed) {
-        t->alone += due || task->share > 0.05 ? task->share : 0;
+        t->alone += due || task->share > begun ? task->share : 0;
         return;
     }
     t->handed++;
     t->ahead += !due;
+    t->ahead_alone += !due && task->share > begun ? 1 - task->share : 0;
     t->carried += task->carried;
     t->late += behind > 0;
     t->lateness += clamp(behind, -20, 30);
@@ -317,6 +320,7 @@ enum err warning_read(const struct warning_learner *l, int32_t day, double ret[W
     ret[WARNING_IN_NOTHING] = t.handed == 0;
     ret[WARNING_IN_AHEAD] = fmin(t.ahead, 12);
     ret[WARNING_IN_AHEAD_ANY] = t.ahead > 0;
+    ret[WARNING_IN_AHEAD_ALONE] = fmin(t.ahead_alone, 12);
     ret[WARNING_IN_CARRIED] = t.carried > 0;
     ret[WARNING_IN_CARRIED_ONLY] = t.carried > 0 && t.carried == t.handed;
     ret[WARNING_IN_SILENT_DAYS] =

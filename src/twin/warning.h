@@ -17,7 +17,8 @@
  * Log odds are a sum, so a forecast splits exactly into reasons. Weights are a plain table: a
  * server begins with warning_default and, when courses of its own have ended, moves it by
  * warning_fit() with the old weights as prior, which a few rows hardly change and thousands
- * replace. Pure. */
+ * replace. A course that has run before can have weights of its own in the same way, with a stiffer
+ * prior (a ridge of 2048 served best). Pure. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
@@ -25,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WARNING_TASKS_MAX = 128, WARNING_LANDMARKS_MAX = 8, WARNING_FIT_INPUTS_MAX = 96 };
+enum { WARNING_TASKS_MAX = 128, WARNING_LANDMARKS_MAX = 8, WARNING_FIT_INPUTS_MAX = 384 };
 #define WARNING_NEVER INT32_MAX
 
 /* One piece of set work that has a day on which it is due. */
@@ -138,8 +139,10 @@ enum warning_input {
     WARNING_IN_MARKS_OUT_OF_REACH,
     WARNING_IN_SCORE_NOTHING, /* a score below one */
     WARNING_IN_EDUCATION,     /* one of each level, about its share; all 0: not known */
-    WARNING_IN_RECORD =
-        WARNING_IN_EDUCATION + WARNING_EDUCATIONS - 1, /* log odds already; its weight is 1 */
+    WARNING_IN_AHEAD_ALONE =
+        WARNING_IN_EDUCATION + WARNING_EDUCATIONS - 1, /* pieces ahead, each weighed by the share of
+                                                        * the cohort that has not done it */
+    WARNING_IN_RECORD,                                 /* log odds already; its weight is 1 */
     WARNING_INPUTS,
     WARNING_FITTED = WARNING_IN_RECORD /* the inputs before have fitted weights */
 };

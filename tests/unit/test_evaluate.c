@@ -273,15 +273,14 @@ static void knows_repetitions_and_their_filter(void **state)
     }
 enum { OU_PEOPLE = 60 };
 
-/* Two years of one module: every third learner hands nothing in and fails; every tenth left before
- * the thirtieth day and is not there to be forecast. */
-static void write_coursework(const char *dir, const char *last_year)
+/* Runs of one module: every third learner hands nothing in and fails; every tenth left before the
+ * thirtieth day and is not there to be forecast. */
+static void write_runs(const char *dir, const char *const *years, int count)
 {
     char *text[4] = {0};
     size_t n[4];
     FILE *f[4];
     static const char *const names[] = OU_FILES;
-    const char *years[2] = {"2013J", last_year};
 
     for (int i = 0; i < 4; i++)
         assert_non_null(f[i] = open_memstream(&text[i], &n[i]));
@@ -291,7 +290,7 @@ static void write_coursework(const char *dir, const char *last_year)
           f[1]);
     fputs("id_assessment,id_student,date_submitted,is_banked,score\n", f[2]);
     fputs("code_module,code_presentation,id_student,date_registration,date_unregistration\n", f[3]);
-    for (int y = 0; y < 2; y++) {
+    for (int y = 0; y < count; y++) {
         fprintf(f[0], "AAA,%s,%d,TMA,20,10\nAAA,%s,%d,CMA,50,5\nAAA,%s,%d,Exam,NA,100\n", years[y],
                 100 * y + 1, years[y], 100 * y + 2, years[y], 100 * y + 3);
         for (int i = 0; i < OU_PEOPLE; i++) {
@@ -313,6 +312,11 @@ static void write_coursework(const char *dir, const char *last_year)
         write_gz(dir, names[i], text[i]);
         free(text[i]);
     }
+}
+
+static void write_coursework(const char *dir, const char *last_year)
+{
+    write_runs(dir, (const char *const[]){"2013J", last_year}, 2);
 }
 
 /* Three people in a run of February 2013 and one of October, two in one of February 2014: one
@@ -393,6 +397,34 @@ static void forecasts_coursework_of_the_last_year(void **state)
              "AAA,2013J,seven,TMA,1,1\n");
     free(evaluate(again, ERR_SYNTAX));
     remove_all(again, (const char *const[])OU_FILES);
+}
+
+/* Two runs of the first year are forecast from each other: by a fit on the day, by one on the days
+ * about it, and by weights that the course's own run has moved. */
+static void forecasts_runs_from_each_other(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"conduct", "record", "around", "doppel"};
+    char dir[] = "/tmp/doppel-eval.XXXXXX", line[80];
+    double loss[COUNT(models)];
+
+    assert_non_null(mkdtemp(dir));
+    write_runs(dir, (const char *const[]){"2013B", "2013J", "2014J"}, 3);
+    char *text = evaluate(dir, ERR_OK);
+
+    for (size_t i = 0; i < COUNT(models); i++) {
+        snprintf(line, sizeof line, "\tfolds-day-30\t%s\tauc\t1.0000\t", models[i]);
+        assert_non_null(strstr(text, line));
+        snprintf(line, sizeof line, "\tfolds-day-30\t%s\tlogLoss\t", models[i]);
+        const char *at = strstr(text, line);
+        assert_non_null(at);
+        loss[i] = strtod(at + strlen(line), NULL);
+        assert_true(loss[i] > 0 && loss[i] < 0.69);
+    }
+    assert_true(loss[2] < loss[1]); /* more rows under the same ridge */
+    assert_true(loss[3] < loss[2]); /* and the course's own */
+    free(text);
+    remove_all(dir, (const char *const[])OU_FILES);
 }
 
 /* Who comes only in the first days ends low. */
@@ -489,6 +521,7 @@ int main(void)
         cmocka_unit_test(knows_repetitions_and_their_filter),
         cmocka_unit_test(other_runs_are_known_as_far_as_they_were),
         cmocka_unit_test(forecasts_coursework_of_the_last_year),
+        cmocka_unit_test(forecasts_runs_from_each_other),
         cmocka_unit_test(forecasts_the_lowest_quarter_from_visits),
         cmocka_unit_test(evaluates_any_table_by_a_column_map),
         cmocka_unit_test(says_what_it_does_not_know),

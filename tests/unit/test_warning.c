@@ -244,6 +244,31 @@ static void other_courses_count_as_they_went(void **state)
     assert_int_equal(warning_read(&l, 30, x), ERR_RANGE);
 }
 
+/* Who has done what few have, before it is due, is ahead by more than who has done what most have.
+ */
+static void ahead_of_the_cohort_counts_by_who_is_not(void **state)
+{
+    (void)state;
+    struct warning_task t[] = {task(33, 25, 70, 0), task(40, 26, 70, 0), task(50, 20, 70, 0),
+                               task(20, 18, 70, 0), task(35, WARNING_NEVER, NAN, NAN)};
+    struct warning_learner l = {t, 5, -60, 0, 1, WARNING_EDUCATION_UNKNOWN, {0, 0}};
+    double x[WARNING_INPUTS], few, most;
+
+    t[0].share = 0.25;
+    t[1].share = 0.9;
+    t[2].share = 0.05; /* hardly begun: nothing is said by it */
+    assert_int_equal(warning_read(&l, 30, x), ERR_OK);
+    assert_near(x[WARNING_IN_AHEAD_ALONE], 0.75 + 0.1, 1e-12);
+    assert_int_equal(warning_read(&l, 33, x), ERR_OK); /* the first is due */
+    assert_near(x[WARNING_IN_AHEAD_ALONE], 0.1, 1e-12);
+    assert_int_equal(warning_read(&l, 24, x), ERR_OK); /* none of the two is there yet */
+    assert_near(x[WARNING_IN_AHEAD_ALONE], 0, 0);
+    few = risk_of(&l, 30);
+    t[0].share = 0.9;
+    most = risk_of(&l, 30);
+    assert_true(few < most);
+}
+
 static void bad_input_is_refused_or_harmless(void **state)
 {
     (void)state;
@@ -412,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_course_learns_from_its_earlier_runs),
         cmocka_unit_test(a_run_that_is_left_is_a_risk),
         cmocka_unit_test(other_courses_count_as_they_went),
+        cmocka_unit_test(ahead_of_the_cohort_counts_by_who_is_not),
         cmocka_unit_test(bad_input_is_refused_or_harmless),
         cmocka_unit_test(seven_days_are_seven_days),
         cmocka_unit_test(visits_are_read_by_hand),
