@@ -238,13 +238,13 @@ static void look(struct turn *t, struct again_row *row, int32_t class)
         cache_again(tiers->cache, &key, &how, 0);
 }
 
-/* Calls that wait for a worker come first. */
+/* Calls for which there is no worker left come first. */
 static bool is_wanted_elsewhere(const struct again *g)
 {
     struct workers_stats s;
 
     workers_stats(g->api->workers, &s);
-    return s.queued > 0;
+    return s.queued > 0 && s.busy >= s.threads;
 }
 
 static void make_all(struct again *g, struct str learner, struct store_conn *conn)

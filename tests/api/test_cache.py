@@ -100,9 +100,8 @@ def all_kinds(learner, name, objective):
             for i, kind in enumerate(EVERY_KIND)]
 
 
-@both_engines
-class Settled(Cached):
-    """An answer outlives what it was not read from: it must not say anything that the write changed."""
+class Compared(Cached):
+    """A learner with a history, of whom kept answers are compared with new ones."""
 
     @classmethod
     def setUpClass(cls):
@@ -145,6 +144,11 @@ class Settled(Cached):
                 self.assert_same(one, other, path)
         else:
             self.assertEqual(a, b, path)
+
+
+@both_engines
+class Settled(Compared):
+    """An answer outlives what it was not read from: it must not say anything that the write changed."""
 
     def assert_kept_are_true(self, learner, write, least, ended):
         """What outlives the write says what a new answer says, and who are kept or ended is not nobody."""
@@ -603,7 +607,7 @@ class Administered(Cached):
 
 
 @both_engines
-class Ahead(Cached):
+class Ahead(Compared):
     """Answers are made again after a write, before anybody asks."""
     flags = ("--cache-alone", "--no-night", "--cache-ahead", "1")
 
@@ -637,6 +641,24 @@ class Ahead(Cached):
                 self.assertEqual(self.how(self.ask("ann", path)), "hit", path)
             self.assertEqual(self.minutes("ann"), 5 + 5 * i)
             self.assertEqual(self.memory()["aheadUsed"], used + 2)
+
+    def test_made_together_they_say_what_each_would_say_alone(self):
+        paths = [path for path in self.paths() if self.ask(self.rich, path, status=None).status == 200]
+        self.server.events([e for e in all_kinds(self.rich, "together", self.objective) if e["kind"] not in ("enrolled", "withdrawn")])
+        wait_until(lambda: self.memory()["aheadMade"] > 0, what="answers made again")
+        self.quiet()
+        kept = {}
+        for path in paths:
+            reply = self.ask(self.rich, path, status=None)
+            if reply.status == 200 and reply.headers["Cache-Status"] and self.how(reply) == "hit":
+                kept[path] = reply
+        self.assertGreater(len(kept), 30)
+        self.assertGreater(self.memory()["aheadUsed"], 20)
+        self.server.post(DROP, {"all": True})
+        for path, reply in kept.items():
+            now = self.ask(self.rich, path, status=None)
+            self.assertEqual(self.how(now), "fwd=uri-miss", path)
+            self.assert_same(json.loads(self.without_time(reply)), json.loads(self.without_time(now)), path)
 
     def test_nothing_else_is_made(self):
         self.study("bob", 5, "b1")
