@@ -302,13 +302,17 @@ def write_of(dice, events, learner):
     return "POST", "/api/events", [e]
 
 
+def measured_of(options):
+    return options.measured or options.requests
+
+
 def mixed_requests(options, dice, events, asked, weights, checked):
-    """Two halves of requests, and what share of the second's reads was not asked before: at most so many can be hits."""
+    """Two parts of requests, and what share of the second's reads was not asked before: at most so many can be hits."""
     ranks = range(LEARNERS)
     popular, seen, halves = cumulated(1 / (r + 1) for r in ranks), set(), []
-    for _ in range(2):
-        people = dice.choices(ranks, cum_weights=popular, k=options.requests)
-        paths = dice.choices(asked, cum_weights=cumulated(weights), k=options.requests)
+    for n in (options.requests, measured_of(options)):
+        people = dice.choices(ranks, cum_weights=popular, k=n)
+        paths = dice.choices(asked, cum_weights=cumulated(weights), k=n)
         out, cold = [], 0
         for who, path in zip(people, paths):
             if dice.random() < WRITES and who not in checked:
@@ -319,17 +323,17 @@ def mixed_requests(options, dice, events, asked, weights, checked):
                 seen.add((who, path))
                 out.append(request("GET", f"{path}?userId=z{who}", headers=[("Accept-Encoding", "gzip")]))
         halves.append(out)
-    return halves, cold / options.requests
+    return halves, cold / (measured_of(options) * (1 - WRITES))
 
 
 def mixed_load(options, server, files, checked):
-    """The second half's figures, and those who read their writes back: how often, and where that failed."""
+    """The second part's figures, and those who read their writes back: how often, and where that failed."""
     stop, wrong, count = threading.Event(), [], {}
     checkers = [threading.Thread(target=check, args=(server, f"z{i}", stop, wrong, count), daemon=True) for i in checked]
     for t in checkers:
         t.start()
-    pace = ("-r", str(options.rate), "-t", str(options.requests / options.rate)) if options.rate else ("-n", "-1")
-    server.load(files[0], "-c", "64", *pace)
+    pace = ("-r", str(options.rate), "-t", str(measured_of(options) / options.rate)) if options.rate else ("-n", "-1")
+    server.load(files[0], "-c", "64", "-n", "-1")
     before = stats(server)["memory"]
     got = server.load(files[1], "-c", "64", *pace)
     after = stats(server)["memory"]
@@ -363,7 +367,7 @@ def mixed(options, folder):
                 idle = server.rss_mib()
                 got, after, grown, checks, stale = mixed_load(options, server, files, checked)
                 hits, misses = grown["hits"] + grown["staleHits"], grown["misses"]
-                say(f"mixed {what}, ahead {ahead} %", endpoints=len(asked), requests=options.requests, rate=round(got["rate"]), cpu_us=got["server_cpu_us"],
+                say(f"mixed {what}, ahead {ahead} %", endpoints=len(asked), requests=options.requests, measured=measured_of(options), rate=round(got["rate"]), cpu_us=got["server_cpu_us"],
                     p99_ms=got["p99_ms"], hits=hits / (hits + misses), at_most=1 - cold, made=grown["aheadMade"], used=grown["aheadUsed"],
                     wasted=grown["aheadWasted"], fills=grown["fills"], left=after["aheadLeft"],
                     bytes_mib=after["bytes"] / MIB, entries=after["entries"], evicted=after["dropped"]["evicted"], outdated=grown["outdated"],
@@ -452,11 +456,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["hit", "crowd", "mixed", "random", "nodes"])
     parser.add_argument("--postgres", help="for nodes: a database of a server where others may be made")
-    parser.add_argument("--rate", type=int, help="for nodes: reads a second; for mixed: requests a second, without it as many as go")
+    parser.add_argument("--rate", type=int, help="for nodes: reads a second; for mixed: requests a second in its second part, without it as many as go")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--cache", default="64MiB", help="for mixed and random")
     parser.add_argument("--only", choices=["Zipf", "alike"], help="for mixed: one of its parts")
+    parser.add_argument("--measured", type=int, help="for mixed: requests of the second part; without it as many as of the first")
     parser.add_argument("--ahead", default="25,0", help="for mixed: values of cache_ahead, one run with each")
     parser.add_argument("--parallel", type=int, default=10_000)
     options = parser.parse_args()
