@@ -14,7 +14,7 @@ enum {
     SCRATCH_MAX = 1 << 30,
     UUID_TEXT = 36,
     CAREFUL_GROUPS = 64, /* after an event that was there already */
-    HALVES_MIN = 256,    /* events that are worth a second statement */
+    PARTS_MIN = 256,     /* events that are worth a second statement */
 };
 
 struct learner_row {
@@ -49,8 +49,8 @@ struct apply_group {
     struct learner_row **of_item; /* NULL: the item was refused before */
     struct entry *entries;
     int32_t entry_count;
-    struct value *values;  /* of the entries: the log's rows */
-    struct bulk halves[2]; /* of them */
+    struct value *values; /* of the entries: the log's rows */
+    struct bulk parts[2]; /* of them, as they go out */
     struct ingest_change *changed;
     int32_t changed_count;
 };
@@ -473,22 +473,22 @@ static void tell_refused(struct apply_group *g)
     }
 }
 
-/* All are new, as far as one knows. While PostgreSQL works on one half of the rows they are summed
- * up, and while it works on the other, the sums before are merged. The learners' rows are locked,
- * so nobody else adds events of theirs meanwhile. */
+/* All are new, as far as one knows. While PostgreSQL works on the first quarter of the rows they
+ * are summed up, and while it works on the rest, the sums before are merged. The learners' rows are
+ * locked, so nobody else adds events of theirs meanwhile. */
 static enum err store_as_new(struct applier *a, struct apply_group *g)
 {
     int32_t n = g->entry_count;
-    int32_t first = store_goes_ahead(a->conn) && n >= HALVES_MIN ? n / 2 : n;
+    int32_t first = store_goes_ahead(a->conn) && n >= PARTS_MIN ? n / 4 : n;
 
-    g->halves[0] = rows_between(g, STMT_INGEST_EVENTS_NEW, 0, first);
-    g->halves[1] = rows_between(g, STMT_INGEST_EVENTS_NEW, first, n);
-    enum err e = store_write_ahead(a->conn, &g->halves[0], 1);
+    g->parts[0] = rows_between(g, STMT_INGEST_EVENTS_NEW, 0, first);
+    g->parts[1] = rows_between(g, STMT_INGEST_EVENTS_NEW, first, n);
+    enum err e = store_write_ahead(a->conn, &g->parts[0], 1);
     if (e != ERR_OK)
         return e;
     for (int32_t i = 0; i < n; i++)
         fold(a, &g->entries[i]);
-    return sums_write_ahead(a->sums, a->conn, first < n ? &g->halves[1] : NULL);
+    return sums_write_ahead(a->sums, a->conn, first < n ? &g->parts[1] : NULL);
 }
 
 static enum err store_what_is_new(struct applier *a, struct apply_group *g)
@@ -498,9 +498,9 @@ static enum err store_what_is_new(struct applier *a, struct apply_group *g)
 
     if (!applied)
         return ERR_NOMEM;
-    g->halves[0] = rows_between(g, STMT_INGEST_EVENTS_ADD, 0, g->entry_count);
-    g->halves[0].applied = applied;
-    enum err e = store_write(a->conn, &g->halves[0], 1);
+    g->parts[0] = rows_between(g, STMT_INGEST_EVENTS_ADD, 0, g->entry_count);
+    g->parts[0].applied = applied;
+    enum err e = store_write(a->conn, &g->parts[0], 1);
     for (int32_t i = 0; e == ERR_OK && i < g->entry_count; i++) {
         fresh += applied[i];
         if (applied[i])
