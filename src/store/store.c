@@ -461,17 +461,21 @@ void store_announce(struct store *s, bool on)
     s->announces = on;
 }
 
+/* In the transaction that is about to be committed. */
+static enum err tell_servers(struct store_conn *c)
+{
+    const struct value none = V_N; /* of no columns, but rows are found by adding to it */
+    struct bulk moved = {.stmt = STMT_CACHE_EPOCH_MOVE, .rows = 1, .v = &none};
+
+    return c->store->announces ? store_write(c, &moved, 1) : ERR_OK;
+}
+
 enum err store_commit(struct store_conn *c)
 {
     ASSERT(c->tx == TX_OPEN && !c->busy);
-    enum err e = ERR_OK;
-    if (c->store->announces) {
-        const struct value none = V_N; /* of no columns, but rows are found by adding to it */
-        struct bulk moved = {.stmt = STMT_CACHE_EPOCH_MOVE, .rows = 1, .v = &none};
-        e = store_write(c, &moved, 1);
-        if (e != ERR_OK)
-            return e;
-    }
+    enum err e = tell_servers(c);
+    if (e != ERR_OK)
+        return e;
     e = c->store->ops->commit(c);
     if (e == ERR_OK)
         c->tx = TX_NONE;
@@ -490,7 +494,7 @@ enum err store_split_commits(struct store_conn *c, bool *ret_split)
 void store_commit_ahead(struct store_conn *c)
 {
     ASSERT(c->tx == TX_OPEN && !c->busy);
-    if (c->store->ops->commit_ahead)
+    if (c->store->ops->commit_ahead && !c->store->announces)
         c->store->ops->commit_ahead(c);
 }
 
@@ -499,7 +503,10 @@ enum err store_commit_unsynced(struct store_conn *c)
     if (!c->store->ops->commit_unsynced)
         return store_commit(c);
     ASSERT(c->tx == TX_OPEN && !c->busy);
-    enum err e = c->store->ops->commit_unsynced(c);
+    enum err e = tell_servers(c);
+    if (e != ERR_OK)
+        return e;
+    e = c->store->ops->commit_unsynced(c);
     if (e == ERR_OK)
         c->tx = TX_NONE;
     return settle(c, e);

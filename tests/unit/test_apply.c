@@ -390,6 +390,40 @@ static void repeats_among_new_events_are_found(void **state)
     assert_int_equal(hopeful + asked, GROUPS + 1);
 }
 
+static int64_t epoch(struct fixture *f)
+{
+    struct arena arena;
+    struct query q = {.stmt = STMT_CACHE_EPOCH, .rows_max = 1};
+
+    arena_init(&arena, 4096);
+    OK(store_read(f->conn, &arena, &q, 1, 0));
+    assert_int_equal(q.rows.count, 1);
+    int64_t v = row_at(&q.rows, 0)->i;
+    arena_fini(&arena);
+    return v;
+}
+
+/* A program beside the servers tells them with each group that it commits. */
+static void servers_are_told_of_each_group(void **state)
+{
+    struct fixture *f = *state;
+    struct event e[] = {answer("a", "2025-03-03T10:00:00Z", "s", 1),
+                        answer("b", "2025-03-03T10:00:00Z", "s", 1)};
+    struct ingest_result r[2];
+
+    if (!f)
+        skip();
+    int64_t before = epoch(f);
+    apply(f, e, 1, r);
+    assert_int_equal(epoch(f), before);
+    store_announce(f->store, true);
+    apply(f, e + 1, 1, r);
+    assert_int_equal(epoch(f), before + 1);
+    apply(f, e, 2, r); /* taken for new first, and again */
+    assert_in_range(epoch(f), before + 1, before + 2);
+    store_announce(f->store, false);
+}
+
 /* A session's topics are counted once, also those that give way when there are too many. */
 static void topics_count_their_sessions(void **state)
 {
@@ -522,6 +556,8 @@ int main(void)
         TEST(repeats_among_new_events_are_found),
         cmocka_unit_test_setup_teardown(repeats_among_new_events_are_found, setup_postgres,
                                         teardown),
+        TEST(servers_are_told_of_each_group),
+        cmocka_unit_test_setup_teardown(servers_are_told_of_each_group, setup_postgres, teardown),
         TEST(topics_count_their_sessions),
         TEST(learners_may_refuse_to_be_analysed),
         TEST(an_erased_learner_leaves_nothing),
