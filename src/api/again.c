@@ -303,7 +303,7 @@ enum err again_new(struct api *a, struct again **ret)
         return ERR_NOMEM;
     g->api = a;
     for (int32_t i = 0; i < a->route_count; i++) {
-        if (!warm_is_possible(&a->routes[i]))
+        if (!warm_is_possible(&a->routes[i]) || cached_in_l2(a, a->routes[i].row))
             continue;
         struct again_row *row = &g->rows[g->row_count++];
         row->route = &a->routes[i];

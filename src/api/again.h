@@ -9,6 +9,8 @@
  * asked for before the next write, apart for those whose predecessors nobody had asked for, once,
  * twice or more in a row. Below the share of the setting none is made, but for a try now and then
  * that tells whether this still holds. What nobody ever asked for is not kept, and not made.
+ * Nor is what goes to the second tier: there the first who asks, on whichever node, makes it for
+ * all.
  *
  * It is cheaper than the misses that it saves: all answers are made of one snapshot, and what
  * several of them read is read once (store_share_begin()). */

@@ -177,10 +177,9 @@ static void asked(struct l2_get *g, enum l2_result r, struct answer *a)
     call_resume_on_loop(c);
 }
 
-static bool l2_pays(const struct call *c)
+bool cached_in_l2(const struct api *a, const struct endpoint *row)
 {
-    const struct api *a = c->pub.api;
-    enum cache_l2 l2 = c->pub.row->cache.l2;
+    enum cache_l2 l2 = row->cache.l2;
 
     return a->tiers->l2 && (l2 == CACHE_L2_ALWAYS || (l2 == CACHE_L2_REMOTE && !a->embedded));
 }
@@ -353,7 +352,7 @@ enum cached_next cached_begin(struct call *c, enum err *ret_e)
             ahead_mark(t->ahead, m->tags[0].hash);
         if (flight)
             m->stamp = *flight_stamp(flight);
-        return flight && l2_pays(c) ? ask_l2(c) : CACHED_GO_ON;
+        return flight && cached_in_l2(c->pub.api, c->pub.row) ? ask_l2(c) : CACHED_GO_ON;
     }
     UNREACHABLE();
 }

@@ -47,11 +47,11 @@ struct cached {
     int64_t begun_us;      /* monotonic, of the fill */
     struct flight *flight; /* this call's duty to end */
     struct waiter waiter;
-    struct answer *answer; /* a reference, to be sent */
+    struct answer *answer;     /* a reference, to be sent */
     struct shortcut *shortcut; /* a reference: by which it was found */
     struct conditions conditions;
-    enum err waited;       /* how the flight ended that this call waited for */
-    struct cached_l2 *l2;  /* NULL: the second tier was not asked */
+    enum err waited;      /* how the flight ended that this call waited for */
+    struct cached_l2 *l2; /* NULL: the second tier was not asked */
     enum l2_result l2_result;
     bool asked_l2, detached;
     bool kept; /* what this call filled */
@@ -77,6 +77,10 @@ bool cached_needs_loop(const struct call *c);
 MUST_CHECK enum err cached_input(struct call *c); /* a refresh's, instead of input.h's */
 void cached_detached_free(struct call *c);        /* of a refresh that is over */
 
+/* Do answers of this row go to the second tier? */
+struct endpoint;
+bool cached_in_l2(const struct api *a, const struct endpoint *row);
+
 /* Callers with the same rights share answers. */
 struct cached_class {
     uint32_t scopes;
@@ -95,7 +99,8 @@ bool cached_warm(struct api *a, const struct route *route, struct http_loop *loo
 struct str cached_key_before_learner(struct api *a, const struct route *route,
                                      struct http_loop *loop, struct cached_class class);
 /* The same as cached_warm(), of an answer that a write has made void: ends that flight of
- * cache_again(). The time of the answer is the caller's: the same for all that are made together. */
+ * cache_again(). The time of the answer is the caller's: the same for all that are made together.
+ */
 struct cached_again {
     const struct route *route;
     struct http_loop *loop;

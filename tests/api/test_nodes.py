@@ -230,6 +230,8 @@ class Together(Nodes):
             self.how(self.a, "eve", HEAT)
             time.sleep(0.01)
         self.assertGreater(self.redis_of(self.b)["hits"], 0)
+        # What is made ahead of questions would not be in Redis: the first who asks makes it for all.
+        self.assertEqual([node.get(STATS).json["data"]["memory"]["aheadMade"] for node in self.nodes], [0, 0])
 
     def test_what_events_leave_alone_ends_with_a_change(self):
         def title(node):
