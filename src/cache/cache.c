@@ -540,7 +540,6 @@ static bool do_again(struct find *f, uint32_t worth, struct cache_again *ret)
 {
     struct shelf *shelf = &f->s->shelf;
     struct entry *e = shelf_find(shelf, f->key);
-
     bool is_filled = flight_of(f->s, f->key) != NULL;
 
     *ret = (struct cache_again){.known = e || is_filled};
@@ -553,8 +552,11 @@ static bool do_again(struct find *f, uint32_t worth, struct cache_again *ret)
 
     if (is_worth_it && !f->spare && !f->no_memory)
         return true;
-    *ret = (struct cache_again){
-        .known = true, .outdated = true, .ahead = e->ahead, .unasked = e->unasked, .asked = e->asked};
+    *ret = (struct cache_again){.known = true,
+                                .outdated = true,
+                                .ahead = e->ahead,
+                                .unasked = e->unasked,
+                                .asked = e->asked};
     if (!is_worth_it) {
         shelf_remove(shelf, e, DROP_OUTDATED);
         return false;

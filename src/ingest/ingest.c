@@ -4,8 +4,8 @@
  * learners belong to several writers is split into parts and told when the last part has committed.
  * Checks and ids are made on the submitter's thread, so that a writer only writes. It does
  * not even wait for the disk: it commits, hands what is to be told to `acks`, and goes on. (Where a
- * pooler hides PostgreSQL's sessions, it waits.) While PostgreSQL commits a group, the writer gathers
- * the next one; it is run when the commit is known to have succeeded or failed. */
+ * pooler hides PostgreSQL's sessions, it waits.) While PostgreSQL commits a group, the writer
+ * gathers the next one; it is run when the commit is known to have succeeded or failed. */
 #include "ingest/ingest.h"
 
 #include "base/assert.h"

@@ -1,5 +1,6 @@
-/* steps - what a night consists of, in order: later steps may use what earlier ones have put. One that
- * needs another run (night_work.more) ends this one, so that the others are run once, at the last. */
+/* steps - what a night consists of, in order: later steps may use what earlier ones have put. One
+ * that needs another run (night_work.more) ends this one, so that the others are run once, at the
+ * last. */
 #include "night/audits.h"
 #include "night/cohorts.h"
 #include "night/goals.h"
