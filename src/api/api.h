@@ -75,6 +75,7 @@ struct endpoint {
     enum json_names_as
         names;         /* of the reply; unless as they are, input may come in snake case, too */
     const char *media; /* ENVELOPE_RAW: content type */
+    const char *media_other; /* of another form that a parameter asks for; NULL: there is none */
     enum api_run run;
     int32_t round_trips;                   /* budget, <= 3; a test fails above it */
     int32_t deadline_ms;                   /* 0: the setting's */

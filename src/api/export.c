@@ -1,5 +1,6 @@
 #include "api/export.h"
 
+#include "api/patterns.h"
 #include "api/profile.h"
 #include "base/assert.h"
 #include "ingest/event.h"
@@ -12,7 +13,7 @@
 enum {
     PIECE = 32 * 1024,      /* handed to the sink at once */
     PIECE_MAX = 256 * 1024, /* a row is whole before it is handed on */
-    ARENA_MAX = 1 << 20,
+    ARENA_MAX = 8 << 20,
 };
 
 /* What is written of each table: its statement, and the names of its columns in order, each with
@@ -49,15 +50,17 @@ static const struct table tables[] = {
     {"forecasts", STMT_EXPORT_AUDITS,
      "slot outcomes remembered forecastMicro squareMicro brierMicro lossMicro"},
     {"memory", STMT_EXPORT_MEMORY_FITS,
-     "fittedAt:t reviews judged logLossBefore logLoss weights:j initial decay cards"},
+     "fittedAt:t reviews judged logLossBefore logLoss weights:j initial decay cards decayLow "
+     "decayHigh"},
     {"analyses", STMT_EXPORT_ANALYSES,
      "at:t version askedAt:t reviewN reviewExpectedMicro reviewResidualMicro "
      "reviewInformationMicro reviewSteps reviewSquareMicro reviewCrossMicro reviewWeightMicro"},
-    {"patterns", STMT_EXPORT_PATTERNS,
+    {"patternStates", STMT_EXPORT_PATTERNS,
      "pattern kind slot slotLast label present:b occurrences appearedAt:t seenAt:t vanishedAt:t "
      "firstAt:t value low high effect effectLow effectHigh p bayesFactor n confidence"},
     {"patternHistory", STMT_EXPORT_PATTERN_HISTORY, "week:d pattern present:b confidence"},
-    {"insights", STMT_EXPORT_INSIGHTS, "insight pattern createdAt:t acknowledgedAt:t applied:b"},
+    {"insightStates", STMT_EXPORT_INSIGHTS,
+     "insight pattern createdAt:t acknowledgedAt:t applied:b"},
     {"recommendations", STMT_EXPORT_RECOMMENDATIONS,
      "recommendation pattern createdAt:t appliedAt:t application settings:j tracking "
      "baselineGraded baselineSucceeded"},
@@ -237,24 +240,53 @@ static void write_row(struct json_writer *w, const struct table *t, const struct
     json_object_end(w);
 }
 
+/* Around each row: lines are objects of their own. */
+static void row_begins(struct exporter *x, const char *table)
+{
+    if (!x->sink->lines)
+        return;
+    json_writer_init(&x->w, &x->buf);
+    json_object(&x->w);
+    json_kv_cstr(&x->w, "table", table);
+    json_name(&x->w, STR("row"));
+}
+
+static void row_ends(struct exporter *x)
+{
+    if (x->sink->lines) {
+        json_object_end(&x->w);
+        buf_putc(&x->buf, '\n');
+    }
+    x->rows++;
+    if (x->buf.n >= PIECE || x->buf.failed)
+        flush(x);
+}
+
 static enum err on_row(void *user, const struct value *row, int32_t cols)
 {
     struct exporter *x = user;
 
-    if (x->sink->lines) {
-        json_writer_init(&x->w, &x->buf);
-        json_object(&x->w);
-        json_kv_cstr(&x->w, "table", x->table->name);
-        json_name(&x->w, STR("row"));
-        write_row(&x->w, x->table, row, cols);
-        json_object_end(&x->w);
-        buf_putc(&x->buf, '\n');
-    } else
-        write_row(&x->w, x->table, row, cols);
-    x->rows++;
-    if (x->buf.n >= PIECE || x->buf.failed)
-        flush(x);
+    row_begins(x, x->table->name);
+    write_row(&x->w, x->table, row, cols);
+    row_ends(x);
     return x->err;
+}
+
+/* What older clients read of patterns and insights: as the answers about them show them. */
+static void write_list(struct exporter *x, const char *name, const struct list *list, size_t size,
+                       const struct field *fields)
+{
+    if (!x->sink->lines) {
+        json_name(&x->w, str_from(name));
+        json_array(&x->w);
+    }
+    for (int32_t i = 0; x->err == ERR_OK && i < list->n; i++) {
+        row_begins(x, name);
+        fields_write_json(fields, &x->w, (const char *)list->p + (size_t)i * size);
+        row_ends(x);
+    }
+    if (!x->sink->lines)
+        json_array_end(&x->w);
 }
 
 static void write_table(struct exporter *x, struct store_conn *conn, const struct table *t)
@@ -275,7 +307,7 @@ static void write_table(struct exporter *x, struct store_conn *conn, const struc
 
 /* The members that are about the export itself, and those that older clients read. */
 static void write_head(struct exporter *x, const struct rows *profile, struct str learned,
-                       int64_t now_us)
+                       const struct patterns_shown *shown, int64_t now_us)
 {
     const struct value *v = row_at(profile, 0);
     struct json_writer *w = &x->w;
@@ -292,8 +324,8 @@ static void write_head(struct exporter *x, const struct rows *profile, struct st
     json_kv_str(w, "userName", value_str(&v[2]));
     json_name(w, STR("metadata"));
     json_object(w);
-    json_kv_i64(w, "totalPatterns", 0);
-    json_kv_i64(w, "totalInsights", 0);
+    json_kv_i64(w, "totalPatterns", shown->patterns.n);
+    json_kv_i64(w, "totalInsights", shown->insights.n);
     json_kv_bool(w, "hasLearningProfile", !str_eq(learned, STR("null")));
     json_kv_cstr(w, "exportFormat", x->sink->lines ? "doppel-ndjson-v1" : "doppel-json-v1");
     json_kv_cstr(w, "note",
@@ -309,12 +341,6 @@ static void write_head(struct exporter *x, const struct rows *profile, struct st
         buf_putc(&x->buf, '\n');
         return;
     }
-    json_name(w, STR("patterns"));
-    json_array(w);
-    json_array_end(w);
-    json_name(w, STR("insights"));
-    json_array(w);
-    json_array_end(w);
     json_name(w, STR("learningProfile"));
     json_raw(w, learned);
     json_name(w, STR("profile"));
@@ -386,8 +412,15 @@ static enum err export_all(struct exporter *x, struct store_conn *conn, struct a
     e = learning_profile_print(&call, &learned);
     if (e != ERR_OK)
         return e;
+    struct patterns_shown shown;
+    e = patterns_show(&call, &shown);
+    if (e != ERR_OK)
+        return e;
     x->learner = id;
-    write_head(x, &q.rows, learned, now_us);
+    write_head(x, &q.rows, learned, &shown, now_us);
+    write_list(x, "patterns", &shown.patterns, sizeof(struct pattern_linked),
+               pattern_linked_fields);
+    write_list(x, "insights", &shown.insights, sizeof(struct insight), insight_fields);
     for (size_t i = 0; i < COUNT(tables); i++)
         write_table(x, conn, &tables[i]);
     write_end(x);

@@ -200,12 +200,12 @@ static void reply_schema(struct json_writer *w, const struct endpoint *row)
     json_object_end(w);
 }
 
-static void raw_schema(struct json_writer *w, const struct endpoint *row)
+static void raw_schema(struct json_writer *w, const char *content_type)
 {
-    bool json = strncmp(row->media, "application/json", 16) == 0;
-    struct str media = str_from(row->media);
+    struct str rest = str_from(content_type), media = str_trim(str_cut(&rest, ';'));
+    bool json = str_eq(media, STR("application/json"));
 
-    json_name(w, str_trim(str_cut(&media, ';')));
+    json_name(w, media);
     json_raw(w, json ? STR("{\"schema\":{\"type\":\"object\"}}")
                      : STR("{\"schema\":{\"type\":\"string\"}}"));
 }
@@ -223,7 +223,9 @@ static void success(struct json_writer *w, const struct endpoint *row)
         json_name(w, STR("content"));
         json_object(w);
         if (row->envelope == ENVELOPE_RAW) {
-            raw_schema(w, row);
+            raw_schema(w, row->media);
+            if (row->media_other)
+                raw_schema(w, row->media_other);
         } else {
             json_name(w, STR("application/json"));
             json_object(w);

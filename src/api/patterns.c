@@ -1,10 +1,9 @@
 /* patterns - what is lasting in how a learner studies, and what follows from it: patterns, their
  * evolution, insights, recommendations, the dashboard. Computed at night (night/patterns.h), or on
  * demand; here it is read, and answered to. */
-#include "night/patterns.h"
-#include "api/call.h"
-#include "api/pattern_row.h"
+#include "api/patterns.h"
 #include "base/assert.h"
+#include "night/patterns.h"
 
 enum { ANALYZE_EVERY_S = 86400, INSIGHTS_SHOWN = 5, ID_MAX = 128 };
 #define METHOD                                                                                  \
@@ -146,14 +145,7 @@ static enum err delete_patterns(struct api_call *c)
 
 /* ---- insights ---- */
 
-struct insight {
-    struct str id, user_id, type, title, description, action;
-    double confidence;
-    int64_t created_at, acknowledged_at;
-    bool applied;
-    struct list patterns;
-};
-static const struct field insight_fields[] = {
+const struct field insight_fields[] = {
     FIELD(F_STR, struct insight, id, "id", .doc = "of the insight"),
     FIELD(F_STR, struct insight, user_id, "userId", .doc = "learner"),
     FIELD(F_STR, struct insight, type, "insightType", .doc = "what it is about"),
@@ -194,6 +186,14 @@ static enum err insight_read(struct api_call *c, struct columns v, struct insigh
     return w.description.p && w.action.p ? ERR_OK : ERR_NOMEM;
 }
 
+/* Into its place among the n before, the likeliest first. */
+static void insight_insert(struct insight *list, int32_t n, const struct insight *one)
+{
+    for (; n > 0 && list[n - 1].confidence < one->confidence; n--)
+        list[n] = list[n - 1];
+    list[n] = *one;
+}
+
 /* Those whose pattern holds and that the learner has not yet acknowledged, the likeliest first. */
 static enum err insights_open(struct api_call *c, const struct rows *rows, int32_t limit,
                               struct list *ret)
@@ -206,19 +206,73 @@ static enum err insights_open(struct api_call *c, const struct rows *rows, int32
     for (int32_t i = 0; i < rows->count; i++) {
         enum err e = insight_read(c, columns_of(rows, i), &one);
         const struct pattern_row *p = one.patterns.p;
-        int32_t at = n;
         if (e != ERR_OK)
             return e;
         if (one.acknowledged_at != TIME_NONE || !p->present || p->appeared_at > one.created_at)
             continue;
-        for (; at > 0 && list[at - 1].confidence < one.confidence; at--)
-            list[at] = list[at - 1];
-        list[at] = one;
-        n++;
+        insight_insert(list, n++, &one);
     }
     *ret = (struct list){list, n < limit ? n : limit};
     return ERR_OK;
 }
+
+/* ---- all of both, for the export ---- */
+
+const struct field pattern_linked_fields[] = {
+    FIELD(F_OBJECT, struct pattern_linked, row, "pattern", .flags = FIELD_FLAT,
+          .sub = pattern_row_fields, .size = sizeof(struct pattern_row), .doc = "the pattern"),
+    FIELD(F_LIST, struct pattern_linked, insights, "linkedInsights", .item = F_STR,
+          .size = sizeof(struct str), .doc = "insights that follow from it"),
+    FIELD_END,
+};
+
+static enum err insights_linked(struct arena *arena, const struct list *insights,
+                                struct pattern_linked *p)
+{
+    struct str *ids = arena_new(arena, struct str, (size_t)insights->n + 1);
+    const struct insight *list = insights->p;
+    int32_t n = 0;
+
+    if (!ids)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < insights->n; i++) {
+        const struct pattern_row *of = list[i].patterns.p;
+        if (str_eq(of->id, p->row.id))
+            ids[n++] = list[i].id;
+    }
+    p->insights = (struct list){ids, n};
+    return ERR_OK;
+}
+
+enum err patterns_show(struct api_call *c, struct patterns_shown *ret)
+{
+    const struct value id[] = {V_S(c->learner)};
+    struct patterns_view v = {
+        .q[3] = {.stmt = STMT_INSIGHTS_OF_LEARNER, .args = id, .arg_count = 1}};
+    const struct rows *rows = &v.q[3].rows;
+    enum err e = patterns_view_read(c, &v, 1);
+
+    if (e != ERR_OK)
+        return e;
+    struct insight *insights = arena_new(c->arena, struct insight, (size_t)rows->count + 1), one;
+    struct pattern_linked *patterns =
+        arena_new(c->arena, struct pattern_linked, (size_t)v.count + 1);
+    if (!insights || !patterns)
+        return ERR_NOMEM;
+    *ret = (struct patterns_shown){{patterns, v.count}, {insights, 0}};
+    for (int32_t i = 0; e == ERR_OK && i < rows->count; i++) {
+        e = insight_read(c, columns_of(rows, i), &one);
+        if (e == ERR_OK)
+            insight_insert(insights, ret->insights.n++, &one);
+    }
+    for (int32_t i = 0; e == ERR_OK && i < v.count; i++) {
+        patterns[i].row = v.patterns[i];
+        e = insights_linked(c->arena, &ret->insights, &patterns[i]);
+    }
+    return e;
+}
+
+/* ---- GET analytics/insights ---- */
 
 struct insights_reply {
     struct list insights;
@@ -523,11 +577,19 @@ const struct endpoint endpoints_patterns[] = {
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_FORBIDDEN),
      .repeats = true,
      .handler = post_analyze},
-    {.method = HTTP_GET, .tag = "patterns", .scopes = SCOPE_READ, .learner = LEARNER_QUERY,
-     .envelope = ENVELOPE_FLAT, .run = RUN_SMALL, .round_trips = 1,
-     .errors = UINT64_C(1) << ERR_NOT_FOUND, .path = "/api/analytics/insights",
-     .id = "get_insights", .summary = "What follows from the patterns, not yet acknowledged",
-     .reply = insights_twice, .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true},
+    {.method = HTTP_GET,
+     .tag = "patterns",
+     .scopes = SCOPE_READ,
+     .learner = LEARNER_QUERY,
+     .envelope = ENVELOPE_FLAT,
+     .run = RUN_SMALL,
+     .round_trips = 1,
+     .errors = UINT64_C(1) << ERR_NOT_FOUND,
+     .path = "/api/analytics/insights",
+     .id = "get_insights",
+     .summary = "What follows from the patterns, not yet acknowledged",
+     .reply = insights_twice,
+     .cache = {.fresh_s = 600, .stale_s = 1800, .settled = true},
      .handler = get_insights},
     {.method = HTTP_PATCH,
      .path = "/api/analytics/insights/{id}/acknowledge",

@@ -631,6 +631,7 @@ const struct endpoint endpoints_user[] = {
      .in_size = sizeof(struct export_query),
      .envelope = ENVELOPE_RAW,
      .media = "application/json",
+     .media_other = "application/x-ndjson",
      .run = RUN_SLOW,
      .round_trips = 3,
      .deadline_ms = 600000,

@@ -1,5 +1,6 @@
 """Patterns and what follows from them: found where they are, not found where they are not."""
 import datetime
+import json
 
 from tests.api.harness import both_engines, event, now
 
@@ -73,6 +74,21 @@ class Patterns:
         self.assertNotIn(insight["id"], [i["id"] for i in self.data(INSIGHTS, "lark")["insights"]])
         self.send(days("thief", 1, 5, 5))
         self.assertProblem(self.server.request("PATCH", path, {"userId": "thief"}), 404, "INSIGHT_NOT_FOUND")
+
+        # The export has them as these answers have, the acknowledged one, too.
+        exported = self.server.get("/api/analytics/export", query={"userId": "lark"}).json
+        shown = self.data(ALL, "lark")["patterns"]
+        self.assertEqual([{k: v for k, v in p.items() if k != "linkedInsights"} for p in exported["patterns"]], shown)
+        self.assertIn(first, exported["insights"])
+        linked = {p["id"]: p["linkedInsights"] for p in exported["patterns"]}
+        for i in exported["insights"]:
+            self.assertIn(i["id"], linked[i["supportingPatterns"][0]["id"]])
+        self.assertEqual(exported["metadata"]["totalPatterns"], len(shown))
+        self.assertEqual(exported["metadata"]["totalInsights"], len(exported["insights"]))
+        lines = self.server.get("/api/analytics/export", query={"userId": "lark", "format": "ndjson"}).body.splitlines()
+        rows = [json.loads(line) for line in lines]
+        self.assertEqual([r["row"] for r in rows if r.get("table") == "patterns"], exported["patterns"])
+        self.assertEqual(rows[-1]["rows"], len(rows) - 2)
 
         gone = self.server.request("DELETE", ALL, query={"userId": "lark"}).json["data"]["deletedCounts"]
         self.assertEqual(gone["patterns"], len(made["patterns"]))
