@@ -375,6 +375,8 @@ static void complete_objectives(struct life *x, int32_t minutes)
         pass_ms(x, between(x, 1000, 5000));
         sim_event(x->out, "objective_completed", x->now);
         in_session(x);
+        if (x->in_mission)
+            sim_put_text(x->out, "mission", "m-", x->mission);
         in_objective(x, x->plan[k]);
         sim_put_open(x->out, "data", '{');
         sim_put_int(x->out, "selfAssessment", clamp(share / 20 + between(x, 0, 1) - tired, 1, 5));

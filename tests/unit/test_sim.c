@@ -108,13 +108,22 @@ static void learners_are_independent(void **state)
     free(two.p);
 }
 
+/* What a session completes, its mission has completed. */
+static void check_mission(const struct event *e, char session_mission[EVENT_ID_MAX + 1])
+{
+    if (e->kind == EVENT_SESSION_STARTED)
+        snprintf(session_mission, EVENT_ID_MAX + 1, STR_FMT, STR_ARG(e->mission));
+    else if (e->kind == EVENT_OBJECTIVE_COMPLETED)
+        assert_true(str_eq(e->mission, str_from(session_mission)));
+}
+
 static void every_event_is_taken_and_in_order(void **state)
 {
     struct text text = simulate("4", "60", "5", NULL);
     struct str all = {text.p, text.n}, line;
     struct event_rules rules = {.now_us = TIME_MAX, .future_max_us = 0};
     bool kinds[EVENT_KIND_COUNT] = {false};
-    char learner[EVENT_ID_MAX + 1] = "";
+    char learner[EVENT_ID_MAX + 1] = "", session_mission[EVENT_ID_MAX + 1] = "";
     int64_t last = TIME_NONE;
     struct arena arena;
 
@@ -139,6 +148,7 @@ static void every_event_is_taken_and_in_order(void **state)
         assert_true(e.at > last);
         last = e.at;
         kinds[e.kind] = true;
+        check_mission(&e, session_mission);
         arena_clear(&arena);
     }
     const enum event_kind needed[] = {EVENT_ANSWER,
