@@ -250,7 +250,7 @@ static void print_milli(FILE *f, const char *name, int64_t v)
 void sim_truth_begin(FILE *f, const struct sim_world *w)
 {
     fprintf(f,
-            "{\"generator\":\"doppel simulate\",\"model\":1,\"seed\":%" PRIu64
+            "{\"generator\":\"doppel simulate\",\"model\":2,\"seed\":%" PRIu64
             ",\"days\":%d,\"start\":",
             w->o.seed, w->o.days);
     print_day(f, w, 0);

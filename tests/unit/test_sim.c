@@ -87,8 +87,8 @@ static void same_seed_same_bytes(void **state)
     assert_true(a.n != c.n || memcmp(a.p, c.p, a.n) != 0);
     /* Pinned: the same on every machine and with every compiler. A change of the model changes it,
      * and then the model's number in the truth too. */
-    assert_int_equal(hash_stable(a.p, a.n), UINT64_C(0xc2d1739b802e0b2d));
-    assert_int_equal(hash_stable(truth_a.p, truth_a.n), UINT64_C(0x413182a094cb7bb9));
+    assert_int_equal(hash_stable(a.p, a.n), UINT64_C(0xd5540d46c49c5e89));
+    assert_int_equal(hash_stable(truth_a.p, truth_a.n), UINT64_C(0x4b6b75e02f11f88a));
     free(a.p);
     free(b.p);
     free(c.p);
