@@ -127,6 +127,12 @@ static const struct table tables[] = {
     {"articleReads", STMT_EXPORT_ARTICLE_READS,
      "article firstAt:t lastAt:t completed:b helpful:b rating"},
     {"setWork", STMT_EXPORT_WARNING_WORK, "course task handedDay scoreCenti toldAt:t"},
+    {"runWork", STMT_EXPORT_RUN_WORK,
+     "run piece events firstDay:d toldAt:t scoreMicro carried:b attempts creditsMilli education "
+     "leftDay:d joinedDay:d endedDay:d passed:b"},
+    {"runRisks", STMT_EXPORT_RUN_RISKS,
+     "run day riskMicro base missed late scores start course pieces fittedOn pastLearners others "
+     "marks:j madeAt:t"},
     {"summaries", STMT_EXPORT_SUMMARIES,
      "kind day:d place madeAt:t objective category score scoreLow scoreHigh graded gap gapLow "
      "gapHigh told lastAt:t minutes hours hoursLow hoursHigh"},

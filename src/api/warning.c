@@ -149,10 +149,6 @@ static enum err get_warning(struct api_call *c)
 
 /* ---- POST analytics/early-warning ---- */
 
-static const char *const education_names[] = {"UNKNOWN", "NONE",         "SCHOOL", "LEAVING",
-                                              "DEGREE",  "POSTGRADUATE", NULL};
-_Static_assert(COUNT(education_names) == WARNING_EDUCATIONS + 1, "a name each");
-
 struct task {
     struct str id;
     int32_t due, handed;
@@ -218,8 +214,8 @@ static const struct field work_body[] = {
           .doc = "of this course"),
     FIELD(F_F64, struct work, credits, "credits", .flags = FIELD_NULLABLE, .min = 0, .max = 100,
           .doc = "taken at a time, in halves of a full year's"),
-    FIELD(F_ENUM, struct work, education, "education", .names = education_names, .def = "UNKNOWN",
-          .doc = "the highest completed before"),
+    FIELD(F_ENUM, struct work, education, "education", .names = warning_education_names,
+          .def = "UNKNOWN", .doc = "the highest completed before"),
     FIELD(F_LIST, struct work, tasks, "tasks", .flags = FIELD_REQUIRED, .sub = task_fields,
           .size = sizeof(struct task), .max = WARNING_TASKS_MAX, .doc = "set work of the course"),
     FIELD(F_LIST, struct work, others, "otherCourses", .sub = other_course_fields,

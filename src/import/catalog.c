@@ -21,13 +21,21 @@ const struct args_option catalog_options[] = {
 };
 /* clang-format on */
 
-enum { LINE_BYTES_MAX = 1 << 20, BATCH_MAX = 500, ARGS_MAX = 8, BATCH_BYTES_MAX = 64 << 20 };
+enum {
+    LINE_BYTES_MAX = 1 << 20,
+    BATCH_MAX = 500,
+    ARGS_MAX = 8,
+    BATCH_BYTES_MAX = 64 << 20,
+    RUN_DAYS_MAX = 3650
+};
 
 struct line {
-    struct str type, course, lecture, objective, prerequisite, skill, item, learner, zone;
+    struct str type, course, lecture, objective, prerequisite, skill, item, learner, zone, run,
+        piece;
     struct str name, title, code, term, color, front, back, item_type, complexity;
-    double strength;
-    bool high_yield, have_high_yield;
+    double strength, weight;
+    int32_t begins, ends, due, days; /* INT32_MIN: not told */
+    bool high_yield, have_high_yield, quiz, have_quiz;
 };
 
 #define ID .min = 1, .max = EVENT_ID_MAX
@@ -40,6 +48,15 @@ static const struct field line_fields[] = {
     FIELD(F_STR, struct line, skill, "skill", ID),
     FIELD(F_STR, struct line, item, "item", ID),
     FIELD(F_STR, struct line, learner, "learner", ID),
+    FIELD(F_STR, struct line, run, "run", ID),
+    FIELD(F_STR, struct line, piece, "piece", ID),
+    FIELD(F_DATE, struct line, begins, "begins", .flags = FIELD_NULLABLE),
+    FIELD(F_DATE, struct line, ends, "ends", .flags = FIELD_NULLABLE),
+    FIELD(F_I32, struct line, due, "dueDay", .flags = FIELD_NULLABLE, .min = -RUN_DAYS_MAX,
+          .max = RUN_DAYS_MAX),
+    FIELD(F_I32, struct line, days, "days", .flags = FIELD_NULLABLE, .min = 1, .max = RUN_DAYS_MAX),
+    FIELD(F_F64, struct line, weight, "weight", .min = 0, .max = 100, .def = "0"),
+    FIELD(F_BOOL, struct line, quiz, "quiz", .seen = 1 + offsetof(struct line, have_quiz)),
     FIELD(F_STR, struct line, zone, "zone", .min = 1, .max = 64),
     FIELD(F_STR, struct line, name, "name", .min = 1, .max = 500),
     FIELD(F_STR, struct line, title, "title", .min = 1, .max = 500),
@@ -57,7 +74,18 @@ static const struct field line_fields[] = {
 };
 
 /* What a statement takes of a line, in its order. */
-enum member { M_END, M_TEXT, M_NEEDED, M_ID, M_STRENGTH, M_HIGH_YIELD, M_NOW };
+enum member {
+    M_END,
+    M_TEXT,
+    M_NEEDED,
+    M_ID,
+    M_STRENGTH,
+    M_WEIGHT,
+    M_HIGH_YIELD,
+    M_QUIZ,
+    M_DAY,
+    M_NOW
+};
 struct type {
     const char *name;
     enum stmt stmt;
@@ -77,6 +105,10 @@ struct type {
 #define NEEDED(m, n)                          \
     {                                         \
         M_NEEDED, offsetof(struct line, m), n \
+    }
+#define DAY(m, n)                          \
+    {                                      \
+        M_DAY, offsetof(struct line, m), n \
     }
 #define IDENT(m, n)                       \
     {                                     \
@@ -98,6 +130,9 @@ static const struct type types[] = {
                                 TEXT(objective, "objective"), TEXT(item_type, "itemType"), TEXT(front, "front"),
                                 TEXT(back, "back"), {M_NOW, 0, ""}}, 1, false},
     {"itemSkill", STMT_IMPORT_ITEM_SKILL, {IDENT(item, "item"), IDENT(skill, "skill")}, 2, false},
+    {"run", STMT_IMPORT_RUN, {IDENT(run, "run"), IDENT(course, "course"), DAY(begins, "begins"), DAY(ends, "ends")}, 1, false},
+    {"piece", STMT_IMPORT_PIECE, {IDENT(run, "run"), IDENT(piece, "piece"), DAY(due, "dueDay"), {M_WEIGHT, 0, ""},
+                                  {M_QUIZ, 0, ""}}, 2, false},
     {"learner", (enum stmt)0, {IDENT(learner, "learner"), NEEDED(zone, "zone")}, 1, true},
 };
 /* clang-format on */
@@ -192,8 +227,8 @@ static enum err flush(struct batch *b)
 
 static bool is_reference(const char *name)
 {
-    static const char *const names[] = {"course", "lecture", "objective", "prerequisite",
-                                        "skill",  "item",    "learner"};
+    static const char *const names[] = {"course", "lecture", "objective", "prerequisite", "skill",
+                                        "item",   "learner", "run",       "piece"};
 
     for (size_t i = 0; i < COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
@@ -211,7 +246,7 @@ static const char *bind(struct batch *b, const struct type *type, const struct l
                         struct value *v, bool *failed)
 {
     for (int32_t i = 0; type->args[i].member != M_END; i++) {
-        struct str s = text_of(l, type->args[i].offset);
+        struct str s = {NULL, 0};
 
         switch (type->args[i].member) {
         case M_NOW:
@@ -220,12 +255,24 @@ static const char *bind(struct batch *b, const struct type *type, const struct l
         case M_STRENGTH:
             v[i] = V_D(l->strength);
             continue;
+        case M_WEIGHT:
+            v[i] = V_D(l->weight);
+            continue;
+        case M_QUIZ:
+            v[i] = V_I(l->have_quiz && l->quiz);
+            continue;
+        case M_DAY:
+            v[i] = V_I(*(const int32_t *)(const void *)((const char *)l + type->args[i].offset));
+            if (v[i].i == INT32_MIN)
+                return type->args[i].name;
+            continue;
         case M_HIGH_YIELD:
             v[i] = l->have_high_yield ? V_I(l->high_yield) : V_N;
             continue;
         default:
             break;
         }
+        s = text_of(l, type->args[i].offset);
         if (type->args[i].member != M_TEXT && !s.n)
             return type->args[i].name;
         if (s.p && is_reference(type->args[i].name))
@@ -270,7 +317,8 @@ static enum err take_line(struct batch *b, const struct line *l, int64_t number)
         type++;
     if (type == types + COUNT(types)) {
         refuse(b, number, "type",
-               "not course, lecture, objective, prerequisite, skill, item, itemSkill, learner");
+               "not course, lecture, objective, prerequisite, skill, item, itemSkill, run, piece, "
+               "learner");
         return ERR_OK;
     }
     if (b->type != type || b->count == BATCH_MAX) {
@@ -311,7 +359,11 @@ static enum err read_lines(struct batch *b, struct source *s)
     while (e == ERR_OK && (e = source_line(s, LINE_BYTES_MAX, &text)) != ERR_EOF) {
         struct field_error error = {.path = ""};
         struct json_reader r;
-        struct line l = {.strength = 1};
+        struct line l = {.strength = 1,
+                         .begins = INT32_MIN,
+                         .ends = INT32_MIN,
+                         .due = INT32_MIN,
+                         .days = INT32_MIN};
 
         b->rows += e == ERR_OK || e == ERR_TOO_LARGE;
         if (e == ERR_TOO_LARGE) {
@@ -326,6 +378,8 @@ static enum err read_lines(struct batch *b, struct source *s)
 
         if (bad == ERR_OK)
             bad = json_end(&r);
+        if (l.ends == INT32_MIN && l.begins != INT32_MIN && l.days != INT32_MIN)
+            l.ends = l.begins + l.days;
         if (bad == ERR_NOMEM)
             e = bad;
         else if (bad != ERR_OK)

@@ -57,6 +57,7 @@ const struct args_option table_options[] = {
     {"kind-values", "LIST", "What the values of the kind column stand for: STUDY=study,TEST=answer."},
     {"correct-values", "LIST", "What is right (1) and wrong (0): CORRECT=1,INCORRECT=0."},
     {"rating-values", "LIST", "What the ratings 1 to 4 are called: again=1,hard=2,good=3,easy=4."},
+    {"data-values", "LIST", "What values of data.NAME columns stand for: Masters=DEGREE,None=NONE."},
     {"score-scale", "NUMBER", "The score of full marks (default 1)."},
     {"time-format", "FORMS", "Forms of times with '|' between: rfc3339 unix unixms days hours seconds ms, or a pattern of %Y %y %m %b %d %H %I %p %M %S %f %z."},
     {"time-zone", "ZONE", "IANA zone of times that name none (default UTC)."},
@@ -123,7 +124,7 @@ struct table {
     int32_t skip_count;
     struct join joins[JOINS_MAX];
     int32_t join_count;
-    struct dictionary kinds, corrects, ratings, origins, missing;
+    struct dictionary kinds, corrects, ratings, origins, missing, values;
     struct lookup *skills_file;
     struct timeform time;
     int32_t origin_day; /* INT32_MIN: none */
@@ -408,6 +409,8 @@ static enum err read_dictionaries(struct table *t, char *detail)
         e = read_dictionary(t, "rating-values", NULL, &t->ratings, detail);
     if (e == ERR_OK)
         e = read_dictionary(t, "origin-values", NULL, &t->origins, detail);
+    if (e == ERR_OK)
+        e = read_dictionary(t, "data-values", NULL, &t->values, detail);
     if (e == ERR_OK)
         e = read_dictionary(t, "missing", "NA,NULL,NaN,.", &t->missing, detail);
     for (int32_t i = 0; e == ERR_OK && i < t->corrects.count; i++)
@@ -716,9 +719,13 @@ static bool read_data(struct table *t, const struct csv_record *r, struct event 
 
         if (!s.p)
             continue;
+        const struct str *known = translate(&t->values, s);
+        s = known ? *known : s;
         json_name(&w, t->parts[i].name);
         if (json_number(s))
             json_raw(&w, s);
+        else if (str_eq_nocase(s, STR("true")) || str_eq_nocase(s, STR("false")))
+            json_bool(&w, s.n == 4);
         else
             json_str(&w, s);
     }

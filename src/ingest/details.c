@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "ingest/check.h"
+#include "twin/warning.h"
 #include "json/reader.h"
 
 #include <math.h>
@@ -21,9 +22,11 @@ enum { /* which kinds a member speaks of */
        MISSION_EASE = 512,
        SEARCHED = 1024,
        SEARCH_OPENED = 2048,
+       ENROLMENT = 4096,
+       SET_WORK = 8192,
 };
 
-enum form { INTEGER, REAL, TEXT, ID, DAY, ARRAY, PLAN };
+enum form { INTEGER, REAL, TEXT, ID, DAY, ARRAY, PLAN, TRUTH, EDUCATION };
 
 /* clang-format off: a table reads better in its own columns */
 #define AT(member) (uint32_t) offsetof(struct event_details, member)
@@ -46,7 +49,8 @@ static const struct member {
     {NAMED("timeSpentMs"), OBJECTIVE, INTEGER, AT(time_spent_ms), 0, EVENT_DURATION_MS_MAX},
     {NAMED("clinicalMs"), OBJECTIVE, INTEGER, AT(clinical_ms), 0, EVENT_DURATION_MS_MAX},
     {NAMED("date"), MISSION_NEW, DAY, AT(date), 0, 0},
-    {NAMED("estimatedMinutes"), MISSION_NEW | MISSION_EASE, INTEGER, AT(estimated_minutes), 0, MINUTES_MAX},
+    {NAMED("estimatedMinutes"), MISSION_NEW | MISSION_EASE, INTEGER, AT(estimated_minutes), 0,
+     MINUTES_MAX},
     {NAMED("reviewCardCount"), MISSION_NEW, INTEGER, AT(review_cards), 0, COUNT_MAX},
     {NAMED("newContentCount"), MISSION_NEW, INTEGER, AT(new_content), 0, COUNT_MAX},
     {NAMED("actualMinutes"), MISSION_END, INTEGER, AT(actual_minutes), 0, MINUTES_MAX},
@@ -60,6 +64,11 @@ static const struct member {
     {NAMED("responseTimeMs"), SEARCHED, INTEGER, AT(response_ms), 0, EVENT_DURATION_MS_MAX},
     {NAMED("search"), SEARCH_OPENED, ID, AT(search), 0, 0},
     {NAMED("position"), SEARCH_OPENED, INTEGER, AT(place), 1, 1e6},
+    {NAMED("earlierAttempts"), ENROLMENT, INTEGER, AT(attempts), 0, 100},
+    {NAMED("credits"), ENROLMENT, REAL, AT(credits), 0, 10000},
+    {NAMED("creditsPerYear"), ENROLMENT, REAL, AT(credits_per_year), 1, 10000},
+    {NAMED("education"), ENROLMENT, EDUCATION, AT(education), 0, 0},
+    {NAMED("carried"), SET_WORK, TRUTH, AT(carried), 0, 0},
 };
 /* clang-format on */
 
@@ -89,6 +98,10 @@ static uint32_t kinds_of(enum event_kind k)
         return ANY | SEARCHED;
     case EVENT_SEARCH_CLICK:
         return ANY | SEARCH_OPENED;
+    case EVENT_ENROLLED:
+        return ANY | ENROLMENT;
+    case EVENT_ASSESSMENT:
+        return ANY | SET_WORK;
     default:
         return ANY;
     }
@@ -221,6 +234,33 @@ static enum err read_day(struct reading *in, const char *path, const struct memb
     return ERR_OK;
 }
 
+static enum err read_truth(struct reading *in, const char *path, const struct member *m)
+{
+    if (json_peek(in->r) != JSON_BOOL ||
+        !json_read_bool(in->r, (bool *)((char *)in->d + m->offset))) {
+        json_skip(in->r, NULL);
+        return check_fail(in->error, path, "invalid_type", "must be true or false");
+    }
+    return ERR_OK;
+}
+
+static enum err read_education(struct reading *in, const char *path, const struct member *m)
+{
+    struct str text = {NULL, 0};
+
+    if (json_peek(in->r) != JSON_STRING || !json_read_str(in->r, &text)) {
+        json_skip(in->r, NULL);
+        return check_fail(in->error, path, "invalid_type", "must be a text");
+    }
+    for (int64_t i = 0; i < WARNING_EDUCATIONS; i++)
+        if (str_eq(text, str_from(warning_education_names[i]))) {
+            *(int64_t *)((char *)in->d + m->offset) = i;
+            return ERR_OK;
+        }
+    return check_fail(in->error, path, "invalid_value",
+                      "must be UNKNOWN, NONE, SCHOOL, LEAVING, DEGREE or POSTGRADUATE");
+}
+
 static enum err read_member(struct reading *in, const struct member *m)
 {
     const char *path = m->path;
@@ -239,6 +279,10 @@ static enum err read_member(struct reading *in, const struct member *m)
         return read_text(in, path, m);
     case DAY:
         return read_day(in, path, m);
+    case TRUTH:
+        return read_truth(in, path, m);
+    case EDUCATION:
+        return read_education(in, path, m);
     case ARRAY:
     case PLAN:
         if (json_peek(in->r) != JSON_ARRAY) {
@@ -281,6 +325,10 @@ enum err event_details(const struct event *e, struct arena *arena, struct event_
         .shown = -1,
         .response_ms = -1,
         .place = -1,
+        .attempts = -1,
+        .education = -1,
+        .credits = NAN,
+        .credits_per_year = NAN,
         .date = INT32_MIN,
     };
     struct event_details d = none;

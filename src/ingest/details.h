@@ -31,6 +31,10 @@ struct event_details {
     int64_t results, shown;             /* search: found, and of these shown */
     int64_t response_ms;                /* search */
     int64_t place;                      /* search_click: from 1 */
+    int64_t attempts;                   /* enrolled: earlier ones; -1 none */
+    int64_t education;                  /* enrolled: enum warning_education; -1 none */
+    double credits, credits_per_year;   /* enrolled: taken, and what a full year's are; NaN none */
+    bool carried;                       /* assessment: over from an earlier attempt */
     int32_t date;                       /* mission_created: local day since 1970; INT32_MIN none */
     const struct event_plan_item *plan; /* session_started, mission_created; no objective twice */
     int32_t plan_count;

@@ -121,6 +121,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_GOALS, &by_id, true},
         {STMT_LEARNER_DROP_GOAL_PROGRESS, &by_id, true},
         {STMT_LEARNER_DROP_WARNING_WORK, &by_id, true},
+        {STMT_LEARNER_DROP_RUN_RISKS, &by_id, true},
         {STMT_LEARNER_UNCOUNT_COHORT, &by_id, true}, /* what is counted, in the night's order */
         {STMT_LEARNER_SWEEP_COHORT, &by_id, true},
         {STMT_LEARNER_DROP_COHORT_COUNTED, &by_id, true},

@@ -246,6 +246,58 @@ void card_merge(struct card_row *into, const struct card_row *from)
     }
 }
 
+/* ---- set work ---- */
+
+void run_work_none(struct run_work_row *r)
+{
+    *r = (struct run_work_row){.head = r->head,
+                               .first_day = NUMBER_NONE,
+                               .told_at = TIME_NONE,
+                               .score_micro = NUMBER_NONE,
+                               .attempts = NUMBER_NONE,
+                               .credits_milli = NUMBER_NONE,
+                               .education = NUMBER_NONE,
+                               .left_day = NUMBER_NONE,
+                               .joined_day = NUMBER_NONE,
+                               .ended_day = NUMBER_NONE,
+                               .passed = NUMBER_NONE};
+}
+
+/* The last word counts; of two at one instant, the one with the smaller values. */
+static bool tells_last(const struct run_work_row *a, const struct run_work_row *b)
+{
+    if (a->told_at == TIME_NONE || b->told_at == TIME_NONE)
+        return b->told_at == TIME_NONE && a->told_at != TIME_NONE;
+    if (a->told_at != b->told_at)
+        return a->told_at > b->told_at;
+    int d = by_number(a->score_micro, b->score_micro);
+    d = d ? d : by_number(a->carried, b->carried);
+    d = d ? d : by_number(a->attempts, b->attempts);
+    d = d ? d : by_number(a->credits_milli, b->credits_milli);
+    return (d ? d : by_number(a->education, b->education)) < 0;
+}
+
+void run_work_merge(struct run_work_row *into, const struct run_work_row *from)
+{
+    into->events += from->events;
+    into->first_day = smallest(into->first_day, from->first_day);
+    into->left_day = max_i64(into->left_day, from->left_day);
+    into->joined_day = max_i64(into->joined_day, from->joined_day);
+    if (from->ended_day > into->ended_day ||
+        (from->ended_day == into->ended_day && from->passed > into->passed)) {
+        into->ended_day = from->ended_day;
+        into->passed = from->passed;
+    }
+    if (!tells_last(from, into))
+        return;
+    into->told_at = from->told_at;
+    into->score_micro = from->score_micro;
+    into->carried = from->carried;
+    into->attempts = from->attempts;
+    into->credits_milli = from->credits_milli;
+    into->education = from->education;
+}
+
 /* ---- rows and columns ---- */
 
 enum column_type { INTEGER, FLAG, TIME, NUMBER, TEXT, STATUS, MINUTES };
@@ -342,6 +394,16 @@ static const struct column card_columns[] = {
     S(INTEGER, lapses),
 };
 #undef S
+#define S(type, member)                                       \
+    {                                                         \
+        type, (uint32_t)offsetof(struct run_work_row, member) \
+    }
+static const struct column run_work_columns[] = {
+    S(INTEGER, events),  S(NUMBER, first_day),  S(TIME, told_at),         S(NUMBER, score_micro),
+    S(INTEGER, carried), S(NUMBER, attempts),   S(NUMBER, credits_milli), S(NUMBER, education),
+    S(NUMBER, left_day), S(NUMBER, joined_day), S(NUMBER, ended_day),     S(NUMBER, passed),
+};
+#undef S
 
 #define FORM(name, READ, PUT, key_texts)                                        \
     static void name##_none_(void *row)                                         \
@@ -365,6 +427,7 @@ FORM(session_objective, STMT_INGEST_SESSION_OBJECTIVES_READ, STMT_INGEST_SESSION
 FORM(mission, STMT_INGEST_MISSIONS_READ, STMT_INGEST_MISSIONS_PUT, 1);
 FORM(mission_objective, STMT_INGEST_MISSION_OBJECTIVES_READ, STMT_INGEST_MISSION_OBJECTIVES_PUT, 2);
 FORM(card, STMT_INGEST_CARDS_READ, STMT_INGEST_CARDS_PUT, 1);
+FORM(run_work, STMT_INGEST_RUN_WORK_READ, STMT_INGEST_RUN_WORK_PUT, 2);
 
 /* Told by the instants alone, so that it cannot contradict them. */
 static struct str status_of(const struct mission_row *m)

@@ -66,12 +66,20 @@ struct card_row {
     struct card_event *fresh; /* the group's reviews with a clock, as they came (cards.h) */
 };
 
+struct run_work_row {
+    struct row_head head; /* a: run of a course, b: piece of set work; empty: taking the run */
+    int64_t events, first_day, told_at;
+    int64_t score_micro, carried, attempts, credits_milli, education;
+    int64_t left_day, joined_day, ended_day, passed; /* NUMBER_NONE */
+};
+
 /* Fill all but the head, which is kept. */
 void session_none(struct session_row *r);
 void session_objective_none(struct session_objective_row *r);
 void mission_none(struct mission_row *r);
 void mission_objective_none(struct mission_objective_row *r);
 void card_none(struct card_row *r);
+void run_work_none(struct run_work_row *r);
 
 /* *into becomes both taken together; the keys are equal. */
 void session_merge(struct session_row *into, const struct session_row *from);
@@ -81,6 +89,7 @@ void mission_merge(struct mission_row *into, const struct mission_row *from);
 void mission_objective_merge(struct mission_objective_row *into,
                              const struct mission_objective_row *from);
 void card_merge(struct card_row *into, const struct card_row *from);
+void run_work_merge(struct run_work_row *into, const struct run_work_row *from);
 
 /* How a row lies in its table. */
 struct row_form {
@@ -93,7 +102,7 @@ struct row_form {
     void (*merge)(void *into, const void *from);
 };
 extern const struct row_form session_form, session_objective_form, mission_form,
-    mission_objective_form, card_form;
+    mission_objective_form, card_form, run_work_form;
 
 /* Arguments of form->read: 1 + keys values; of form->put: as many more as there are columns. */
 void row_key_values(const struct row_form *form, const struct row_key *key, int64_t learner_id,

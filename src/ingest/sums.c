@@ -46,6 +46,7 @@ void sums_begin(struct sums *s)
         {&s->missions, sizeof(struct mission_row)},
         {&s->mission_objectives, sizeof(struct mission_objective_row)},
         {&s->cards, sizeof(struct card_row)},
+        {&s->run_work, sizeof(struct run_work_row)},
         {&s->session_topics, sizeof(struct topic_row)},
         {&s->loads, sizeof(struct load_row)},
     };

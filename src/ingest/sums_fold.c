@@ -425,6 +425,68 @@ static void fold_mission(const struct folding *f)
     mission_merge(r, &one);
 }
 
+/* Half a full year's credits are one; where the scale is not told it is that of the ECTS. */
+static int64_t credits_milli(const struct event_details *d)
+{
+    static const double ects_year = 60;
+
+    if (isnan(d->credits))
+        return NUMBER_NONE;
+    return llround(
+        fmin(2000 * d->credits / (isnan(d->credits_per_year) ? ects_year : d->credits_per_year),
+             100000));
+}
+
+/* Taking a run of a course, and its set work. What the source had no clock for counts on its day:
+ * often that is all that is known. */
+static void fold_run(const struct folding *f)
+{
+    const struct event *e = f->e;
+    bool piece = e->kind == EVENT_ASSESSMENT && e->item.p;
+    int64_t day = e->untimed ? f->at / US_PER_DAY : f->day;
+    struct row_key key = {.learner = f->learner, .a = e->course, .b = STR("")};
+    struct run_work_row one = {0}, *r;
+    bool made;
+
+    if (!e->course.p || (e->kind == EVENT_ASSESSMENT && !piece))
+        return;
+    r = table_row(&f->s->run_work, &key, &made);
+    if (made)
+        run_work_none(r);
+    run_work_none(&one);
+    one.events = 1;
+    switch (e->kind) {
+    case EVENT_ENROLLED:
+        one.first_day = one.joined_day = day;
+        one.told_at = f->at;
+        one.attempts = f->d.attempts;
+        one.credits_milli = credits_milli(&f->d);
+        one.education = f->d.education;
+        break;
+    case EVENT_WITHDRAWN:
+        one.left_day = day;
+        break;
+    case EVENT_GRADE:
+        one.ended_day = day;
+        one.passed = e->correct >= 0 ? e->correct : e->score >= 0.5;
+        break;
+    default:
+        break;
+    }
+    run_work_merge(r, &one);
+    if (!piece)
+        return;
+    key.b = e->item;
+    r = table_row(&f->s->run_work, &key, &made);
+    if (made)
+        run_work_none(r);
+    one.first_day = day;
+    one.told_at = f->at;
+    one.score_micro = f->o.score;
+    one.carried = f->d.carried;
+    run_work_merge(r, &one);
+}
+
 static void fold_load(const struct folding *f)
 {
     struct row_key key = {.learner = f->learner, .a = f->id};
@@ -557,6 +619,12 @@ static void fold_kind(const struct folding *f)
         break;
     case EVENT_LOAD:
         fold_load(f);
+        break;
+    case EVENT_ASSESSMENT:
+    case EVENT_GRADE:
+    case EVENT_ENROLLED:
+    case EVENT_WITHDRAWN:
+        fold_run(f);
         break;
     case EVENT_SEARCH:
     case EVENT_SEARCH_CLICK:

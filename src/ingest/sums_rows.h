@@ -154,7 +154,7 @@ struct sums {
     int32_t learner_count, learner_room;
     struct table by_id;
     struct table days, hours, lengths, topics, totals, audits, objectives, searches;
-    struct table sessions, session_objectives, missions, mission_objectives, cards;
+    struct table sessions, session_objectives, missions, mission_objectives, cards, run_work;
     struct table session_topics, loads;
     struct writing asked, written; /* until they are answered */
 };

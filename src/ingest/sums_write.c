@@ -409,6 +409,7 @@ static enum err read_and_merge(struct sums *s, struct store_conn *conn, struct b
         {offsetof(struct sums, session_objectives), &session_objective_form},
         {offsetof(struct sums, missions), &mission_form},
         {offsetof(struct sums, mission_objectives), &mission_objective_form},
+        {offsetof(struct sums, run_work), &run_work_form},
     };
     struct writing *w = &s->asked, late = {.s = s};
 
@@ -453,6 +454,7 @@ enum err sums_write_ahead(struct sums *s, struct store_conn *conn, struct bulk *
     write_rows(w, &s->missions, &mission_form);
     write_rows(w, &s->mission_objectives, &mission_objective_form);
     write_rows(w, &s->cards, &card_form);
+    write_rows(w, &s->run_work, &run_work_form);
     write_loads(w);
     write_sums(w, &s->days, &day_form);
     write_sums(w, &s->hours, &hour_form);

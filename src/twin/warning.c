@@ -6,6 +6,12 @@
 #include <math.h>
 #include <string.h>
 
+const char *const warning_education_names[] = {"UNKNOWN", "NONE",         "SCHOOL", "LEAVING",
+                                               "DEGREE",  "POSTGRADUATE", NULL};
+_Static_assert(sizeof warning_education_names / sizeof *warning_education_names ==
+                   WARNING_EDUCATIONS + 1,
+               "a name each");
+
 const char *const warning_reason_names[] = {"base",  "missed", "late", "scores",
                                             "start", "course", NULL};
 

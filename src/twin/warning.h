@@ -54,6 +54,7 @@ enum warning_education { /* the highest completed before the course */
                          WARNING_EDUCATION_POSTGRADUATE,
                          WARNING_EDUCATIONS
 };
+extern const char *const warning_education_names[]; /* "UNKNOWN" .., NULL */
 
 /* What became of the learner's other courses. Zeroed: nothing known. */
 struct warning_record {

@@ -89,7 +89,7 @@ class Settings:
                       "insights", "recommendations", "goals", "goal_progress", "minds", "struggle_predictions",
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",
                       "strains", "sittings", "strain_episodes", "stress_profiles", "stress_patterns",
-                      "personalization_outcomes", "personalization_events", "personalization_trials", "personalization_counted", "warning_work", "cohort_counted", "mission_feedback", "mission_reflections",
+                      "personalization_outcomes", "personalization_events", "personalization_trials", "personalization_counted", "warning_work", "cohort_counted", "run_work", "run_risks", "mission_feedback", "mission_reflections",
                       "idempotency", "loads", "days", "hours", "lengths", "topics", "totals", "objective_sums", "search_sums",
                       "summaries", "article_reads"):
             rows = self.store.query("SELECT count(*) FROM %s WHERE learner_id = %s" % (table, learner))

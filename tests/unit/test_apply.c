@@ -306,6 +306,50 @@ static void objectives_and_missions_follow_their_events(void **state)
     assert_verified(f);
 }
 
+static struct event of_course(enum event_kind kind, const char *id, const char *at)
+{
+    struct event e = an_event(kind, id, at);
+
+    e.course = STR("AAA/2014J");
+    return e;
+}
+
+/* In any order: the last score, the first day; who joins again has not left. */
+static void set_work_is_kept_by_run_and_piece(void **state)
+{
+    struct fixture *f = *state;
+    struct event e[] = {
+        of_course(EVENT_ASSESSMENT, "a", "2014-10-25T23:30:00Z"),
+        of_course(EVENT_ASSESSMENT, "b", "2014-10-20T10:00:00Z"),
+        of_course(EVENT_ENROLLED, "c", "2014-09-01T10:00:00Z"),
+        of_course(EVENT_WITHDRAWN, "d", "2014-11-01T10:00:00Z"),
+        of_course(EVENT_GRADE, "e", "2015-06-01T10:00:00Z"),
+        of_course(EVENT_GRADE, "f", "2015-07-01T10:00:00Z"),
+        of_course(EVENT_ASSESSMENT, "g", "2014-10-20T10:00:00Z"), /* of no piece */
+        of_course(EVENT_ENROLLED, "h", "2014-12-01T10:00:00Z"),
+    };
+
+    set_zone(f, "Europe/Berlin");
+    e[0].item = e[1].item = STR("t1");
+    e[0].score = 0.8;
+    e[0].data = STR("{\"carried\":true}");
+    e[1].score = 0.5;
+    e[2].data = STR("{\"earlierAttempts\":1,\"credits\":120,\"creditsPerYear\":120,"
+                    "\"education\":\"DEGREE\"}");
+    e[4].correct = 0;
+    e[5].score = 0.7;
+    e[6].score = 1;
+    apply(f, &e[3], 1, NULL);
+    apply(f, e, 3, NULL);
+    apply(f, &e[4], 4, NULL);
+    apply(f, e, 8, NULL); /* known already */
+    assert_string_equal(
+        rows_of(f, "run_work"),
+        " \"AAA/2014J\" \"\" 7 16314 1417428000000000 - 0 - - - 16375 16405 16617 1\n"
+        " \"AAA/2014J\" \"t1\" 2 16363 1414279800000000 800000 1 - - - - - - -\n");
+    assert_verified(f);
+}
+
 static void loads_are_kept_and_summed(void **state)
 {
     struct fixture *f = *state;
@@ -551,6 +595,7 @@ int main(void)
         TEST(scores_alone_are_answers),
         TEST(untimed_events_have_no_calendar),
         TEST(objectives_and_missions_follow_their_events),
+        TEST(set_work_is_kept_by_run_and_piece),
         TEST(loads_are_kept_and_summed),
         TEST(repeated_and_refused_events_are_told_apart),
         TEST(repeats_among_new_events_are_found),

@@ -439,9 +439,14 @@ static void open_university_tables_join(void **state)
                    "\"AAA\",\"2013J\",11391,-159,NA\n\"AAA\",\"2013J\",30268,-92,12\n");
     const char *result =
         write_text(p, "student.csv",
-                   "\"code_module\",\"code_presentation\",\"id_student\",\"final_result\"\n\"AAA\","
-                   "\"2013J\",11391,\"Pass\"\n\"AAA\",\"2013J\",30268,\"Withdrawn\"\n");
-    char join[300], join_course[300];
+                   "\"code_module\",\"code_presentation\",\"id_student\",\"highest_education\","
+                   "\"num_of_prev_attempts\",\"studied_credits\",\"final_result\"\n"
+                   "\"AAA\",\"2013J\",11391,\"HE Qualification\",0,240,\"Pass\"\n"
+                   "\"AAA\",\"2013J\",30268,\"No Formal quals\",2,60,\"Withdrawn\"\n");
+    char join[300], join_course[300], join_student[300];
+
+    snprintf(join_student, sizeof join_student, "%s:code_module,code_presentation,id_student",
+             result);
 
     snprintf(join, sizeof join, "%s:id_assessment", assessment);
     snprintf(join_course, sizeof join_course, "%s:code_module,code_presentation", course);
@@ -453,8 +458,10 @@ static void open_university_tables_join(void **state)
     assert_string_equal(
         ask(p, "SELECT course || score || date(at / 1000000, 'unixepoch') || untimed || data FROM "
                "events"),
-        "AAA/2013J0.782013-10-191{\"type\":\"TMA\",\"weight\":10,\"banked\":\"FALSE\"}");
-    assert_int_equal(IMPORT(p, "csv", "--preset", "oulad-registrations", joined), ERR_OK);
+        "AAA/2013J0.782013-10-191{\"type\":\"TMA\",\"weight\":10,\"carried\":false}");
+    assert_int_equal(
+        IMPORT(p, "csv", "--preset", "oulad-registrations", "--join", join_student, joined),
+        ERR_OK);
     told(p, "taken: 2");
     assert_int_equal(IMPORT(p, "csv", "--preset", "oulad-withdrawals", joined), ERR_OK);
     told(p, "taken: 1");
@@ -464,6 +471,15 @@ static void open_university_tables_join(void **state)
     assert_string_equal(
         ask(p, "SELECT group_concat(kind) FROM (SELECT kind FROM events ORDER BY kind)"),
         "50,51,52,52,53");
+    assert_string_equal(
+        ask(p,
+            "SELECT group_concat(external_id || ',' || piece || ',' || date(first_day * 86400, "
+            "'unixepoch') || ',' || ifnull(attempts || ',' || credits_milli || ',' || education "
+            "|| ',' || ifnull((left_day - first_day) || 'l', passed || 'p'), score_micro || ',' || "
+            "carried), ' ') FROM (SELECT * FROM run_work JOIN learners USING (learner_id) ORDER "
+            "BY external_id, piece)"),
+        "11391,,2013-04-25,0,4000,4,1p 11391,1752,2013-10-19,780000,0 "
+        "30268,,2013-07-01,2,1000,1,104l");
 }
 
 static void every_preset_is_named_in_the_help(void **state)
@@ -797,15 +813,32 @@ static void catalogue_imports(void **state)
         "{\"type\":\"itemSkill\",\"item\":\"i\",\"skill\":\"s\"}\n"
         "{\"type\":\"learner\",\"learner\":\"ann\",\"zone\":\"Asia/"
         "Tokyo\"}\n{\"type\":\"learner\",\"learner\":\"bob\",\"zone\":\"Moon/Base\"}\n"
+        "{\"type\":\"piece\",\"run\":\"r\",\"piece\":\"t1\",\"dueDay\":19,\"weight\":12.5}\n"
+        "{\"type\":\"piece\",\"run\":\"r\",\"piece\":\"t2\",\"dueDay\":-3,\"quiz\":true}\n"
+        "{\"type\":\"piece\",\"run\":\"r\",\"piece\":\"t3\"}\n"
+        "{\"type\":\"run\",\"run\":\"r\",\"course\":\"c\",\"begins\":\"2014-10-01\",\"ends\":"
+        "\"2015-06-"
+        "27\"}\n"
+        "{\"type\":\"run\",\"run\":\"s\",\"course\":\"c\",\"begins\":\"2014-10-01\",\"ends\":"
+        "\"2014-06-"
+        "27\"}\n"
+        "{\"type\":\"run\",\"run\":\"t\",\"course\":\"c\",\"begins\":\"2014-10-01\",\"days\":240}\n"
         "{\"type\":\"planet\"}\n{\"type\":\"skill\",\"skill\":\"t\"}\nnot json\n"
         "{\"type\":\"course\",\"course\":\"c\",\"name\":\"Anatomy I\"}\n"
         "{\"type\":\"course\",\"course\":\"c\",\"name\":\"Anatomy II\"}\n");
 
     assert_int_equal(IMPORT(p, "catalog", file), ERR_OK);
-    told(p, "16 rows");
-    told(p, "taken: 11\n  refused: 5");
+    told(p, "22 rows");
+    told(p, "taken: 15\n  refused: 7");
     told(p, "line 5: names something that is not there");
-    told(p, "line 13: name: is missing");
+    told(p, "line 14: dueDay: is missing");
+    told(p, "line 19: name: is missing");
+    assert_string_equal(ask(p,
+                            "SELECT group_concat(piece || due_day || ',' || weight || quiz) FROM "
+                            "run_pieces"),
+                        "t119,12.50,t2-3,0.01");
+    assert_string_equal(ask(p, "SELECT run || course || (ends - begins) FROM course_runs"),
+                        "rc269");
     assert_string_equal(ask(p, "SELECT group_concat(external_id || zone) FROM learners"),
                         "annAsia/Tokyo");
     assert_string_equal(ask(p, "SELECT name || term FROM courses"), "Anatomy IIS1");
@@ -818,7 +851,7 @@ static void catalogue_imports(void **state)
     assert_string_equal(ask(p, "SELECT skill || front FROM items JOIN item_skills USING (item)"),
                         "s?");
     assert_int_equal(IMPORT(p, "catalog", "--dry-run", file), ERR_OK);
-    told(p, "would be taken: 13");
+    told(p, "would be taken: 18");
 }
 
 int main(void)
