@@ -87,8 +87,6 @@ static enum err round_written(struct api_call *c)
 
     if (a->withdrawn)
         return withdrawn(c, a);
-    if (!a->beaten)
-        night_written(&a->work);
     a->moved = a->beaten ? a->moved + 1 : 0;
     if (a->moved > MOVED_MAX)
         return ERR_BUSY;

@@ -439,21 +439,34 @@ static void learn(struct catching *c)
 
 /* ---- writing ---- */
 
-static enum err put_weights(struct catching *c, const struct value *slots, int32_t count)
+/* All weights, where runs have left very much. What is written here may be older than what other
+ * runs write meanwhile: those have higher numbers. */
+static enum err put_whole(struct struggle_run *run)
 {
-    struct struggle_run *run = c->run;
-    struct arena *arena = run->w->arena;
-    struct value *v = arena_new(arena, struct value, (size_t)count * 2 + 1);
-    uint8_t *bytes = arena_new(arena, uint8_t, (size_t)count * STRUGGLE_SLOT_BYTES + 1);
+    struct value *v, *number;
+    int32_t rows;
 
-    if (!v || !bytes)
-        return ERR_NOMEM;
-    for (int32_t i = 0; i < count; i++, bytes += STRUGGLE_SLOT_BYTES) {
-        struggle_slot_encode(run->model, (uint32_t)slots[i].i, bytes);
-        v[2 * i] = slots[i];
-        v[2 * i + 1] = V_B(((struct str){(const char *)bytes, STRUGGLE_SLOT_BYTES}));
-    }
-    return night_put(run->w, STMT_STRUGGLE_WEIGHTS_PUT, v, count, 2);
+    if (weights_tail(run->weights) < (run->w->asked ? WEIGHTS_TAIL_MAX : WEIGHTS_TAIL_NIGHT))
+        return ERR_OK;
+    enum err e = weights_whole(run->weights, run->w->arena, &v, &rows, &number);
+    if (e == ERR_OK)
+        e = night_put(run->w, STMT_LEARNT_WEIGHTS_DROP, number, 1, 1);
+    return e == ERR_OK ? night_put(run->w, STMT_LEARNT_WEIGHTS_PUT_WHOLE, v, rows, 4) : e;
+}
+
+/* Behind put_shared(), whose number they get. */
+static enum err put_weights(struct struggle_run *run)
+{
+    struct value *v;
+    int32_t rows;
+    enum err e = run->learned > 0 ? weights_moved(run->model, run->moved, run->moved_count,
+                                                  run->w->arena, &v, &rows)
+                                  : ERR_OK;
+
+    if (e != ERR_OK || run->learned == 0)
+        return e;
+    e = night_put(run->w, STMT_LEARNT_WEIGHTS_ADD, v, rows, 3);
+    return e == ERR_OK ? put_whole(run) : e;
 }
 
 static enum err put_shared(struct struggle_run *run)
@@ -477,40 +490,7 @@ static enum err put_shared(struct struggle_run *run)
         v[n++] = V_I(run->judged);
         v[n++] = V_B(((struct str){(const char *)outlook, OUTLOOK_BYTES}));
     }
-    enum err e = night_put(run->w, STMT_STRUGGLE_SHARED_PUT, v, n / 3, 3);
-    if (e == ERR_OK && n > 0) /* the counts that it makes are told */
-        run->w->bulks[run->w->bulk_count - 1].arena = run->w->arena;
-    return e;
-}
-
-static const struct bulk *bulk_of(const struct night_work *w, enum stmt stmt)
-{
-    for (int32_t i = 0; i < w->bulk_count; i++)
-        if (w->bulks[i].stmt == stmt)
-            return &w->bulks[i];
-    return NULL;
-}
-
-/* The number beside "stack" in rows of struggle_shared; 0: it is not there. */
-static int64_t of_stack(const struct value *v, int32_t rows, int32_t cols)
-{
-    for (int32_t i = 0; i < rows; i++)
-        if (str_eq(value_str(&v[i * cols]), STR("stack")))
-            return value_i64(&v[i * cols + 1], 0);
-    return 0;
-}
-
-void struggle_written(struct night_work *w)
-{
-    const struct bulk *weights = bulk_of(w, STMT_STRUGGLE_WEIGHTS_PUT),
-                      *shared = bulk_of(w, STMT_STRUGGLE_SHARED_PUT);
-
-    if (!w->weights || !weights || !shared || shared->given.count == 0)
-        return; /* nothing was written, or somebody else was faster */
-    int64_t learnt = of_stack(shared->v, shared->rows, shared->cols),
-            outcomes = of_stack(shared->given.v, shared->given.count, shared->given.cols);
-    if (outcomes > 0)
-        weights_written(w->weights, outcomes, learnt, weights->v, weights->rows);
+    return night_put(run->w, STMT_STRUGGLE_SHARED_PUT, v, n / 3, 3);
 }
 
 static enum err put_audits(struct catching *c)
@@ -656,13 +636,13 @@ static void move_on(struct catching *c)
 }
 
 /* Of the new ones, to be learnt from; then of the others, which are only forecast again. */
-static enum err load_weights(struct catching *c, struct value **ret_slots, int32_t *ret_count)
+static enum err load_weights(struct catching *c)
 {
     struct struggle_run *run = c->run;
-    struct value *others;
+    uint32_t *others;
     int32_t n;
-    enum err e = struggle_load(run, c->features + c->first_new, c->count - c->first_new, ret_slots,
-                               ret_count);
+    enum err e = struggle_load(run, c->features + c->first_new, c->count - c->first_new,
+                               &run->moved, &run->moved_count);
 
     if (e == ERR_OK)
         e = struggle_load(run, c->features, c->first_new, &others, &n);
@@ -697,20 +677,16 @@ static enum err take_strain(struct catching *c, bool anew)
 
 static enum err learn_and_put(struct catching *c)
 {
-    struct value *slots = NULL;
-    int32_t count = 0;
     bool anew = c->run->at == INT64_MIN;
     enum err e = walk(c);
 
     if (e == ERR_OK)
-        e = load_weights(c, &slots, &count);
+        e = load_weights(c);
     if (e != ERR_OK)
         return e;
     learn(c);
     e = take_strain(c, anew);
     move_on(c);
-    if (e == ERR_OK && c->run->learned > 0)
-        e = put_weights(c, slots, count);
     return e == ERR_OK ? put_mind(c->run) : e;
 }
 
@@ -745,5 +721,7 @@ enum err struggle_catch_up(struct struggle_run *run)
         e = guard_judged(run);
     if (e == ERR_OK)
         e = put_audits(c);
-    return e == ERR_OK ? put_shared(run) : e;
+    if (e == ERR_OK)
+        e = put_shared(run);
+    return e == ERR_OK ? put_weights(run) : e;
 }

@@ -4,7 +4,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "night/struggle.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -95,11 +94,6 @@ enum err night_write(struct night_work *w, struct store_conn *writer)
     return w->bulk_count > 0 ? store_write(writer, w->bulks, w->bulk_count) : ERR_OK;
 }
 
-void night_written(struct night_work *w)
-{
-    struggle_written(w);
-}
-
 /* ---- the runner ---- */
 
 struct night_task {
@@ -163,8 +157,6 @@ static enum err write_through(struct night *n, struct night_work *w, int64_t due
         pthread_cond_wait(&n->wake, &n->lock);
     e = n->task_err;
     pthread_mutex_unlock(&n->lock);
-    if (e == ERR_OK)
-        night_written(w);
     return e;
 }
 

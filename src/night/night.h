@@ -58,8 +58,6 @@ MUST_CHECK enum err night_compute(struct night_work *w, struct str learner,
                                   enum err (*step)(struct night_work *w));
 /* ERR_CONFLICT: the guard changed nothing; the transaction must be rolled back. */
 MUST_CHECK enum err night_write(struct night_work *w, struct store_conn *writer);
-/* To be called when that transaction was committed. */
-void night_written(struct night_work *w);
 
 struct night_options {
     struct store *store;     /* borrowed */

@@ -358,7 +358,7 @@ enum err struggle_look_ahead(struct struggle_run *run)
 {
     struct arena *arena = run->w->arena;
     struct looking *l = arena_new(arena, struct looking, 1);
-    struct value *slots;
+    uint32_t *slots;
     int32_t count;
 
     if (run->taken == 0)

@@ -77,72 +77,40 @@ static enum err find_missing(struct struggle_run *run, const struct struggle_fea
     return ERR_OK;
 }
 
-static enum err read_weights(struct struggle_run *run, const struct value *slots, int32_t count)
-{
-    struct night_work *w = run->w;
-    struct rows rows;
-    enum err e =
-        store_read_bulk(w->conn, w->arena, STMT_STRUGGLE_WEIGHTS_READ, slots, count, 1, &rows);
-
-    for (int32_t i = 0; e == ERR_OK && i < rows.count; i++) {
-        const struct value *v = row_at(&rows, i);
-        e = struggle_slot_decode(run->model, (uint32_t)value_i64(&v[0], 0),
-                                 (const uint8_t *)v[1].s.p, v[1].s.n);
-        if (e == ERR_RANGE)
-            e = ERR_OK; /* unreadable: it begins anew */
-    }
-    if (e == ERR_OK && w->weights)
-        weights_keep(w->weights, run->learnt, slots, count, &rows);
-    return e;
-}
-
-static enum err load_weights(struct struggle_run *run, const struct value *slots, int32_t count)
-{
-    struct night_work *w = run->w;
-
-    if (w->weights) {
-        struct value *others = arena_new(w->arena, struct value, (size_t)count);
-        enum err e =
-            others ? weights_load(w->weights, run->learnt, slots, count, run->model, others, &count)
-                   : ERR_NOMEM;
-        if (e != ERR_OK)
-            return e;
-        slots = others;
-    }
-    return count > 0 ? read_weights(run, slots, count) : ERR_OK;
-}
-
 enum err struggle_load(struct struggle_run *run, const struct struggle_features *f, int32_t count,
-                       struct value **ret_slots, int32_t *ret_count)
+                       uint32_t **ret_slots, int32_t *ret_count)
 {
     uint64_t *missing = arena_new(run->w->arena, uint64_t, WORDS);
     size_t n, distinct = 0;
 
     if (!missing || find_missing(run, f, count, missing, &n) != ERR_OK)
         return ERR_NOMEM;
-    struct value *keys = arena_new(run->w->arena, struct value, n + 1);
-    if (!keys)
+    uint32_t *slots = arena_new(run->w->arena, uint32_t, n + 1);
+    if (!slots)
         return ERR_NOMEM;
-    /* in the table's order: neighbours are read, and later written, one after the other */
     for (uint32_t i = 0; i < WORDS; i++)
         for (uint64_t left = missing[i]; left; left &= left - 1)
-            keys[distinct++] = V_I(64 * i + (uint32_t)__builtin_ctzll(left));
-    *ret_slots = keys;
+            slots[distinct++] = 64 * i + (uint32_t)__builtin_ctzll(left);
+    *ret_slots = slots;
     *ret_count = (int32_t)distinct;
-    if (distinct == 0)
-        return ERR_OK;
-    return load_weights(run, keys, (int32_t)distinct);
+    enum err e = weights_catch_up(run->weights, run->w->conn, run->learnt);
+    return e == ERR_OK ? weights_load(run->weights, slots, *ret_count, run->model) : e;
 }
 
 enum err night_struggle(struct night_work *w)
 {
-    struct struggle_run run = {.w = w, .outlook = outlook_initial};
+    struct struggle_run run = {.w = w, .weights = w->weights, .outlook = outlook_initial};
+    struct weights *own = NULL;
     enum err e = mind_new(&run.mind);
 
     strmap_init(&run.made, w->arena);
     run.loaded = arena_new(w->arena, uint64_t, WORDS);
     if (e == ERR_OK && !run.loaded)
         e = ERR_NOMEM;
+    if (e == ERR_OK && !run.weights) {
+        e = weights_new(STRUGGLE_BITS, &own);
+        run.weights = own;
+    }
     if (e == ERR_OK)
         e = struggle_model_sparse_new(STRUGGLE_BITS, STRUGGLE_FULL, &run.model);
     if (e == ERR_OK)
@@ -151,5 +119,6 @@ enum err night_struggle(struct night_work *w)
         e = struggle_look_ahead(&run);
     struggle_model_free(run.model);
     mind_free(run.mind);
+    weights_free(own);
     return e;
 }

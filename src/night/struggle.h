@@ -15,9 +15,9 @@
  * that comes late, behind the place, is seen by the count of all: the mind is then made anew from
  * the log. What had been learnt from is not learnt from, nor judged, again.
  *
- * Shared weights are read and written slot by slot, without a lock over the run. Two runs at once
- * may each overwrite a step of the other's on a slot that both touched; a slot is always whole, and
- * sparse steps lost that way do no harm (Niu, Recht, Re & Wright 2011). */
+ * Shared weights (weights.h) are read and written slot by slot, without a lock over the run. Two
+ * runs at once may each overwrite a step of the other's on a slot that both touched; a slot is
+ * always whole, and sparse steps lost that way do no harm (Niu, Recht, Re & Wright 2011). */
 #pragma once
 #include "base/hash.h"
 #include "night/night.h"
@@ -32,15 +32,17 @@ enum {
 };
 
 MUST_CHECK enum err night_struggle(struct night_work *w);
-void struggle_written(struct night_work *w); /* night_written() for this step */
 
 /* ---- inside ---- */
 
 struct struggle_run {
     struct night_work *w;
+    struct weights *weights;
     struct mind *mind;
     struct struggle_model *model; /* the slots that were asked for are loaded */
     uint64_t *loaded;             /* which: a bit each */
+    uint32_t *moved;              /* slots that are learnt by, ascending */
+    int32_t moved_count;
     struct outlook_model outlook;
     int64_t learnt, outcomes; /* the shared models' before this run */
     bool shares;              /* may the shared models learn from this learner? */
@@ -63,7 +65,7 @@ bool struggle_prediction_parse(struct str name, int32_t *ret_day, uint64_t *ret_
 /* Loads the slots of the features into run->model; those that it gives back had not been loaded
  * before. */
 MUST_CHECK enum err struggle_load(struct struggle_run *run, const struct struggle_features *f,
-                                  int32_t count, struct value **ret_slots, int32_t *ret_count);
+                                  int32_t count, uint32_t **ret_slots, int32_t *ret_count);
 /* Brings the mind up to date, and judges forecasts whose time is over. */
 MUST_CHECK enum err struggle_catch_up(struct struggle_run *run);
 /* Makes the forecasts. */

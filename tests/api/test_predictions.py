@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from tests.api.harness import both_engines, event
+from tests.api.harness import Server, both_engines, event
 
 PATH = "/api/analytics/predictions"
 INTERVENTIONS = "/api/analytics/interventions"
@@ -93,6 +93,43 @@ class FarBehind(Calls):
         read = sum(int(re.search(r'analysis;dur=[0-9.]+;desc="([0-9]+)"', r.headers["Server-Timing"])[1]) for r in replies)
         self.assertLessEqual(read, 10 * (rounds + len(replies)))
         self.assertNotIn("answersBehind", self.listed("far"))
+
+    def test_a_server_that_is_killed_learns_each_outcome_once(self):
+        learners = ["killed-%d" % i for i in range(4)]
+        before = self.learnt()
+        for round_ in range(6):
+            for learner in learners:
+                self.server.events(answers(learner, "k%d" % (round_ % 3), "1011" * 10,
+                                           time.time() - DAY + round_ * 3600, name="-%d-" % round_))
+            told = threading.Event()
+
+            def ask():
+                for learner in learners:
+                    try:
+                        self.server.post(GENERATE, {"userId": learner}, check=False)
+                    except OSError:
+                        return
+                    finally:
+                        told.set()
+
+            thread = threading.Thread(target=ask)
+            thread.start()
+            if round_ % 2:
+                told.wait(60)  # in the middle of the second
+            self.server.kill()
+            thread.join()
+            type(self).server = Server(self.store.url, *self.flags).start()
+        for learner in learners:
+            self.generate(learner)
+            self.assertEqual(self.mind(learner)[0], 240)
+            self.assertEqual(self.answers_judged(learner), 240)
+        self.assertEqual(self.learnt(), before + 240 * len(learners))
+        # what the weights came to stands under the same number
+        self.assertEqual(int(self.one("SELECT max(number) FROM learnt_weights")[0]), self.learnt())
+
+    def learnt(self):
+        rows = self.store.query("SELECT outcomes FROM struggle_shared WHERE name = 'stack'")
+        return int(rows[0][0]) if rows else 0
 
     def test_two_at_once_learn_once(self):
         total = self.far_behind("both", 4)

@@ -248,7 +248,6 @@ static struct str learn_by_turns(struct fixture *f, struct weights *kept, struct
             continue;
         }
         OK(store_commit(f->conn));
-        night_written(&w);
     }
     OK(store_read(f->conn, &f->arena, &q, 1, INT64_MAX));
     for (int32_t i = 0; i < q.rows.count; i++)
@@ -294,6 +293,171 @@ static void what_is_kept_of_the_weights_is_what_is_stored(enum store_engine engi
     weights_free(kept);
 }
 
+static struct struggle_model *a_model(float seed, const uint32_t *slots, int32_t count)
+{
+    struct struggle_model *m;
+    uint8_t bytes[STRUGGLE_SLOT_BYTES] = {0};
+
+    OK(struggle_model_sparse_new(STRUGGLE_BITS, STRUGGLE_FULL, &m));
+    for (int32_t i = 0; i < count; i++) {
+        for (int k = 0; k < 2 * STRUGGLE_LEARNERS; k++) {
+            float x = seed + (float)slots[i] / 1024 + (float)k;
+            memcpy(bytes + 4 * k, &x, sizeof x);
+        }
+        OK(struggle_slot_decode(m, slots[i], bytes, sizeof bytes));
+    }
+    return m;
+}
+
+/* A run that moved these slots, and then stood at `outcomes`. */
+static void add_moved(struct fixture *f, float seed, const uint32_t *slots, int32_t count,
+                      int64_t learnt)
+{
+    struct struggle_model *m = a_model(seed, slots, count);
+    const struct value stack[] = {V_S(STR("stack")), V_I(learnt), V_B(STR("-"))};
+    struct value *v;
+    int32_t rows;
+
+    OK(weights_moved(m, slots, count, &f->arena, &v, &rows));
+    assert_int_equal(rows, (count + WEIGHTS_PART - 1) / WEIGHTS_PART);
+    struct bulk b[] = {{.stmt = STMT_STRUGGLE_SHARED_PUT, .rows = 1, .cols = 3, .v = stack},
+                       {.stmt = STMT_LEARNT_WEIGHTS_ADD, .rows = rows, .cols = 3, .v = v}};
+    OK(store_begin(f->conn));
+    OK(store_write(f->conn, b, 2));
+    OK(store_commit(f->conn));
+    struggle_model_free(m);
+}
+
+static void put_whole(struct fixture *f, struct weights *w)
+{
+    struct value *v, *number;
+    int32_t rows;
+
+    OK(weights_whole(w, &f->arena, &v, &rows, &number));
+    struct bulk b[] = {{.stmt = STMT_LEARNT_WEIGHTS_DROP, .rows = 1, .cols = 1, .v = number},
+                       {.stmt = STMT_LEARNT_WEIGHTS_PUT_WHOLE, .rows = rows, .cols = 4, .v = v}};
+    OK(store_begin(f->conn));
+    OK(store_write(f->conn, b, 2));
+    OK(store_commit(f->conn));
+}
+
+/* What a process has at hand of a slot that was moved with this seed. */
+static void assert_slot(struct weights *w, uint32_t slot, float seed)
+{
+    struct struggle_model *is, *should = a_model(seed, &slot, 1);
+    uint8_t a[STRUGGLE_SLOT_BYTES], b[STRUGGLE_SLOT_BYTES];
+
+    OK(struggle_model_sparse_new(STRUGGLE_BITS, STRUGGLE_FULL, &is));
+    OK(weights_load(w, &slot, 1, is));
+    struggle_slot_encode(is, slot, a);
+    struggle_slot_encode(should, slot, b);
+    assert_memory_equal(a, b, sizeof a);
+    struggle_model_free(is);
+    struggle_model_free(should);
+}
+
+/* One process learns, another hears of it; a third comes after all was put together, by the first
+ * and, from what it knew earlier, by the second. */
+static void weights_are_put_together_and_read_by_others(enum store_engine engine)
+{
+    enum { MANY = 2 * WEIGHTS_PART + 7 };
+    static uint32_t many[MANY];
+    const uint32_t few[] = {0, 3, 4096, (1 << STRUGGLE_BITS) - 1}, last[] = {3, 5};
+    struct weights *one, *two, *three;
+    struct fixture f;
+
+    fixture_open(&f, engine);
+    OK(weights_new(STRUGGLE_BITS, &one));
+    OK(weights_new(STRUGGLE_BITS, &two));
+    OK(weights_new(STRUGGLE_BITS, &three));
+    for (uint32_t i = 0; i < MANY; i++)
+        many[i] = 7 * i;
+    add_moved(&f, 1, many, MANY, 100);
+    OK(weights_catch_up(two, f.conn, 100));
+    assert_int_equal(weights_tail(two), MANY);
+    assert_slot(two, 7 * (MANY - 1), 1);
+    add_moved(&f, 2, few, COUNT(few), 10);
+    OK(weights_catch_up(two, f.conn, 100)); /* nothing says that there is more */
+    assert_slot(two, 0, 1);
+    OK(weights_catch_up(one, f.conn, 110));
+    assert_slot(one, 0, 2);
+    add_moved(&f, 3, last, COUNT(last), 1);
+    put_whole(&f, one); /* up to 110 */
+    assert_int_equal(weights_tail(one), 0);
+    put_whole(&f, two); /* up to 100 */
+    OK(weights_catch_up(one, f.conn, 111));
+    OK(weights_catch_up(two, f.conn, 111));
+    OK(weights_catch_up(three, f.conn, 111));
+    assert_int_equal(weights_tail(three), COUNT(last));
+    for (int i = 0; i < 3; i++) {
+        struct weights *w = i == 0 ? one : i == 1 ? two : three;
+        assert_slot(w, 0, 2);
+        assert_slot(w, 3, 3);
+        assert_slot(w, 5, 3);
+        assert_slot(w, 4096, 2);
+        assert_slot(w, 7, 1);
+        assert_slot(w, (1 << STRUGGLE_BITS) - 1, 2);
+    }
+    weights_free(one);
+    weights_free(two);
+    weights_free(three);
+    fixture_close(&f);
+}
+
+/* Rows that nobody of us wrote move what can be read of them, and nothing else. */
+static void rows_that_make_no_sense_are_passed_over(enum store_engine engine)
+{
+    char state[3 * STRUGGLE_SLOT_BYTES] = {0};
+    const struct str states = {state, sizeof state}, torn = {state, 30};
+    const struct value v[] = {
+        V_I(1),
+        V_I(0),
+        V_S(STR("")),
+        V_B(states), /* */
+        V_I(1),
+        V_I(1),
+        V_S(STR("9,x,1")),
+        V_B(states), /* */
+        V_I(1),
+        V_I(2),
+        V_S(STR("4,99999999999999")),
+        V_B(states),
+        V_I(1),
+        V_I(3),
+        V_S(STR("5,262143")),
+        V_B(states), /* */
+        V_I(1),
+        V_I(4),
+        V_S(STR("-1")),
+        V_B(states), /* */
+        V_I(1),
+        V_I(5),
+        V_S(STR("6,6,6,6,6")),
+        V_B(torn), /* */
+        V_I(1),
+        V_I(6),
+        V_S(STR("")),
+        V_B(STR("")),
+    };
+    struct bulk b = {.stmt = STMT_LEARNT_WEIGHTS_PUT_WHOLE, .rows = 7, .cols = 4, .v = v};
+    struct value *whole, *number;
+    struct weights *w;
+    struct fixture f;
+    int32_t rows;
+
+    fixture_open(&f, engine);
+    OK(store_begin(f.conn));
+    OK(store_write(f.conn, &b, 1));
+    OK(store_commit(f.conn));
+    OK(weights_new(STRUGGLE_BITS, &w));
+    OK(weights_catch_up(w, f.conn, 1));
+    OK(weights_whole(w, &f.arena, &whole, &rows, &number));
+    assert_int_equal(rows, 1);
+    assert_true(str_eq(value_str(&whole[2]), STR("4,1,1,3")));
+    weights_free(w);
+    fixture_close(&f);
+}
+
 static void a_name_tells_the_day_and_the_objective(void **state)
 {
     struct arena arena;
@@ -320,6 +484,8 @@ static void a_name_tells_the_day_and_the_objective(void **state)
 }
 
 BOTH(what_is_kept_of_the_weights_is_what_is_stored)
+BOTH(weights_are_put_together_and_read_by_others)
+BOTH(rows_that_make_no_sense_are_passed_over)
 BOTH(outcomes_are_told_by_answers)
 BOTH(of_two_runs_at_once_one_is_kept)
 BOTH(a_mind_that_cannot_be_read_is_made_anew)
@@ -330,6 +496,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_kept_of_the_weights_is_what_is_stored_sqlite),
         cmocka_unit_test(what_is_kept_of_the_weights_is_what_is_stored_postgres),
+        cmocka_unit_test(weights_are_put_together_and_read_by_others_sqlite),
+        cmocka_unit_test(weights_are_put_together_and_read_by_others_postgres),
+        cmocka_unit_test(rows_that_make_no_sense_are_passed_over_sqlite),
+        cmocka_unit_test(rows_that_make_no_sense_are_passed_over_postgres),
         cmocka_unit_test(a_name_tells_the_day_and_the_objective),
         cmocka_unit_test(outcomes_are_told_by_answers_sqlite),
         cmocka_unit_test(outcomes_are_told_by_answers_postgres),

@@ -69,7 +69,7 @@ static const struct {
     {"goal_progress", "learner_id, goal, version, at, value", "u, 'g' || i, 1, i, 0"},
     {"minds", "learner_id, version, at, id, taken, known_at, known_id, updated_at, skills, state",
      "i, 1, i, 'e', 3, i, 'e', i, CAST('x' AS {blob}), CAST('x' AS {blob})"},
-    {"struggle_weights", "slot, state", "i, CAST('x' AS {blob})"},
+    {"learnt_weights", "number, part, whole, slots, states", "i, 0, 0, 'x', CAST('x' AS {blob})"},
     {"struggle_shared", "name, outcomes, state", "'n' || i, i, CAST('x' AS {blob})"},
     {"struggle_predictions",
      "learner_id, prediction, objective, day, made_at, until_at, probability, low, high, "
@@ -202,6 +202,20 @@ static void fill_all(struct store_conn *c)
     script(c, "ANALYZE");
 }
 
+/* Does a later migration take the table away? */
+static bool is_dropped(int32_t from, const char *name, size_t n)
+{
+    static const char drop[] = "DROP TABLE ";
+
+    for (int32_t m = from; m < store_catalog.migration_count; m++)
+        for (const char *at = store_catalog.migrations[m].sqlite; (at = strstr(at, drop));) {
+            at += strlen(drop);
+            if (strcspn(at, " ;") == n && strncmp(at, name, n) == 0)
+                return true;
+        }
+    return false;
+}
+
 /* Every table of the migrations is in the list above. */
 static void all_tables_are_filled(void)
 {
@@ -215,7 +229,7 @@ static void all_tables_are_filled(void)
             while (i < COUNT(fill) &&
                    (strlen(fill[i].table) != n || strncmp(fill[i].table, at, n) != 0))
                 i++;
-            if (i == COUNT(fill))
+            if (i == COUNT(fill) && !is_dropped(m, at, n))
                 fail_msg("table %.*s: add it to `fill` in %s", (int)n, at, __FILE__);
         }
     }

@@ -53,23 +53,28 @@ SELECT name, outcomes, state FROM struggle_shared
 -- bulk
 INSERT INTO struggle_shared (name, outcomes, state) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET
-        outcomes = struggle_shared.outcomes + excluded.outcomes, state = excluded.state
-    RETURNING name, outcomes;
+        outcomes = struggle_shared.outcomes + excluded.outcomes, state = excluded.state;
 
--- name: struggle_weights_read
+-- name: learnt_weights_behind
 -- args: int
--- bulk
--- engine: sqlite
-WITH k (slot) AS (VALUES ($1))
-SELECT w.slot, w.state FROM k CROSS JOIN struggle_weights w WHERE w.slot = k.slot;
--- engine: postgres
-SELECT slot, state FROM struggle_weights WHERE slot = ANY ($1::bigint[]);
+SELECT number, whole, slots, states FROM learnt_weights WHERE number > $1 ORDER BY number, part;
 
--- name: struggle_weights_put
--- args: int, blob
+-- Behind struggle_shared_put, in its transaction: what a run moved, under the number that it made.
+-- name: learnt_weights_add
+-- args: int, text, blob
 -- bulk
-INSERT INTO struggle_weights (slot, state) VALUES ($1, $2)
-    ON CONFLICT (slot) DO UPDATE SET state = excluded.state;
+INSERT INTO learnt_weights (number, part, whole, slots, states)
+    VALUES ((SELECT outcomes FROM struggle_shared WHERE name = 'stack'), $1, 0, $2, $3);
+
+-- name: learnt_weights_drop
+-- args: int
+DELETE FROM learnt_weights WHERE number <= $1;
+
+-- name: learnt_weights_put_whole
+-- args: int, int, text, blob
+-- bulk
+INSERT INTO learnt_weights (number, part, whole, slots, states) VALUES ($1, $2, 1, $3, $4)
+    ON CONFLICT (number, part) DO NOTHING;
 
 -- Forecasts that are not judged yet, by what the index alone has.
 -- name: predictions_open
