@@ -49,7 +49,7 @@ static const struct field indicator_fields[] = {
 };
 
 struct baseline {
-    struct str source;
+    struct str source, ms_source;
     double ms, performance;
     int64_t n;
 };
@@ -59,6 +59,9 @@ static const struct field baseline_fields[] = {
               "request; learned: the learner's own history; default: a constant, costs confidence"),
     FIELD(F_F64, struct baseline, ms, "avgResponseLatency",
           .doc = "ms; geometric mean when learned, and the sample is then compared by its own"),
+    FIELD(F_STR, struct baseline, ms_source, "latencySource",
+          .doc = "of avgResponseLatency: likewise; default, too, where hardly an answer told its "
+                 "time"),
     FIELD(F_F64, struct baseline, performance, "baselinePerformance", .doc = "share right"),
     FIELD(F_I64, struct baseline, n, "n", .doc = "observations behind it; 0 for a constant"),
     FIELD_END,
@@ -67,13 +70,16 @@ static const struct field baseline_fields[] = {
 /* What the learner's history says of the usual latency and success. */
 static struct baseline baseline_of(const struct learner *l)
 {
-    struct baseline b = {STR("default"), LOAD_BASELINE_MS, LOAD_BASELINE_PERFORMANCE, 0};
+    struct baseline b = {.source = STR("default"),
+                         .ms_source = STR("default"),
+                         .ms = LOAD_BASELINE_MS,
+                         .performance = LOAD_BASELINE_PERFORMANCE};
     int64_t graded = learner_graded(l);
 
     if (learner_totals(l)->latency_n >= BASELINE_NEEDED) {
         b.ms = exp((double)learner_totals(l)->latency_log_micro / 1e6 /
                    (double)learner_totals(l)->latency_n);
-        b.source = STR("learned");
+        b.source = b.ms_source = STR("learned");
         b.n = learner_totals(l)->latency_n;
     }
     if (graded >= BASELINE_NEEDED && learner_succeeded(l) > 0) {
@@ -264,6 +270,7 @@ static void calculate(const struct behaviour *b, const struct learner *l, struct
     if (b->baseline)
         r->baseline = (struct baseline){
             .source = STR("request"),
+            .ms_source = b->baseline->ms > 0 ? STR("request") : STR("default"),
             .ms = b->baseline->ms > 0 ? b->baseline->ms : LOAD_BASELINE_MS,
             .performance =
                 b->baseline->performance > 0 ? b->baseline->performance : LOAD_BASELINE_PERFORMANCE,

@@ -614,6 +614,12 @@ static void figures_make(struct api_call *c, const struct learner *l, const stru
                                   STR("share of days with study; Wilson"));
     r->focus = share_figure(c->arena, learner_totals(l)->completed, learner_totals(l)->sessions,
                             STR("share of all sessions that were brought to their end; Wilson"));
+    if (learner_totals(l)->completed == 0 && learner_totals(l)->sessions > 0) {
+        /* Imported reviews never tell that a session ended. */
+        r->focus.value = NAN;
+        r->focus.interval = NULL;
+        r->focus.reason = STR("No session was ever told to have ended.");
+    }
     r->retention = share_figure(c->arena, succeeded, graded,
                                 STR("share of right answers and successful reviews; Wilson"));
     r->efficiency = (struct figure){
@@ -652,8 +658,8 @@ static enum err get_dashboard(struct api_call *c)
         if (v.patterns[i].present && v.patterns[i].confidence >= 0.7)
             v.patterns[n++] = v.patterns[i];
     r->meta = (struct dashboard_meta){n, r->recommendations.n, r->goals.n,
-                                       value_i64(row_at(&v.q[6].rows, 0), 0),
-                                       learner_totals(&v.l)->last_at};
+                                      value_i64(row_at(&v.q[6].rows, 0), 0),
+                                      learner_totals(&v.l)->last_at};
     r->patterns = (struct list){v.patterns, n < SHOWN ? n : SHOWN};
     if (r->recommendations.n > SHOWN)
         r->recommendations.n = SHOWN;
@@ -695,7 +701,8 @@ const struct endpoint endpoints_recommendations[] = {
      .run = RUN_SMALL,
      .round_trips = 1,
      .errors = ONE(ERR_NOT_FOUND) | ONE(ERR_CONFLICT),
-     .repeats = true, .handler = post_apply},
+     .repeats = true,
+     .handler = post_apply},
     {READS, .path = "/api/analytics/patterns/evolution", .id = "get_patterns_evolution", EVOLUTION},
     {READS, .path = INSIGHTS "/patterns/evolution", .id = "get_insights_evolution", EVOLUTION},
     {READS, .path = INSIGHTS "/dashboard", .id = "get_insights_dashboard",

@@ -73,7 +73,7 @@ static const char *const direction_names[] = {"down", "stable", "up", NULL};
 
 const struct field strain_shown_fields[] = {
     FIELD(F_F64, struct strain_shown, load, "load", .flags = FIELD_NULLABLE, .min = 0, .max = 100,
-          .doc = "now; 30 is the learner's normal"),
+          .doc = "now; 30 is the learner's normal; null when the last answer is too long ago"),
     FIELD(F_OBJECT, struct strain_shown, interval, "interval",
           .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
           .size = sizeof(struct interval), .doc = "95 %"),
@@ -136,6 +136,12 @@ enum err strain_show(struct api_call *c, const struct strain_now *now, bool anal
         r->reason = STR("Twenty answers or reviews are needed to know what is usual.");
         return ERR_OK;
     }
+    r->slower = round_to(v.slower, 4);
+    r->misses = round_to(v.misses, 4);
+    if (!v.current) {
+        r->reason = STR("The last answer is too long ago to tell how it is now.");
+        return ERR_OK;
+    }
     r->load = round_to(v.load, 2);
     r->interval = interval_new(
         c->arena, (struct interval){round_to(v.interval.low, 2), round_to(v.interval.high, 2)});
@@ -145,8 +151,6 @@ enum err strain_show(struct api_call *c, const struct strain_now *now, bool anal
     r->overload = v.overload;
     if (v.overload)
         r->overload_since = s->episode_at;
-    r->slower = round_to(v.slower, 4);
-    r->misses = round_to(v.misses, 4);
     return ERR_OK;
 }
 

@@ -203,6 +203,7 @@ void strain_view(const struct strain *s, int64_t now_us, struct strain_view *ret
 
     *ret = (struct strain_view){
         .sufficient = s->n >= STRAIN_NEEDED,
+        .current = p.p_level <= (1 - STRAIN_CURRENT) * level_spread * level_spread,
         .load = load,
         .interval = {load_of(p.level - STATS_Z95 * sd), load_of(p.level + STATS_Z95 * sd)},
         .trend = load_by * load * (1 - load / 100) * 10 * p.slope,

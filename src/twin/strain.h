@@ -36,6 +36,8 @@ enum { STRAIN_VERSION = 2, STRAIN_NEEDED = 20 /* answers, before the normal is k
 #define STRAIN_ENTER 80.0
 #define STRAIN_LEAVE 60.0
 #define STRAIN_PAUSE_US (4 * US_PER_HOUR)
+#define STRAIN_CURRENT 0.05 /* with less, load is that of anybody at any time, and no measurement \
+                             */
 
 /* Of log seconds, robust. */
 struct strain_normal {
@@ -81,6 +83,7 @@ enum strain_change strain_update(struct strain *s, const struct strain_answer *a
 
 struct strain_view {
     bool sufficient; /* STRAIN_NEEDED answers */
+    bool current;    /* of the level's variance the answers explain STRAIN_CURRENT yet, or more */
     double load;     /* 0..100 */
     struct interval interval;
     double trend;  /* load points in ten minutes, at the present level */

@@ -75,12 +75,19 @@ class Calculate:
     def test_learned_baseline(self):
         self.server.events(session("old", "a", at(2, 9), 30, 15, 12) + session("old", "b", at(3, 9), 30, 15, 12))
         r = self.post({"responseLatencies": [2500] * 5, "performanceScores": [.8] * 5, "sessionDuration": 10}, "old").json
-        self.assertEqual(r["baseline"]["source"], "learned")
+        self.assertEqual((r["baseline"]["source"], r["baseline"]["latencySource"]), ("learned", "learned"))
         self.assertEqual(r["baseline"]["n"], 30)
         self.assertAlmostEqual(r["baseline"]["avgResponseLatency"], 2000, 1)
         self.assertAlmostEqual(r["baseline"]["baselinePerformance"], .8, 6)
         self.assertAlmostEqual(r["loadScore"], 15)  # a quarter slower than usual: 50 x .3
         self.assertAlmostEqual(r["confidenceLevel"], .9)
+
+    def test_learned_without_times(self):
+        self.server.events([event("deck", "answer", id="deck-%d" % i, item="i", skills=[], correct=i % 2 == 0) for i in range(30)])
+        r = self.post(L1, "deck").json
+        self.assertEqual((r["baseline"]["source"], r["baseline"]["latencySource"]), ("request", "request"))
+        r = self.post({"sessionDuration": 10}, "deck").json
+        self.assertEqual((r["baseline"]["source"], r["baseline"]["latencySource"]), ("learned", "default"))
 
     def test_unknown_learner(self):
         self.assertProblem(self.post(L1, "nobody"), 404)

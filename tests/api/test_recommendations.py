@@ -1,5 +1,5 @@
 """Recommendations from patterns, and the patterns' history."""
-from tests.api.harness import both_engines
+from tests.api.harness import both_engines, event
 from tests.api.test_answers import at, session
 from tests.api.test_patterns import ALL, ANALYZE, days
 
@@ -84,6 +84,11 @@ class Recommendations:
         self.server.events(session("busy", "s1", at(1, 10), 30, 10, 8))
         data = self.server.get(path, query={"userId": "busy"}).json["data"]
         self.assertEqual(data["metrics"], {"consistency": 3, "focus": 100, "retention": 80, "efficiency": 50})
+        # Where no session ever tells its end, as with imported reviews, none is known to have been left.
+        self.server.events([event("deck", "answer", session="s%d" % (i // 5)) for i in range(20)])
+        deck = self.server.get(path, query={"userId": "deck"}).json["data"]
+        self.assertIsNone(deck["metrics"]["focus"])
+        self.assertIn("ended", deck["estimates"]["focus"]["reason"])
         self.assertEqual(data["estimates"]["retention"]["n"], 10)
         self.assertTrue(data["reason"])
         self.assertProblem(self.server.get(path, query={"userId": "nobody"}), 404)

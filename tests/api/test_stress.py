@@ -42,16 +42,24 @@ class Moment(Reading):
     def strain(self, learner):
         return self.get(CURRENT, learner)["strain"]
 
+    def test_what_has_faded_is_no_measurement(self):
+        self.send(sitting("eve", now() - 300 * MINUTE, 60, random.Random(2)))
+        strain = self.strain("eve")
+        self.assertEqual([strain[k] for k in ("load", "interval", "level", "trendPerTenMinutes", "direction")], [None] * 5)
+        self.assertIn("too long ago", strain["reason"])
+        self.assertEqual((strain["n"], strain["sufficient"], strain["overload"]), (60, True, False))
+
     def test_calm_then_overload(self):
         rng = random.Random(1)
         self.send(sitting("ann", now() - 200 * MINUTE, 60, rng))
-        calm = self.strain("ann")
+        self.send(sitting("amy", now() - 65 * MINUTE, 60, rng))
+        calm = self.strain("amy")
         self.assertTrue(calm["sufficient"])
         self.assertEqual((calm["n"], calm["overload"], calm["method"]), (60, False, "strain-1"))
         self.assertLess(calm["load"], 60)
         self.assertLess(calm["interval"]["low"], calm["load"])
         self.assertGreater(calm["interval"]["high"], calm["load"])
-        self.assertIsNone(self.get(CURRENT, "ann")["optimalTimeRecommendation"])
+        self.assertIsNone(self.get(CURRENT, "amy")["optimalTimeRecommendation"])
         self.send(sitting("ann", now() - 15 * MINUTE, 15, rng, slower=3, right=0))
         tired = self.get(CURRENT, "ann")
         self.assertGreater(tired["strain"]["load"], 80)

@@ -87,7 +87,7 @@ static void real_strain_is_found_and_ends(void **state)
             ended = i;
         if (i == 225) {
             strain_view(&s, a.at, &v);
-            assert_true(v.sufficient && v.overload && v.load > 70 && v.slower > 0.3);
+            assert_true(v.sufficient && v.current && v.overload && v.load > 70 && v.slower > 0.3);
             assert_true(v.misses > 0.5 && v.interval.low < v.load && v.load < v.interval.high);
         }
     }
@@ -115,6 +115,7 @@ static void a_pause_breaks_an_episode_off(void **state)
     }
     assert_true(s.episode_at != TIME_NONE);
     strain_view(&s, s.last_at + STRAIN_PAUSE_US + US_PER_HOUR, &v);
+    assert_false(v.current);
     assert_false(v.overload); /* nobody is still strained the next morning */
     assert_near(v.load, 30, 3);
     struct strain_answer next = answer(230 + 24 * 60, 10, 1, 0.7);
