@@ -108,6 +108,7 @@ struct api_call {
     int64_t now_us;         /* UTC, one reading per call */
     int64_t valid_until_us; /* UTC; what the handler knows to end the answer's truth (the learner's
                                day); 0: nothing */
+    bool ages;              /* it changes as time goes by: answer_ages() */
     uint32_t reads;         /* STMT_GROUP_*: beside what the statements say; learner_totals() */
     int64_t deadline_us;    /* monotonic */
     bool streaming;         /* by api_stream_begin(): the dispatcher ends the stream */

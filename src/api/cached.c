@@ -10,7 +10,9 @@
 enum {
     NEGATIVE_MS =
         5000, /* "no such learner" is kept for so long; the learner's first event ends it */
-    JITTER_DIVISOR = 10 /* answers made together do not end together: up to a tenth earlier */
+    JITTER_DIVISOR = 10, /* answers made together do not end together: up to a tenth earlier */
+    AGING_FRESH_S = 5,
+    AGING_STALE_S = 55
 };
 
 /* A refusal as an answer: its body is this struct, its media NULL. Never leaves the process. */
@@ -404,6 +406,9 @@ static struct answer *answer_make(struct call *c, const struct answer_spec *what
 static struct answer *answer_of_reply(struct call *c)
 {
     const struct cache_policy *p = &c->pub.row->cache;
+    bool ages = c->pub.ages;
+    int32_t fresh_s = ages && p->fresh_s > AGING_FRESH_S ? AGING_FRESH_S : p->fresh_s;
+    int32_t stale_s = ages && p->stale_s > AGING_STALE_S ? AGING_STALE_S : p->stale_s;
 
     return answer_make(c,
                        &(struct answer_spec){.status = c->pub.x->status,
@@ -411,7 +416,7 @@ static struct answer *answer_of_reply(struct call *c)
                                              .cache_control = c->route->cache_control,
                                              .lines = buf_view(&c->pub.x->extra),
                                              .body = buf_view(&c->pub.x->body)},
-                       p->fresh_s * US_PER_S, p->stale_s * US_PER_S,
+                       fresh_s * US_PER_S, stale_s * US_PER_S,
                        c->pub.api->config->cache_error_time * US_PER_MS);
 }
 

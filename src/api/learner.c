@@ -135,7 +135,7 @@ void answer_until(struct api_call *c, int64_t at_us)
 
 void answer_ages(struct api_call *c)
 {
-    answer_until(c, c->now_us + 5 * US_PER_S);
+    c->ages = true;
 }
 
 double round_to(double v, int decimals)

@@ -92,7 +92,8 @@ enum err event_refused(struct api_call *c, const struct ingest_result *r);
 
 /* The answer is true until then at most (UTC). */
 void answer_until(struct api_call *c, int64_t at_us);
-/* The answer changes as time goes by: it may be kept for a few seconds only. */
+/* The answer changes as time goes by: it is fresh for five seconds, and for a minute it may be sent
+ * while it is made anew. */
 void answer_ages(struct api_call *c);
 
 double round_to(double v, int decimals);

@@ -139,6 +139,16 @@ static int64_t duration_so_far(const struct session_facts *f, int64_t now_us)
     return session_study_ms(&open);
 }
 
+/* Where nothing grows there is one change to come: that it will have been forgotten. */
+static void row_ages(struct api_call *c, const struct session_facts *f, int64_t duration_ms)
+{
+    if (f->completed_at != TIME_NONE || is_forgotten(f, c->now_us))
+        return;
+    if (duration_ms != session_study_ms(f) || (f->started_at != TIME_NONE && !f->untimed))
+        answer_ages(c);
+    answer_until(c, f->last_at + SESSION_STUDY_MS_MAX * US_PER_MS + 1);
+}
+
 static enum err mission_read(struct api_call *c, struct columns *v, struct session_row *s)
 {
     struct session_mission m = {.id = s->mission_id};
@@ -195,8 +205,7 @@ enum err session_row_read(struct api_call *c, struct columns v, struct session_r
               : f->pauses > f->resumes     ? SESSION_PAUSED
                                            : SESSION_ACTIVE;
     s.duration_ms = duration_so_far(f, c->now_us);
-    if (s.duration_ms != session_study_ms(f) || s.state == SESSION_ACTIVE)
-        answer_ages(c); /* it grows while the session is open */
+    row_ages(c, f, s.duration_ms);
     s.duration_minutes = round_to((double)s.duration_ms / 60000, 1);
     s.is_completed = s.state == SESSION_COMPLETED;
     s.paused_ms = session_paused_ms(f);

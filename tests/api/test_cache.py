@@ -14,7 +14,7 @@ import unittest
 
 from tests.api.harness import (ROOT, ApiCase, Server, Store, both_engines, clean_environment, document, engines, event,
                                run, wait_until)
-from tests.api.test_answers import at, session, text
+from tests.api.test_answers import MINUTE, at, now, session, text
 
 TIME = "/api/analytics/study-time"
 HEAT = "/api/analytics/study-time-heatmap"
@@ -240,6 +240,16 @@ class Kept(Cached):
         self.assertEqual(second.headers["Cache-Control"], "private, no-cache")
         self.assertIn("Accept-Encoding", second.headers["Vary"])
         self.assertIn("total;dur=", second.headers["Server-Timing"])
+
+    def test_what_grows_is_fresh_for_seconds_only(self):
+        """An open session lasts until now; one that never began, or is over, lasts as long as it lasts."""
+        for learner, grows, events in (("open", True, session("open", "o1", now() - 30 * MINUTE, 30, 3, 2, complete=False)),
+                                       ("over", False, session("over", "o1", now() - 30 * MINUTE, 20, 3, 2)),
+                                       ("asked", False, session("asked", "o1", now() - 30 * MINUTE, 30, 3, 2, complete=False)[1:])):
+            self.server.events(events)
+            for path in (LIST, LIST + "/recent"):
+                ttl = int(re.search(r"; ttl=(\d+)", self.ask(learner, path).headers["Cache-Status"])[1])
+                (self.assertLessEqual if grows else self.assertGreater)(ttl, 5, (learner, path))
 
     def test_two_spellings_are_one_question(self):
         self.ask("ann", HEAT, {"weeks": "12"})
