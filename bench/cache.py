@@ -275,7 +275,7 @@ def cumulated(weights):
     return list(itertools.accumulate(weights))
 
 
-LEARNERS, WRITES = 10_000, 0.02
+WRITES = 0.02
 # Beside events, which are nine of ten writes.
 OTHER_WRITES = [("PATCH", "/api/personalization/preferences", {"disabledFeatures": ["durations"]}),
                 ("POST", "/api/analytics/behavioral-insights/goals",
@@ -308,7 +308,7 @@ def measured_of(options):
 
 def mixed_requests(options, dice, events, asked, weights, checked):
     """Two parts of requests, and what share of the second's reads was not asked before: at most so many can be hits."""
-    ranks = range(LEARNERS)
+    ranks = range(options.learners)
     popular, seen, halves = cumulated(1 / (r + 1) for r in ranks), set(), []
     for n in (options.requests, measured_of(options)):
         people = dice.choices(ranks, cum_weights=popular, k=n)
@@ -363,7 +363,7 @@ def mixed(options, folder):
             write_requests(file, half)
         for ahead in options.ahead.split(","):
             with Server(folder, fresh_database(None, folder, "mixed"), "--no-night", "--cache-bytes-max", options.cache, "--cache-ahead", ahead) as server:
-                seed(server, LEARNERS)
+                seed(server, options.learners)
                 idle = server.rss_mib()
                 got, after, grown, checks, stale = mixed_load(options, server, files, checked)
                 hits, misses = grown["hits"] + grown["staleHits"], grown["misses"]
@@ -461,6 +461,7 @@ def main():
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--cache", default="64MiB", help="for mixed and random")
     parser.add_argument("--only", choices=["Zipf", "alike"], help="for mixed: one of its parts")
+    parser.add_argument("--learners", type=int, default=10_000, help="for mixed")
     parser.add_argument("--measured", type=int, help="for mixed: requests of the second part; without it as many as of the first")
     parser.add_argument("--ahead", default="25,0", help="for mixed: values of cache_ahead, one run with each")
     parser.add_argument("--parallel", type=int, default=10_000)
