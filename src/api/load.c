@@ -609,16 +609,15 @@ static enum err current_estimated(struct api_call *c, const struct rows *rows,
 
 void load_now_queries(struct api_call *c, struct load_now_args *a, struct query q[LOAD_NOW_QUERIES])
 {
-    const struct value sessions[] = {
-        V_S(c->learner), V_I(INT64_MIN + 1), V_I(INT64_MAX), V_N, V_N, V_N, V_I(SESSIONS_LATEST),
-        V_I(0)};
+    const struct value sessions[] = {V_S(c->learner), V_I(INT64_MIN + 1), V_I(INT64_MAX),
+                                     V_I(SESSIONS_LATEST)};
 
     a->latest[0] = V_S(c->learner);
     a->latest[1] = V_I(LATEST);
     a->latest[2] = V_I(c->now_us - ACTIVE_US);
     memcpy(a->sessions, sessions, sizeof sessions);
     q[0] = (struct query){.stmt = STMT_LOAD_LATEST, .args = a->latest, .arg_count = 3};
-    q[1] = (struct query){.stmt = STMT_SESSION_LIST, .args = a->sessions, .arg_count = 8};
+    q[1] = (struct query){.stmt = STMT_LOAD_SESSIONS, .args = a->sessions, .arg_count = 4};
 }
 
 static enum err current_read(struct api_call *c, const struct query q[LOAD_NOW_QUERIES],
@@ -1015,14 +1014,13 @@ static enum err get_history(struct api_call *c)
     int64_t end = in->end_given ? in->end : c->now_us;
     int64_t start = in->start_given ? in->start : end - 7 * US_PER_DAY;
     const struct value samples[] = {V_S(c->learner), V_I(start), V_I(end), V_I(SAMPLES_MAX + 1)};
-    const struct value sessions[] = {V_S(c->learner),   V_I(start), V_I(end), V_N, V_N, V_N,
-                                     V_I(SESSIONS_MAX), V_I(0)};
+    const struct value sessions[] = {V_S(c->learner), V_I(start), V_I(end), V_I(SESSIONS_MAX)};
     struct strain_past_args past;
     struct strain_args strain;
     struct overload_args days;
     struct query q[3 + STRAIN_QUERIES + STRAIN_PAST_QUERIES + 1] = {
         [1] = {.stmt = STMT_LOAD_BETWEEN, .args = samples, .arg_count = 4},
-        [2] = {.stmt = STMT_SESSION_LIST, .args = sessions, .arg_count = 8},
+        [2] = {.stmt = STMT_LOAD_SESSIONS, .args = sessions, .arg_count = 4},
     };
     struct history *r = arena_new(c->arena, struct history, 1);
     struct strain_now now;

@@ -4,7 +4,7 @@
 
 enum { LOAD_NOW_QUERIES = 2, LOAD_HOLDS_S = 24 * 3600 /* an older one says nothing of now */ };
 struct load_now_args {
-    struct value latest[3], sessions[8];
+    struct value latest[3], sessions[4];
 };
 /* For one round trip with others. */
 void load_now_queries(struct api_call *c, struct load_now_args *args,

@@ -1,16 +1,36 @@
 -- Cognitive load and burnout.
 
--- The newest samples, and whether their session is still open ($3: it was active since).
+-- The newest samples, and whether the session of the newest is still open ($3: it was active since).
 -- name: load_latest
 -- args: text, int, int
-SELECT n.at, n.id, n.session, n.score, n.confidence, n.indicators,
-       CASE WHEN s.session IS NOT NULL AND s.completed_at IS NULL AND s.last_at >= $3 THEN 1 ELSE 0 END
-  FROM (SELECT learner_id, at, id, session, score, confidence, indicators FROM loads
-         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-         ORDER BY at DESC, id DESC LIMIT $2) AS n
-  LEFT JOIN sessions s
-    ON s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND s.session = n.session
- ORDER BY n.at DESC, n.id DESC;
+SELECT at, id, session, score, confidence, indicators,
+       coalesce((SELECT CASE WHEN s.completed_at IS NULL AND s.last_at >= $3 THEN 1 ELSE 0 END
+          FROM sessions s
+         WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND s.session = (SELECT n.session FROM loads n
+                 WHERE n.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+                 ORDER BY n.at DESC, n.id DESC LIMIT 1)), 0)
+  FROM loads
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY at DESC, id DESC LIMIT $2;
+
+-- The latest sessions, from whose sums a load is estimated where none was measured in that time.
+-- name: load_sessions
+-- args: text, int, int, int
+SELECT s.session, s.first_at, s.last_at, s.started_at, s.completed_at, s.declared_ms,
+       s.declared_pause_ms, s.pauses, s.pause_ms_sum, s.resumes, s.resume_ms_sum, s.active_ms,
+       s.untimed, s.mission, s.events, s.answers, s.correct, s.reviews, s.recalled, s.rating_sum,
+       s.new_cards, s.latency_n, s.latency_ms_sum, s.latency_log_micro, s.objectives_total,
+       s.objectives_done, s.assessment_n, s.assessment_sum, s.notes, m.day, m.status, m.estimated_minutes,
+       m.actual_minutes, m.completed_at
+  FROM sessions s
+  LEFT JOIN missions m ON m.learner_id = s.learner_id AND m.mission = s.mission
+ WHERE s.learner_id = (SELECT l.learner_id FROM learners l
+         WHERE l.external_id = $1
+           AND NOT EXISTS (SELECT 1 FROM loads n
+                 WHERE n.learner_id = l.learner_id AND n.at BETWEEN $2 AND $3))
+   AND s.first_at BETWEEN $2 AND $3
+ ORDER BY s.first_at DESC, s.session DESC LIMIT $4;
 
 -- name: load_between
 -- args: text, int, int, int
