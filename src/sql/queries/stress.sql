@@ -130,12 +130,16 @@ INSERT INTO stress_profiles (learner_id, analyzed_at, sittings, answers, load_me
 SELECT at, id, state FROM strains
  WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
 
--- What was answered since, the latest.
+-- What was answered since, the latest. Nothing was where the night took as many as the sums count: then
+-- the log is not looked into.
 -- name: strain_tail
 -- args: text, int
 SELECT e.at, e.kind, e.untimed, e.correct, e.score, e.rating, e.latency_ms, e.objective
   FROM events e
- WHERE e.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ WHERE e.learner_id = (SELECT t.learner_id
+          FROM totals t LEFT JOIN minds m ON m.learner_id = t.learner_id
+         WHERE t.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND (m.taken IS NULL OR m.taken <> t.answers + t.reviews))
    AND (e.at, e.id) > (
        coalesce((SELECT s.at FROM strains s WHERE s.learner_id = (SELECT learner_id FROM learners
                   WHERE external_id = $1)), -9223372036854775807),
