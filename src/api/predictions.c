@@ -464,24 +464,32 @@ static int by_rank(const void *pa, const void *pb)
 }
 
 /* What was proposed for the forecasts of the list. */
-static enum err add_help(struct api_call *c, struct prediction *p, int32_t count)
+static enum err read_help(struct api_call *c, const struct prediction *p, int32_t count,
+                          struct rows *ret)
 {
     struct value *keys = arena_new(c->arena, struct value, (size_t)count * 2 + 1);
-    struct rows rows = {0};
-    enum err e = keys ? ERR_OK : ERR_NOMEM;
 
-    for (int32_t i = 0; e == ERR_OK && i < count; i++) {
+    if (!keys)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < count; i++) {
         keys[2 * i] = V_S(c->learner);
         keys[2 * i + 1] = V_S(p[i].id);
     }
-    if (e == ERR_OK && count > 0)
-        e = store_read_bulk(c->conn, c->arena, STMT_PREDICTIONS_HELP, keys, count, 2, &rows);
-    struct help *all =
-        e == ERR_OK ? arena_new(c->arena, struct help, (size_t)rows.count + 1) : NULL;
+    if (count > 0)
+        return store_read_bulk(c->conn, c->arena, STMT_PREDICTIONS_HELP, keys, count, 2, ret);
+    *ret = (struct rows){0};
+    return ERR_OK;
+}
+
+static enum err add_help(struct api_call *c, struct prediction *p, int32_t count,
+                         const struct rows *rows)
+{
+    struct help *all = arena_new(c->arena, struct help, (size_t)rows->count + 1);
+
     if (!all)
-        return e != ERR_OK ? e : ERR_NOMEM;
-    for (int32_t i = 0; i < rows.count; i++) {
-        struct columns v = columns_of(&rows, i);
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < rows->count; i++) {
+        struct columns v = columns_of(rows, i);
         all[i].prediction = column_str(&v);
         all[i].id = column_str(&v);
         all[i].type = column_str(&v);
@@ -490,10 +498,25 @@ static enum err add_help(struct api_call *c, struct prediction *p, int32_t count
         all[i].created_at = column_i64(&v, 0);
         all[i].applied_at = column_time(&v);
     }
-    qsort(all, (size_t)rows.count, sizeof *all, by_rank);
+    qsort(all, (size_t)rows->count, sizeof *all, by_rank);
     for (int32_t i = 0; i < count; i++)
-        p[i].help = help_of(all, rows.count, p[i].id);
+        p[i].help = help_of(all, rows->count, p[i].id);
     return ERR_OK;
+}
+
+/* Of all that are present: proposals that are open, as interventions_open counts them. */
+static int64_t count_open(const struct prediction *p, int32_t count)
+{
+    int64_t n = 0;
+
+    for (int32_t i = 0; i < count; i++) {
+        const struct help *help = p[i].help.p;
+        bool open = p[i].resolved_at == TIME_NONE && str_eq(p[i].status, STR("PENDING"));
+
+        for (int32_t k = 0; open && k < p[i].help.n; k++)
+            n += str_eq(help[k].status, STR("PENDING"));
+    }
+    return n;
 }
 
 static enum err alerts_of(struct api_call *c, struct predictions *r)
@@ -559,46 +582,65 @@ static void no_predictions(struct api_call *c, struct predictions *r, const stru
     }
 }
 
+/* The forecasts, and how many proposals of the present ones are open. */
+static enum err take_list(struct api_call *c, const struct rows *rows, int32_t n,
+                          struct predictions *r)
+{
+    struct prediction *p = arena_new(c->arena, struct prediction, (size_t)n + 1);
+    enum err e = p ? ERR_OK : ERR_NOMEM;
+
+    r->list = (struct list){p, n};
+    r->generated_at = TIME_NONE;
+    r->behind = INT64_MIN;
+    for (int32_t i = 0; e == ERR_OK && i < n; i++) {
+        e = prediction_decode(c, columns_of(rows, i), &p[i]);
+        r->summary.high += p[i].probability >= RISK_HIGH;
+        r->summary.medium += p[i].probability >= RISK_MEDIUM && p[i].probability < RISK_HIGH;
+        if (p[i].made_at > r->generated_at)
+            r->generated_at = p[i].made_at;
+    }
+    r->summary.total = n;
+    r->low = n - r->summary.high - r->summary.medium;
+    return e;
+}
+
+/* in: NULL: all the present ones. */
 static enum err list_predictions(struct api_call *c, const struct predictions_query *in)
 {
-    const struct value list[] = {V_S(c->learner),
-                                 in->status < 0 ? V_N : V_S(str_from(status_names[in->status])),
-                                 V_D(in->at_least), V_I(in->limit + 1), V_I(in->offset)};
+    const struct value list[] = {
+        V_S(c->learner), in && in->status >= 0 ? V_S(str_from(status_names[in->status])) : V_N,
+        V_D(in ? in->at_least : 0), V_I(in ? in->limit + 1 : 0), V_I(in ? in->offset : 0)};
+    const struct value present[] = {V_S(c->learner), V_I(LIST_MAX + 1)};
     struct query q[] = {
-        [1] = {.stmt = STMT_PREDICTIONS_LIST, .args = list, .arg_count = COUNT(list)},
+        [1] =
+            in ? (struct query){.stmt = STMT_PREDICTIONS_LIST, .args = list, .arg_count = 5}
+               : (struct query){.stmt = STMT_PREDICTIONS_PRESENT, .args = present, .arg_count = 2},
         [2] = {.stmt = STMT_PREDICTIONS_STATS, .args = list, .arg_count = 1},
-        [3] = {.stmt = STMT_INTERVENTIONS_OPEN, .args = list, .arg_count = 1},
+        [3] = {.stmt = in ? STMT_INTERVENTIONS_OPEN : STMT_PREDICTIONS_PRESENT_HELP,
+               .args = list,
+               .arg_count = 1},
     };
     struct predictions *r = arena_new(c->arena, struct predictions, 1);
+    int32_t limit = in ? in->limit : LIST_MAX;
     struct learner l;
     enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
 
     if (e != ERR_OK)
         return e;
     r->user_id = c->learner;
-    r->truncated = q[1].rows.count > in->limit;
+    r->truncated = q[1].rows.count > limit;
     if (r->truncated && c->row->method == HTTP_GET)
-        page_link_number(c, "offset", in->offset + in->limit);
-    int32_t n = r->truncated ? in->limit : q[1].rows.count;
-    struct prediction *p = arena_new(c->arena, struct prediction, (size_t)n + 1);
-    if (!p)
-        return ERR_NOMEM;
-    r->list = (struct list){p, n};
-    r->generated_at = TIME_NONE;
-    r->behind = INT64_MIN;
-    for (int32_t i = 0; e == ERR_OK && i < n; i++) {
-        e = prediction_decode(c, columns_of(&q[1].rows, i), &p[i]);
-        r->summary.high += p[i].probability >= RISK_HIGH;
-        r->summary.medium += p[i].probability >= RISK_MEDIUM && p[i].probability < RISK_HIGH;
-        if (p[i].made_at > r->generated_at)
-            r->generated_at = p[i].made_at;
-    }
+        page_link_number(c, "offset", in->offset + limit);
+    int32_t n = r->truncated ? limit : q[1].rows.count;
+    e = take_list(c, &q[1].rows, n, r);
+    struct prediction *p = e == ERR_OK ? (struct prediction *)r->list.p : NULL;
+    struct rows help = q[3].rows;
+    if (e == ERR_OK && in)
+        e = read_help(c, p, n, &help);
     if (e == ERR_OK)
-        e = add_help(c, p, n);
+        e = add_help(c, p, n, &help);
     if (e != ERR_OK)
         return e;
-    r->summary.total = n;
-    r->low = n - r->summary.high - r->summary.medium;
     struct columns v = columns_of(&q[2].rows, 0);
     r->stats.total = column_i64(&v, 0);
     r->stats.pending = column_i64(&v, 0);
@@ -607,8 +649,7 @@ static enum err list_predictions(struct api_call *c, const struct predictions_qu
     r->stats.missed = column_i64(&v, 0);
     r->stats.probability = round_to(column_f64(&v), 4);
     r->stats.confidence = round_to(1 - column_f64(&v), 4);
-    v = columns_of(&q[3].rows, 0);
-    r->summary.interventions = column_i64(&v, 0);
+    r->summary.interventions = in ? value_i64(row_at(&q[3].rows, 0), 0) : count_open(p, n);
     no_predictions(c, r, &l);
     c->reply = r;
     return alerts_of(c, r);
@@ -632,8 +673,7 @@ static const struct field generate_body[] = {
 
 static enum err generate_then(struct api_call *c)
 {
-    static const struct predictions_query all = {.status = -1, .limit = LIST_MAX};
-    enum err e = list_predictions(c, &all);
+    enum err e = list_predictions(c, NULL);
     struct predictions *r = c->reply;
 
     if (e != ERR_OK)
@@ -827,7 +867,7 @@ const struct endpoint endpoints_predictions[] = {
      .handler = get_predictions},
     {PREDICTIONS, CHANGES, .path = "/api/analytics/predictions/generate",
      .id = "generate_predictions",
-     .summary = "Learn from the answers since the last time, and make today's forecasts",
+     .summary = "Learn from the answers since the last time, make today's forecasts, and give them",
      .body = generate_body, .in_size = sizeof(struct generate_body), .reply = predictions_fields,
      .status = 201, .repeats = true, .round_trips = 2, .handler = post_generate},
     {PREDICTIONS, CHANGES, .path = "/api/analytics/predictions/{id}/feedback",

@@ -132,6 +132,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_FORECASTS, &by_id, true},
         {STMT_LEARNER_DROP_MINDS, &by_id, true},
         {STMT_LEARNER_DROP_STRUGGLE_PREDICTIONS, &by_id, true},
+        {STMT_LEARNER_DROP_PREDICTION_WEEKS, &by_id, true},
         {STMT_LEARNER_DROP_PREDICTION_FEEDBACK, &by_id, true},
         {STMT_LEARNER_DROP_INTERVENTIONS, &by_id, true},
         {STMT_LEARNER_DROP_MISSION_FEEDBACK, &by_id, true},

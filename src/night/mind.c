@@ -12,7 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { OPEN_MAX = 2000 };
+enum { OPEN_MAX = 2000, WEEK_COLS = 10 };
 
 struct answer {
     int64_t at;
@@ -29,7 +29,7 @@ struct answer {
 struct pending {
     struct str prediction, objective, status;
     int64_t made_at, until_at, graded, wrong;
-    double probability, x[OUTLOOK_INPUTS];
+    double probability, width, x[OUTLOOK_INPUTS];
     bool treated, touched;
 };
 
@@ -260,7 +260,8 @@ static enum err take_pending(struct catching *c, const struct rows *rows)
                               .status = value_str(&v[6]),
                               .treated = value_i64(&v[7], 0) != 0,
                               .graded = value_i64(&v[8], 0),
-                              .wrong = value_i64(&v[9], 0)};
+                              .wrong = value_i64(&v[9], 0),
+                              .width = value_f64(&v[10], 0)};
         if (!read_inputs(arena, value_str(&v[5]), p->x))
             p->treated = true; /* judged, but nothing is learnt from it */
     }
@@ -356,21 +357,26 @@ static enum err read_rest(struct catching *c)
     const struct value open[] = {V_I(w->learner_id), V_I(fresh ? INT64_MAX : w->now_us),
                                  V_I(OPEN_MAX)};
     const struct value today[] = {V_I(w->learner_id), V_I(w->today)}, two = V_I(2);
+    const int32_t ahead = w->days_ahead ? w->days_ahead : NIGHT_DAYS_AHEAD;
+    const struct value objectives[] = {V_I(w->learner_id), V_I(w->today), V_I(w->today + ahead),
+                                       V_I(STRUGGLE_OBJECTIVES_MAX)};
     struct query q[] = {
         {.stmt = STMT_STRUGGLE_SHARED_READ, .args = &two, .arg_count = 1},
         {.stmt = STMT_PREDICTIONS_OPEN, .args = open, .arg_count = COUNT(open)},
         {.stmt = STMT_PREDICTIONS_OF_DAY, .args = today, .arg_count = COUNT(today)},
+        {.stmt = STMT_OUTLOOK_OBJECTIVES, .args = objectives, .arg_count = COUNT(objectives)},
         {.stmt = STMT_MIND_EVENTS, .args = events, .arg_count = 4},
     };
-    enum err e = store_read(w->conn, w->arena, q, fresh ? 4 : 3, w->deadline_us);
+    enum err e = store_read(w->conn, w->arena, q, fresh ? 5 : 4, w->deadline_us);
 
     if (e != ERR_OK)
         return e;
     read_shared(run, &q[0].rows);
     e = read_made(run, &q[2].rows);
+    run->objectives = q[3].rows;
     if (e == ERR_OK && fresh) {
-        q[3].rows.more = q[3].rows.count == events_max;
-        e = read_answers(c, &q[3].rows);
+        q[4].rows.more = q[4].rows.count == events_max;
+        e = read_answers(c, &q[4].rows);
         if (e == ERR_OK)
             e = add_listed_skills(c);
     }
@@ -576,28 +582,62 @@ static void close_one(struct catching *c, const struct pending *p, struct value 
     memcpy(v, row, sizeof row);
 }
 
+/* Adds a closed forecast, by its row of predictions_tell, to the rows of prediction_weeks_add. They
+ * come in the order of their ends. Returns how many rows there are then. */
+static int32_t count_week(const struct catching *c, const struct pending *p,
+                          const struct value *told, struct value *weeks, int32_t n)
+{
+    int64_t week = p->until_at / (7 * US_PER_DAY);
+    struct value *row = weeks + (size_t)WEEK_COLS * (size_t)(n > 0 ? n - 1 : 0);
+    struct str status = value_str(&told[4]);
+    int64_t struggled = value_i64(&told[5], -1);
+
+    if (n == 0 || row[1].i != week) {
+        row = weeks + (size_t)WEEK_COLS * (size_t)n++;
+        row[0] = V_I(c->run->w->learner_id);
+        row[1] = V_I(week);
+        for (int k = 2; k < WEEK_COLS; k++)
+            row[k] = V_I(0);
+    }
+    row[2].i++;
+    row[3].i += str_eq(status, STR("CONFIRMED"));
+    row[4].i += str_eq(status, STR("FALSE_POSITIVE"));
+    row[5].i += str_eq(status, STR("MISSED"));
+    row[6].i += struggled >= 0;
+    row[7].i += struggled >= 0 && (p->probability >= 0.5) == (struggled == 1);
+    row[8].i += llround(p->probability * 1e6);
+    row[9].i += llround(p->width * 1e6);
+    return n;
+}
+
 static enum err tell_pending(struct catching *c)
 {
     enum { OVER_COLS = 7, COLS = 4 };
     struct night_work *w = c->run->w;
-    struct value *over =
-        arena_new(w->arena, struct value, (size_t)c->pending_count * OVER_COLS + 1);
-    struct value *counted = arena_new(w->arena, struct value, (size_t)c->pending_count * COLS + 1);
-    int32_t n = 0, m = 0;
+    size_t room = (size_t)c->pending_count;
+    struct value *over = arena_new(w->arena, struct value, room * OVER_COLS + 1);
+    struct value *counted = arena_new(w->arena, struct value, room * COLS + 1);
+    struct value *weeks = arena_new(w->arena, struct value, room * WEEK_COLS + 1);
+    int32_t n = 0, m = 0, of_weeks = 0;
 
-    if (!over || !counted)
+    if (!over || !counted || !weeks)
         return ERR_NOMEM;
     for (int32_t i = 0; i < c->pending_count; i++) {
         const struct pending *p = &c->pending[i];
         const struct value row[COLS] = {V_I(w->learner_id), V_S(p->prediction), V_I(p->graded),
                                         V_I(p->wrong)};
 
-        if (p->until_at <= w->now_us && !c->cut)
-            close_one(c, p, over + (size_t)OVER_COLS * (size_t)n++);
-        else if (p->touched)
+        if (p->until_at <= w->now_us && !c->cut) {
+            struct value *told = over + (size_t)OVER_COLS * (size_t)n++;
+
+            close_one(c, p, told);
+            of_weeks = count_week(c, p, told, weeks, of_weeks);
+        } else if (p->touched)
             memcpy(counted + (size_t)COLS * (size_t)m++, row, sizeof row);
     }
     enum err e = night_put(w, STMT_PREDICTIONS_TELL, over, n, OVER_COLS);
+    if (e == ERR_OK)
+        e = night_put(w, STMT_PREDICTION_WEEKS_ADD, weeks, of_weeks, WEEK_COLS);
     return e == ERR_OK ? night_put(w, STMT_PREDICTIONS_COUNT, counted, m, COLS) : e;
 }
 

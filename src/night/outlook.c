@@ -68,6 +68,10 @@ static enum err take_objectives(struct looking *l, const struct rows *rows)
     /* the same item for all: one that was never met */
     static const uint64_t new_question = UINT64_C(0x6e65772071756573);
 
+    l->subjects = arena_new(l->run->w->arena, struct subject, (size_t)rows->count + 1);
+    l->features = arena_new(l->run->w->arena, struct struggle_features, (size_t)rows->count + 1);
+    if (!l->subjects || !l->features)
+        return ERR_NOMEM;
     for (int32_t i = 0; i < rows->count; i++) {
         struct subject *s = &l->subjects[l->count];
         uint64_t skill;
@@ -118,13 +122,9 @@ static void take_cards(struct looking *l, const struct rows *rows)
 static enum err read_facts(struct looking *l)
 {
     struct night_work *w = l->run->w;
-    int32_t ahead = w->days_ahead ? w->days_ahead : NIGHT_DAYS_AHEAD;
-    const struct value objectives[] = {V_I(w->learner_id), V_I(w->today), V_I(w->today + ahead),
-                                       V_I(STRUGGLE_OBJECTIVES_MAX)};
     const struct value cards[] = {V_I(w->learner_id), V_I(CARDS_MAX)};
     const struct value load[] = {V_I(w->learner_id), V_I(w->now_us - LOAD_DAYS * US_PER_DAY)};
     struct query q[] = {
-        {.stmt = STMT_OUTLOOK_OBJECTIVES, .args = objectives, .arg_count = 4},
         {.stmt = STMT_OUTLOOK_CARDS, .args = cards, .arg_count = 2},
         {.stmt = STMT_OUTLOOK_LOAD, .args = load, .arg_count = 2},
     };
@@ -133,16 +133,9 @@ static enum err read_facts(struct looking *l)
     if (e != ERR_OK)
         return e;
     struct civil c = civil_at(w->zone, w->now_us);
-    l->subjects = arena_new(w->arena, struct subject, (size_t)q[0].rows.count + 1);
-    l->features = arena_new(w->arena, struct struggle_features, (size_t)q[0].rows.count + 1);
-    if (!l->subjects || !l->features)
-        return ERR_NOMEM;
     l->card_day = card_day(c.epoch_day, (c.hour * 60 + c.minute) * 60 + c.second);
-    e = take_objectives(l, &q[0].rows);
-    if (e != ERR_OK)
-        return e;
-    take_cards(l, &q[1].rows);
-    const struct value *v = row_at(&q[2].rows, 0);
+    take_cards(l, &q[0].rows);
+    const struct value *v = row_at(&q[1].rows, 0);
     l->load = value_i64(&v[0], 0) > 0 ? value_f64(&v[1], 0) / 100 : (double)NAN;
     return ERR_OK;
 }
@@ -251,9 +244,8 @@ static enum err put_forecasts(struct looking *l)
     int32_t ahead = w->days_ahead ? w->days_ahead : NIGHT_DAYS_AHEAD;
     struct value *v = arena_new(w->arena, struct value, (size_t)l->fresh * COLS + 1);
     int32_t rows = 0;
-    struct value *before = arena_new(w->arena, struct value, 2);
 
-    if (!v || !before)
+    if (!v)
         return ERR_NOMEM;
     for (int32_t i = 0; i < l->count; i++) {
         struct subject *s = &l->subjects[i];
@@ -285,10 +277,7 @@ static enum err put_forecasts(struct looking *l)
                                         V_S(parts)};
         memcpy(v + (size_t)rows++ * COLS, row, sizeof row);
     }
-    before[0] = V_I(w->learner_id);
-    before[1] = V_I(w->today);
-    enum err e = night_put(w, STMT_PREDICTIONS_SUPERSEDE, before, 1, 2);
-    return e == ERR_OK ? night_put(w, STMT_PREDICTIONS_PUT, v, rows, COLS) : e;
+    return night_put(w, STMT_PREDICTIONS_PUT, v, rows, COLS);
 }
 
 /* What could be done where a struggle is likely, by what makes it so. A change of format is never
@@ -370,10 +359,12 @@ enum err struggle_look_ahead(struct struggle_run *run)
     if (!l || !l->nodes || !l->estimates)
         return ERR_NOMEM;
     strmap_init(&l->index, arena);
-    enum err e = read_facts(l);
+    enum err e = take_objectives(l, &run->objectives);
     if (e != ERR_OK || l->fresh == 0)
         return e;
-    e = read_prerequisites(l);
+    e = read_facts(l);
+    if (e == ERR_OK)
+        e = read_prerequisites(l);
     if (e == ERR_OK)
         e = struggle_load(run, l->features, l->fresh, &slots, &count);
     if (e == ERR_OK)

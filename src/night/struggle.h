@@ -50,10 +50,11 @@ struct struggle_run {
     /* the mind's row */
     int64_t version, at, taken, known_at;
     struct str id, known_id;
-    int64_t graded;     /* answers and reviews in the log, by the sums */
-    int64_t learned;    /* in this run */
-    int64_t judged;     /* forecasts of struggle, in this run */
-    struct strmap made; /* ids of today's forecasts: they are not made again */
+    int64_t graded;         /* answers and reviews in the log, by the sums */
+    int64_t learned;        /* in this run */
+    int64_t judged;         /* forecasts of struggle, in this run */
+    struct rows objectives; /* that forecasts are made for */
+    struct strmap made;     /* ids of today's forecasts: they are not made again */
 };
 /* Hashes that mind.h and struggle.h take for ids; never 0. */
 uint64_t struggle_item_id(struct str item);

@@ -70,6 +70,43 @@ static int64_t judged(struct fixture *f, int64_t model)
     return n;
 }
 
+/* How many forecasts a list has, with the sums beside it. */
+static void assert_lists(struct fixture *f, int present, int over)
+{
+    const struct value all[] = {V_S(STR("ann")), V_N, V_D(0), V_I(100), V_I(0)},
+                       now[] = {V_S(STR("ann")), V_I(100)},
+                       page[] = {V_S(STR("ann")), V_N, V_D(0), V_I(2), V_I(present)};
+    struct query q[] = {{.stmt = STMT_PREDICTIONS_LIST, .args = all, .arg_count = 5},
+                        {.stmt = STMT_PREDICTIONS_PRESENT, .args = now, .arg_count = 2},
+                        {.stmt = STMT_PREDICTIONS_LIST, .args = page, .arg_count = 5},
+                        {.stmt = STMT_PREDICTIONS_STATS, .args = all, .arg_count = 1},
+                        {.stmt = STMT_PREDICTIONS_PRESENT_HELP, .args = all, .arg_count = 1}};
+    double sum = 0;
+
+    OK(store_read(f->conn, &f->arena, q, COUNT(q), INT64_MAX));
+    assert_int_equal(q[0].rows.count, present + over);
+    assert_int_equal(q[1].rows.count, present);
+    assert_int_equal(q[2].rows.count, over < 2 ? over : 2);
+    for (int32_t i = 0; i < q[2].rows.count; i++) /* behind the present ones */
+        assert_true(
+            str_eq(value_str(row_at(&q[2].rows, i)), value_str(row_at(&q[0].rows, present + i))));
+    for (int32_t i = 0; i < q[0].rows.count; i++) {
+        const struct value *v = row_at(&q[0].rows, i);
+        sum += value_f64(&v[9], 0);
+        assert_true(i < present || v[23].type == V_INT); /* resolved_at */
+    }
+    for (int32_t i = 0; i < q[4].rows.count; i++) {
+        int32_t k = 0;
+        while (k < present &&
+               !str_eq(value_str(row_at(&q[4].rows, i)), value_str(row_at(&q[1].rows, k))))
+            k++;
+        assert_true(k < present);
+    }
+    const struct value *stats = row_at(&q[3].rows, 0);
+    assert_int_equal(value_i64(&stats[0], 0), present + over);
+    assert_true(fabs(value_f64(&stats[5], 0) - sum / (present + over)) < 1e-6);
+}
+
 static void outcomes_are_told_by_answers(enum store_engine engine)
 {
     struct fixture f;
@@ -89,7 +126,9 @@ static void outcomes_are_told_by_answers(enum store_engine engine)
     tell(&f, 400, 6, "good", t0 + 3 * US_PER_DAY, 1);
     run(&f, t0 + 4 * US_PER_DAY, &w);
     assert_int_equal(judged(&f, AUDIT_STRUGGLE), 0);
+    assert_lists(&f, 3, 0);
     run(&f, t0 + 8 * US_PER_DAY, &w);
+    assert_lists(&f, 3, 3); /* those of the fourth day are neither present nor over */
     struct rows right = look(&f, STMT_PREDICTIONS_RIGHT);
     assert_int_equal(value_i64(row_at(&right, 0), 0), 2);
     assert_int_equal(value_i64(row_at(&right, 0) + 1, 0), 1);

@@ -74,8 +74,14 @@ static const struct {
     {"struggle_predictions",
      "learner_id, prediction, objective, day, made_at, until_at, probability, low, high, "
      "right_chance, evidence, inputs, parts, resolved_at",
-     "u, 'p' || i, 'o' || i, i, i, i + 1, 0.5, 0.4, 0.6, 0.7, 3, '[]', '[]', "
+     "u, 'p' || i, 'o' || i, i, i, i + 1, 0.5, 0.4, 0.6, 0.7, 3, "
+     "'[1,0.123456,-0.234567,0.345678,0.456789,0.567891,-0.678912,0.789123,0.891234]', "
+     "'[0.740812,0.123456,-0.234567,0.345678,0.456789,0.567891,-0.678912,0.789123,0.891234]', "
      "CASE WHEN i % 9 > 0 THEN i END"},
+    {"prediction_weeks",
+     "learner_id, week, n, confirmed, false_positives, missed, judged, hit, probability_micro, "
+     "width_micro",
+     "u, i, 1, 1, 0, 0, 1, 1, 1, 1"},
     {"prediction_feedback", "learner_id, prediction, given_at, actual_struggle, kind",
      "u, 'p' || i, i, 1, 'HELPFUL'"},
     {"interventions", "learner_id, intervention, prediction, objective, type, priority, created_at",
@@ -327,7 +333,7 @@ static void check_all(struct store *s)
         fail_msg("%s", detail);
     assert_int_equal(store_connect(s, STORE_WRITER, &c), ERR_OK);
     fill_all(c);
-    arena_init(&arena, 1 << 20);
+    arena_init(&arena, 16 << 20);
     for (int32_t i = 0; i < store_catalog.stmt_count; i++) {
         const struct stmt_def *def = &store_catalog.stmts[i];
         struct str plan;

@@ -136,7 +136,9 @@ SELECT at, taken, updated_at, encode(state, 'hex') FROM minds
 -- name: export_struggle_predictions
 -- args: text
 SELECT prediction, objective, day, made_at, until_at, probability, low, high, right_chance,
-       evidence, recall, due, load, gap, inputs, parts, status, superseded, treated, graded, wrong,
+       evidence, recall, due, load, gap, inputs, parts, status,
+       CASE WHEN day < (SELECT max(day) FROM struggle_predictions WHERE learner_id =
+                (SELECT learner_id FROM learners WHERE external_id = $1)) THEN 1 ELSE 0 END, treated, graded, wrong,
        struggled, resolved_at
   FROM struggle_predictions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY prediction;

@@ -509,6 +509,10 @@ DELETE FROM audits WHERE learner_id = $1 AND slot >= 128;
 -- args: int
 DELETE FROM minds WHERE learner_id = $1;
 
+-- name: learner_drop_prediction_weeks
+-- args: int
+DELETE FROM prediction_weeks WHERE learner_id = $1;
+
 -- name: learner_drop_struggle_predictions
 -- args: int
 DELETE FROM struggle_predictions WHERE learner_id = $1;

@@ -26,17 +26,20 @@ SELECT c.stability_micro, c.memory_day
 -- name: objective_forecast
 -- args: text, text
 SELECT probability, low, high, made_at, until_at FROM struggle_predictions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND superseded = 0
-   AND resolved_at IS NULL AND objective = $2
- ORDER BY day DESC LIMIT 1;
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND day = (SELECT max(day) FROM struggle_predictions
+              WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+   AND resolved_at IS NULL AND objective = $2 LIMIT 1;
 
 -- Those of all objectives that look bad.
 -- name: objective_forecasts
 -- args: text, real
 SELECT objective, probability FROM struggle_predictions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND superseded = 0
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+   AND day = (SELECT max(day) FROM struggle_predictions
+              WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
    AND resolved_at IS NULL AND probability >= $2
- ORDER BY objective, day DESC LIMIT 500;
+ ORDER BY objective LIMIT 500;
 
 -- name: performance_allowed
 -- args: text

@@ -132,7 +132,9 @@ SELECT day, reviews, recalled, answers, correct, sessions, completed, study_ms
 SELECT p.objective, o.name, p.probability
   FROM struggle_predictions p LEFT JOIN objectives o ON o.objective = p.objective
  WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING'
+   AND p.day = (SELECT max(day) FROM struggle_predictions
+                WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+   AND p.resolved_at IS NULL AND p.status = 'PENDING'
    AND p.probability >= $2
  ORDER BY p.probability DESC, p.objective LIMIT $3;
 

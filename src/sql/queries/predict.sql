@@ -91,7 +91,7 @@ SELECT prediction FROM struggle_predictions WHERE learner_id = $1 AND day = $2;
 -- bulk
 WITH k (learner_id, prediction) AS (VALUES ($1, $2))
 SELECT p.prediction, p.objective, p.made_at, p.until_at, p.probability, p.inputs, p.status,
-       p.treated, p.graded, p.wrong
+       p.treated, p.graded, p.wrong, p.high - p.low
   FROM k CROSS JOIN struggle_predictions p
  WHERE p.learner_id = k.learner_id AND p.prediction = k.prediction;
 
@@ -115,6 +115,22 @@ UPDATE struggle_predictions SET graded = k.graded, wrong = k.wrong, status = k.s
   FROM k
  WHERE struggle_predictions.learner_id = k.learner_id
    AND struggle_predictions.prediction = k.prediction;
+
+-- name: prediction_weeks_add
+-- args: int, int, int, int, int, int, int, int, int, int
+-- bulk
+INSERT INTO prediction_weeks (learner_id, week, n, confirmed, false_positives, missed, judged, hit,
+        probability_micro, width_micro)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (learner_id, week) DO UPDATE SET
+        n = prediction_weeks.n + excluded.n,
+        confirmed = prediction_weeks.confirmed + excluded.confirmed,
+        false_positives = prediction_weeks.false_positives + excluded.false_positives,
+        missed = prediction_weeks.missed + excluded.missed,
+        judged = prediction_weeks.judged + excluded.judged,
+        hit = prediction_weeks.hit + excluded.hit,
+        probability_micro = prediction_weeks.probability_micro + excluded.probability_micro,
+        width_micro = prediction_weeks.width_micro + excluded.width_micro;
 
 -- Objectives that the learner will meet or has met, those of missions first. $3: the last day.
 -- name: outlook_objectives
@@ -156,12 +172,6 @@ INSERT INTO struggle_predictions (learner_id, prediction, objective, day, made_a
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     ON CONFLICT (learner_id, prediction) DO NOTHING;
 
--- What was forecast before this day of the same objectives is not the present forecast any more.
--- name: predictions_supersede
--- args: int, int
-UPDATE struggle_predictions SET superseded = 1
- WHERE learner_id = $1 AND day < $2 AND superseded = 0;
-
 -- name: interventions_put
 -- args: int, text, text, text, text, int, real, int
 -- bulk
@@ -170,9 +180,37 @@ INSERT INTO interventions (learner_id, intervention, prediction, objective, type
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (learner_id, intervention) DO NOTHING;
 
--- Forecasts, and the learner's last word on each.
+-- Forecasts, and the learner's last word on each: the present ones, which are those of the last day
+-- on which any were made, and those whose time is over.
 -- name: predictions_list
 -- args: text, text, real, int, int
+SELECT p.prediction, p.objective, o.name, o.complexity, c.name, l.title, p.day, p.made_at,
+       p.until_at, p.probability, p.low, p.high, p.right_chance, p.evidence, p.recall, p.due,
+       p.load, p.gap, p.parts, p.status, p.graded, p.wrong, p.struggled, p.resolved_at,
+       f.given_at, f.actual_struggle, f.kind, f.helpfulness, f.comments
+  FROM (
+    SELECT * FROM struggle_predictions
+     WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+       AND day = (SELECT max(day) FROM struggle_predictions
+                   WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+       AND ($2 IS NULL OR status = $2) AND probability >= $3
+    UNION ALL
+    SELECT * FROM (
+        SELECT * FROM struggle_predictions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND day < (SELECT max(day) FROM struggle_predictions
+                       WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+           AND resolved_at IS NOT NULL AND ($2 IS NULL OR status = $2) AND probability >= $3
+         ORDER BY day DESC, probability DESC, prediction LIMIT $4 + $5) AS past
+    ) AS p
+  LEFT JOIN objectives o ON o.objective = p.objective
+  LEFT JOIN courses c ON c.course = o.course
+  LEFT JOIN lectures l ON l.lecture = o.lecture
+  LEFT JOIN prediction_feedback f ON f.learner_id = p.learner_id AND f.prediction = p.prediction
+ ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5;
+
+-- name: predictions_present
+-- args: text, int
 SELECT p.prediction, p.objective, o.name, o.complexity, c.name, l.title, p.day, p.made_at,
        p.until_at, p.probability, p.low, p.high, p.right_chance, p.evidence, p.recall, p.due,
        p.load, p.gap, p.parts, p.status, p.graded, p.wrong, p.struggled, p.resolved_at,
@@ -183,9 +221,9 @@ SELECT p.prediction, p.objective, o.name, o.complexity, c.name, l.title, p.day, 
   LEFT JOIN lectures l ON l.lecture = o.lecture
   LEFT JOIN prediction_feedback f ON f.learner_id = p.learner_id AND f.prediction = p.prediction
  WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND ($2 IS NULL OR p.status = $2) AND p.probability >= $3
-   AND (p.superseded = 0 OR p.resolved_at IS NOT NULL)
- ORDER BY p.day DESC, p.probability DESC, p.prediction LIMIT $4 OFFSET $5;
+   AND p.day = (SELECT max(day) FROM struggle_predictions
+        WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+ ORDER BY p.probability DESC, p.prediction LIMIT $2;
 
 -- What was proposed for forecasts.
 -- name: predictions_help
@@ -203,16 +241,38 @@ SELECT i.prediction, i.intervention, i.type, i.priority, i.status, i.created_at,
   JOIN learners n ON n.external_id = k.external_id
   JOIN interventions i ON i.learner_id = n.learner_id AND i.prediction = k.prediction;
 
+-- What was proposed for the present ones, whose names begin with their day.
+-- name: predictions_present_help
+-- args: text
+SELECT i.prediction, i.intervention, i.type, i.priority, i.status, i.created_at, i.applied_at
+  FROM (SELECT CAST(max(day) AS TEXT) AS day FROM struggle_predictions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)) AS p
+  JOIN interventions i ON i.prediction >= p.day || '-' AND i.prediction < p.day || '.'
+ WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
+
+-- The present ones, and those whose time is over.
 -- name: predictions_stats
 -- args: text
-SELECT count(*), sum(CASE WHEN status = 'PENDING' THEN 1 ELSE 0 END),
-       sum(CASE WHEN status = 'CONFIRMED' THEN 1 ELSE 0 END),
-       sum(CASE WHEN status = 'FALSE_POSITIVE' THEN 1 ELSE 0 END),
-       sum(CASE WHEN status = 'MISSED' THEN 1 ELSE 0 END), avg(probability),
-       avg(high - low)
-  FROM struggle_predictions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND (superseded = 0 OR resolved_at IS NOT NULL);
+SELECT p.n + w.n, p.pending, w.confirmed, w.false_positives, w.missed,
+       CASE WHEN p.n + w.n > 0
+            THEN (p.probability + w.probability_micro / 1000000.0) / (p.n + w.n) END,
+       CASE WHEN p.n + w.n > 0 THEN (p.width + w.width_micro / 1000000.0) / (p.n + w.n) END
+  FROM (SELECT count(*) AS n,
+               coalesce(sum(CASE WHEN status = 'PENDING' THEN 1 ELSE 0 END), 0) AS pending,
+               coalesce(sum(probability), 0) AS probability, coalesce(sum(high - low), 0) AS width
+          FROM struggle_predictions
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+           AND day = (SELECT max(day) FROM struggle_predictions
+                       WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+           AND resolved_at IS NULL) AS p
+ CROSS JOIN
+       (SELECT coalesce(sum(n), 0) AS n, coalesce(sum(confirmed), 0) AS confirmed,
+               coalesce(sum(false_positives), 0) AS false_positives,
+               coalesce(sum(missed), 0) AS missed,
+               coalesce(sum(probability_micro), 0) AS probability_micro,
+               coalesce(sum(width_micro), 0) AS width_micro
+          FROM prediction_weeks
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)) AS w;
 
 -- name: prediction_read
 -- args: text, text
@@ -248,7 +308,9 @@ SELECT i.intervention, i.prediction, i.objective, o.name, i.type, i.priority, i.
  WHERE i.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
    AND (i.status IN ('IN_PROGRESS', 'COMPLETED') OR
         (i.status = 'PENDING' AND (i.prediction IS NULL OR
-             (p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING'))))
+             (p.day = (SELECT max(day) FROM struggle_predictions
+                         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+              AND p.resolved_at IS NULL AND p.status = 'PENDING'))))
  ORDER BY i.priority DESC, i.created_at DESC, i.intervention LIMIT $2;
 
 -- name: interventions_open
@@ -257,32 +319,30 @@ SELECT i.intervention, i.prediction, i.objective, o.name, i.type, i.priority, i.
 SELECT coalesce(sum((SELECT count(*) FROM interventions i INDEXED BY interventions_by_prediction
                       WHERE i.learner_id = p.learner_id AND i.prediction = p.prediction
                         AND i.status = 'PENDING')), 0)
-  FROM struggle_predictions p INDEXED BY struggle_predictions_present
+  FROM struggle_predictions p
  WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING';
+   AND p.day = (SELECT max(day) FROM struggle_predictions
+        WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+   AND p.resolved_at IS NULL AND p.status = 'PENDING';
 -- engine: postgres
 SELECT count(*) FROM struggle_predictions p
   JOIN interventions i ON i.learner_id = p.learner_id AND i.prediction = p.prediction
  WHERE p.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND p.superseded = 0 AND p.resolved_at IS NULL AND p.status = 'PENDING'
-   AND i.status = 'PENDING';
+   AND p.day = (SELECT max(day) FROM struggle_predictions
+        WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+   AND p.resolved_at IS NULL AND p.status = 'PENDING' AND i.status = 'PENDING';
 
 -- Judged forecasts, and how many were right at a threshold of one half.
 -- name: predictions_right
 -- args: text
-SELECT count(*), sum(CASE WHEN (probability >= 0.5) = (struggled = 1) THEN 1 ELSE 0 END)
-  FROM struggle_predictions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND struggled IS NOT NULL;
+SELECT coalesce(sum(judged), 0), coalesce(sum(hit), 0) FROM prediction_weeks
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1);
 
 -- name: predictions_weeks
 -- args: text
-SELECT until_at / 604800000000, count(*),
-       sum(CASE WHEN (probability >= 0.5) = (struggled = 1) THEN 1 ELSE 0 END)
-  FROM struggle_predictions
- WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND struggled IS NOT NULL
- GROUP BY until_at / 604800000000 ORDER BY until_at / 604800000000 DESC LIMIT 26;
+SELECT week, judged, hit FROM prediction_weeks
+ WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1) AND judged > 0
+ ORDER BY week DESC LIMIT 26;
 
 -- name: predictions_parts
 -- args: text
@@ -304,7 +364,11 @@ SELECT i.type, count(*), count(p.struggled), sum(CASE WHEN p.struggled = 0 THEN 
 -- args: text
 SELECT (SELECT count(*) FROM struggle_predictions
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-           AND (superseded = 0 OR resolved_at IS NOT NULL)),
+           AND day = (SELECT max(day) FROM struggle_predictions
+                       WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1))
+           AND resolved_at IS NULL) +
+       (SELECT coalesce(sum(n), 0) FROM prediction_weeks
+         WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)),
        (SELECT count(*) FROM prediction_feedback
          WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1));
 
