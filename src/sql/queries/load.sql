@@ -1,12 +1,16 @@
 -- Cognitive load and burnout.
 
--- The newest samples, and whether the session of the newest is still open ($3: it was active since).
+-- The newest samples, and whether the session of the newest is still open ($3: it was active since). It is
+-- looked for only where the learner did anything since; the totals do not know the times of what came
+-- without any.
 -- name: load_latest
 -- args: text, int, int
 SELECT at, id, session, score, confidence, indicators,
        coalesce((SELECT CASE WHEN s.completed_at IS NULL AND s.last_at >= $3 THEN 1 ELSE 0 END
           FROM sessions s
-         WHERE s.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+         WHERE s.learner_id = (SELECT t.learner_id FROM totals t
+                 WHERE t.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+                   AND (t.last_at >= $3 OR t.untimed > 0))
            AND s.session = (SELECT n.session FROM loads n
                  WHERE n.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
                  ORDER BY n.at DESC, n.id DESC LIMIT 1)), 0)
