@@ -4,8 +4,7 @@
  * least a day after the card's last one. */
 #pragma once
 #include "eval/score.h"
-#include "twin/memory_fit.h"
-#include "twin/recall.h"
+#include "twin/retention.h"
 
 enum { REVIEWS_MAX = MEMORY_FIT_REVIEWS_MAX };
 
@@ -31,18 +30,17 @@ struct reviews_prior {
     const struct recall_weights *recall;
     const struct memory_prior *fsrs;
 };
-/* What one person's reviews taught in the end. */
-struct reviews_learnt {
-    struct recall_weights recall;
-    struct memory_fit fsrs;
-};
-
 /* Fills ret[0..*ret_n) with at most `count` forecasts; clusters are cards, as there is but one
  * person. FSRS is fitted anew when the judged reviews have grown by a quarter; a fit sees only what
- * came before it. ret_learnt may be NULL. ERR_NOMEM. */
+ * came before it. ret_learnt: what it all taught; NULL is fine. ERR_NOMEM. */
 MUST_CHECK enum err reviews_forecast(const struct review *r, int64_t count, enum reviews_model m,
                                      const struct reviews_prior *prior, struct forecast *ret,
-                                     int64_t *ret_n, struct reviews_learnt *ret_learnt);
+                                     int64_t *ret_n, struct retention *ret_learnt);
+/* What the next forecast would be made of: ret_cards has room for the greatest card's number, and
+ * one. ERR_NOMEM. */
+MUST_CHECK enum err reviews_learn(const struct review *r, int64_t count,
+                                  const struct reviews_prior *prior, struct retention *ret,
+                                  struct retention_card *ret_cards);
 /* One line a metric for each model. `split` is the person's name when there are several.
  * rival: the rival's name; NULL: there is none. ERR_NOMEM. */
 MUST_CHECK enum err reviews_evaluate(const struct review *r, int64_t count,

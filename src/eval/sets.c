@@ -24,8 +24,6 @@ enum {
     NAMES_BYTES_MAX = 256 << 20,
 };
 static const double test_share = 0.2;
-/* The published weights of FSRS weigh as so many people when others are at hand. */
-static const double published_learners = 1;
 /* When a person's day begins, UTC: in the middle of the hours in which that person never reviews.
  */
 static const int64_t anki_day_begins_us = 11 * US_PER_HOUR;
@@ -191,7 +189,7 @@ struct person {
     struct strmap cards;
     struct review *reviews;
     int64_t count, cap;
-    struct reviews_learnt learnt; /* from all of the reviews */
+    struct retention learnt; /* from all of the reviews */
 };
 
 static void person_init(struct person *person, struct str name)
@@ -405,22 +403,21 @@ static enum err evaluate_people(const struct place *p, struct person *people, in
     for (int i = 0; i < count && e == ERR_OK; i++)
         e = learn_weights(&people[i]);
     for (int i = 0; i < count && e == ERR_OK; i++) {
-        const struct recall_weights *recalls[PEOPLE_MAX];
-        const struct memory_fit *fits[PEOPLE_MAX];
-        struct recall_weights recall;
-        struct memory_prior fsrs;
+        const struct retention *others[PEOPLE_MAX];
+        struct reviews_prior prior = {0};
+        struct retention_prior learnt;
         int32_t n = 0;
 
         for (int j = 0; j < count; j++)
-            if (j != i) {
-                recalls[n] = &people[j].learnt.recall;
-                fits[n++] = &people[j].learnt.fsrs;
-            }
-        recall_population(recalls, n, &recall);
-        memory_prior_from(fits, n, &memory_prior_default, published_learners, &fsrs);
-        const struct reviews_prior prior = {&recall, &fsrs};
-        e = reviews_evaluate(people[i].reviews, people[i].count, &prior, p->set, people[i].name,
-                             "sm-15", p->options->resamples, p->options->out);
+            if (j != i)
+                others[n++] = &people[j].learnt;
+        if (n > 0) {
+            e = retention_population(others, n, &learnt);
+            prior = (struct reviews_prior){&learnt.recall, &learnt.fsrs};
+        }
+        if (e == ERR_OK)
+            e = reviews_evaluate(people[i].reviews, people[i].count, &prior, p->set, people[i].name,
+                                 "sm-15", p->options->resamples, p->options->out);
     }
     return e;
 }

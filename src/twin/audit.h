@@ -19,9 +19,11 @@ enum {
 };
 
 enum audit_model {
-    AUDIT_RECALL = 1,   /* FSRS's curve, for reviews a day or more after the one before */
+    AUDIT_RECALL = 1,   /* FSRS's curve by the published weights, for reviews a day or more after
+                           the one before: the baseline of AUDIT_SERVED */
     AUDIT_ANSWER = 2,   /* the struggle model, for every answer and review as it was met */
     AUDIT_STRUGGLE = 3, /* the outlook of an objective (outlook.h), judged when its days are over */
+    AUDIT_SERVED = 4,   /* the chance of recall that is served (retention.h), for the same reviews */
 };
 
 /* Zeroed: empty. Millionths; the order of the members is that of the database's columns. */

@@ -1,6 +1,7 @@
 #include "twin/recall.h"
 
 #include "base/assert.h"
+#include "twin/stats.h"
 
 #include <math.h>
 #include <string.h>
@@ -60,15 +61,16 @@ static double gap_of(const struct recall_card *card, int32_t day)
     return day > card->last_day ? (double)day - card->last_day : 0;
 }
 
-/* As on `day`, but `gap` days after the card's last review. */
-static void read_after(const struct memory_weights *fsrs, const struct recall_card *card,
-                       const struct recall_level *level, int32_t day, double gap, int64_t now_s,
-                       struct recall_inputs *ret)
+/* The inputs that change with the days since the card's last review; the others do not. */
+enum { ODDS = 1, GAP = 2, GAP_RATIO = 17, ODDS_SQUARE = 18, NEXT_DAY = 20, ODDS_LAPSES = 21 };
+static const int moving[] = {ODDS, GAP, GAP_RATIO, ODDS_SQUARE, NEXT_DAY, ODDS_LAPSES};
+enum { MOVING = COUNT(moving) };
+
+/* All but those, which are 0. */
+static void read_still(const struct recall_card *card, const struct recall_level *level,
+                       int32_t day, int64_t now_s, double x[RECALL_INPUTS])
 {
     ASSERT(card->memory.stability > 0);
-    double curve = memory_recall(fsrs, card->memory.stability, gap),
-           p = within(curve, 1e-4, 1 - 1e-4);
-    double odds = log(p / (1 - p)), lapses = log1p(card->lapses);
     double today = 0, pause = 0;
 
     if (level->today && level->day == day)
@@ -77,13 +79,13 @@ static void read_after(const struct memory_weights *fsrs, const struct recall_ca
     if (now_s && level->last_s && now_s > level->last_s)
         pause = fmin(3, log1p((double)(now_s - level->last_s) / 60)) / 3;
 
-    const double x[RECALL_INPUTS] = {
+    const double still[RECALL_INPUTS] = {
         1,
-        odds,
-        log1p(gap) - 2,
+        0, /* ODDS */
+        0, /* GAP */
         log(card->memory.stability) - 2,
         (card->memory.difficulty - 5) / 3,
-        lapses,
+        log1p(card->lapses),
         log1p(card->reviews) - 1,
         card->last_grade == GRADE_AGAIN,
         card->last_grade == GRADE_HARD,
@@ -95,21 +97,45 @@ static void read_after(const struct memory_weights *fsrs, const struct recall_ca
         today,
         pause,
         card->lapses == 0,
-        log1p(gap / fmax((double)card->last_gap_days, 0.5)) - 0.7,
-        odds * odds / 10,
+        0, /* GAP_RATIO */
+        0, /* ODDS_SQUARE */
         card->reviews <= 1,
-        gap <= 1,
-        odds * (lapses - 0.5),
+        0, /* NEXT_DAY */
+        0, /* ODDS_LAPSES */
     };
-    memcpy(ret->x, x, sizeof x);
-    ret->curve = curve;
+    memcpy(x, still, sizeof still);
+}
+
+/* Sets those, for `gap` days after the card's last review; returns FSRS's chance then. */
+static double read_moving(const struct memory_weights *fsrs, const struct recall_card *card,
+                          double gap, double lapses, double x[RECALL_INPUTS])
+{
+    double curve = memory_recall(fsrs, card->memory.stability, gap),
+           p = within(curve, 1e-4, 1 - 1e-4), odds = log(p / (1 - p));
+
+    x[ODDS] = odds;
+    x[GAP] = log1p(gap) - 2;
+    x[GAP_RATIO] = log1p(gap / fmax((double)card->last_gap_days, 0.5)) - 0.7;
+    x[ODDS_SQUARE] = odds * odds / 10;
+    x[NEXT_DAY] = gap <= 1;
+    x[ODDS_LAPSES] = odds * (lapses - 0.5);
+    return curve;
 }
 
 void recall_read(const struct memory_weights *fsrs, const struct recall_card *card,
                  const struct recall_level *level, int32_t day, int64_t now_s,
                  struct recall_inputs *ret)
 {
-    read_after(fsrs, card, level, day, gap_of(card, day), now_s, ret);
+    read_still(card, level, day, now_s, ret->x);
+    ret->curve = read_moving(fsrs, card, gap_of(card, day), log1p(card->lapses), ret->x);
+}
+
+/* The mean of a logistic over a normal, MacKay 1992. */
+static void conclude(double z, double variance, struct recall_forecast *ret)
+{
+    ret->logit = z;
+    ret->variance = fmax(variance, 0); /* rounding */
+    ret->probability = within(1 / (1 + exp(-z / sqrt(1 + M_PI * ret->variance / 8))), 0.001, 0.999);
 }
 
 void recall_predict(const struct recall_weights *w, const struct recall_inputs *in,
@@ -124,44 +150,103 @@ void recall_predict(const struct recall_weights *w, const struct recall_inputs *
         variance += in->x[i] * row;
         z += w->mean[i] * in->x[i];
     }
-    ret->logit = z;
-    ret->variance = variance;
-    /* the mean of a logistic over a normal, MacKay 1992 */
-    ret->probability = within(1 / (1 + exp(-z / sqrt(1 + M_PI * variance / 8))), 0.001, 0.999);
+    conclude(z, variance, ret);
 }
 
-double recall_forecast(const struct recall_weights *w, const struct memory_weights *fsrs,
-                       const struct recall_card *card, const struct recall_level *level,
-                       int32_t day, int64_t now_s)
+/* One card on one day, its absence left open: what does not change with that is summed once. */
+struct glide {
+    const struct recall_weights *w;
+    const struct memory_weights *fsrs;
+    const struct recall_card *card;
+    double x[RECALL_INPUTS], lapses;
+    double z, variance, slope[MOVING]; /* of the still inputs, and of them with each moving one */
+};
+
+static void glide_begin(struct glide *g, const struct recall_weights *w,
+                        const struct memory_weights *fsrs, const struct recall_card *card,
+                        const struct recall_level *level, int32_t day, int64_t now_s)
 {
-    double gap = gap_of(card, day), least = 1, before = 1, rung = 1, last_rung = 1;
+    double rows[RECALL_INPUTS] = {0};
+
+    *g = (struct glide){.w = w, .fsrs = fsrs, .card = card, .lapses = log1p(card->lapses)};
+    read_still(card, level, day, now_s, g->x);
+    for (int i = 0; i < RECALL_INPUTS; i++) {
+        g->z += w->mean[i] * g->x[i];
+        for (int j = 0; g->x[i] != 0 && j < RECALL_INPUTS; j++)
+            rows[j] += w->covariance[i][j] * g->x[i];
+    }
+    for (int j = 0; j < RECALL_INPUTS; j++)
+        g->variance += rows[j] * g->x[j];
+    for (int k = 0; k < MOVING; k++)
+        g->slope[k] = 2 * rows[moving[k]];
+}
+
+static void glide_at(struct glide *g, double gap, struct recall_forecast *ret)
+{
+    double z = g->z, variance = g->variance;
+
+    read_moving(g->fsrs, g->card, gap, g->lapses, g->x);
+    for (int k = 0; k < MOVING; k++) {
+        double row = g->slope[k], x = g->x[moving[k]];
+
+        for (int l = 0; l < MOVING; l++)
+            row += g->w->covariance[moving[k]][moving[l]] * g->x[moving[l]];
+        z += g->w->mean[moving[k]] * x;
+        variance += x * row;
+    }
+    conclude(z, variance, ret);
+}
+
+/* `at`: what it says after `gap` days by itself. */
+static double glide_down(struct glide *g, double gap, struct recall_forecast *at)
+{
+    double least = 1, before = 1, rung = 1, last_rung = 1;
 
     for (;;) {
-        struct recall_inputs in;
-        struct recall_forecast f;
-
-        read_after(fsrs, card, level, day, rung, now_s, &in);
-        recall_predict(w, &in, &f);
+        glide_at(g, rung, at);
         before = least;
-        least = fmin(least, f.probability);
+        least = fmin(least, at->probability);
         if (rung >= gap)
             break;
         last_rung = rung;
         rung *= 2;
     }
     if (gap < 1) { /* on the same day */
-        struct recall_inputs in;
-        struct recall_forecast f;
-
-        read_after(fsrs, card, level, day, 0, now_s, &in);
-        recall_predict(w, &in, &f);
-        return fmax(least, f.probability);
+        glide_at(g, 0, at);
+        return fmax(least, at->probability);
     }
     if (!(rung > gap)) /* it stands on a rung */
         return least;
     double part = log(gap / last_rung) / log(rung / last_rung), high = log(before / (1 - before)),
            low = log(least / (1 - least));
     return within(1 / (1 + exp(-(high + part * (low - high)))), least, before);
+}
+
+double recall_forecast(const struct recall_weights *w, const struct memory_weights *fsrs,
+                       const struct recall_card *card, const struct recall_level *level,
+                       int32_t day, int64_t now_s)
+{
+    struct recall_forecast at;
+    struct glide g;
+
+    glide_begin(&g, w, fsrs, card, level, day, now_s);
+    return glide_down(&g, gap_of(card, day), &at);
+}
+
+double recall_forecast_surely(const struct recall_weights *w, const struct memory_weights *fsrs,
+                              const struct recall_card *card, const struct recall_level *level,
+                              int32_t day, int64_t now_s, double *ret_low, double *ret_high)
+{
+    struct recall_forecast at;
+    struct glide g;
+
+    glide_begin(&g, w, fsrs, card, level, day, now_s);
+    double p = glide_down(&g, gap_of(card, day), &at);
+    glide_at(&g, gap_of(card, day), &at);
+    double far = STATS_Z95 * sqrt(at.variance);
+    *ret_low = fmin(p, within(1 / (1 + exp(far - at.logit)), 0.001, 0.999));
+    *ret_high = fmax(p, within(1 / (1 + exp(-far - at.logit)), 0.001, 0.999));
+    return p;
 }
 
 void recall_learn(struct recall_weights *w, const struct recall_inputs *in,

@@ -84,6 +84,10 @@ void recall_predict(const struct recall_weights *w, const struct recall_inputs *
 double recall_forecast(const struct recall_weights *w, const struct memory_weights *fsrs,
                        const struct recall_card *card, const struct recall_level *level,
                        int32_t day, int64_t now_s);
+/* The same, with how sure the weights are of it: 95 %. */
+double recall_forecast_surely(const struct recall_weights *w, const struct memory_weights *fsrs,
+                              const struct recall_card *card, const struct recall_level *level,
+                              int32_t day, int64_t now_s, double *ret_low, double *ret_high);
 /* After the outcome is known; `f` is the forecast made from the same inputs. */
 void recall_learn(struct recall_weights *w, const struct recall_inputs *in,
                   const struct recall_forecast *f, bool remembered);

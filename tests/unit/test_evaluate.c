@@ -155,7 +155,7 @@ static void reviews_of_the_same_day_are_not_judged(void **state)
     };
     struct forecast f[4];
     const struct reviews_prior none = {0};
-    struct reviews_learnt learnt;
+    struct retention learnt;
     int64_t n;
 
     assert_int_equal(reviews_forecast(r, 4, REVIEWS_RIVAL, &none, f, &n, &learnt), ERR_OK);
@@ -163,7 +163,8 @@ static void reviews_of_the_same_day_are_not_judged(void **state)
     assert_near((double)f[0].p, 0.25, 0);
     assert_int_equal(f[0].outcome, 0);
     assert_int_equal(learnt.recall.reviews, 1);
-    assert_int_equal(learnt.fsrs.outcome, MEMORY_FIT_TOO_FEW);
+    assert_int_equal(learnt.fitted, 0);
+    assert_memory_equal(&learnt.own, &memory_default, sizeof learnt.own);
     assert_int_equal(reviews_forecast(r, 4, REVIEWS_FSRS_DEFAULT, &none, f, &n, NULL), ERR_OK);
     struct memory_state s = {0};
     s = memory_review(&memory_default, s, GRADE_GOOD, 0);
