@@ -3,6 +3,7 @@
  * the sums by objective (night/summaries.h); the routes speak snake case. */
 #include "api/summaries.h"
 #include "base/assert.h"
+#include "night/retained.h"
 #include "twin/card.h"
 #include "twin/dist.h"
 
@@ -799,7 +800,7 @@ static const struct field fading_fields[] = {
     FIELD(F_STR, struct fading, objective, "objective_id", .doc = "objective"),
     FIELD(F_STR, struct fading, name, "objective_name", .doc = "its name, else its id"),
     FIELD(F_F64, struct fading, risk, "risk", .min = 0, .max = 1,
-          .doc = "share of its due cards that is forgotten by now, as far as FSRS tells"),
+          .doc = "share of its due cards that is forgotten by now"),
     FIELD(F_I64, struct fading, cards, "n", .doc = "cards that are due"),
     FIELD_END,
 };
@@ -840,6 +841,8 @@ static const struct field exam_success_fields[] = {
 struct foresight {
     struct exam_success exam;
     struct list fading, dates;
+    struct str fading_method;
+    int64_t fading_n;
     double accuracy;
     struct str accuracy_reason, reason;
     int64_t generated_at;
@@ -850,6 +853,10 @@ static const struct field foresight_reply[] = {
     FIELD(F_LIST, struct foresight, fading, "forgetting_risks", .sub = fading_fields,
           .size = sizeof(struct fading), .max = ESTIMATES_MAX,
           .doc = "where most is being forgotten"),
+    FIELD(F_STR, struct foresight, fading_method, "forgetting_method",
+          .doc = "how the chance of recall of cards is told"),
+    FIELD(F_I64, struct foresight, fading_n, "forgetting_n",
+          .doc = "reviews of the learner that were forecast and learnt from for it"),
     FIELD(F_LIST, struct foresight, dates, "mastery_dates", .sub = mastery_date_fields,
           .size = sizeof(struct mastery_date), .max = ESTIMATES_MAX,
           .doc = "of objectives below 80 points"),
@@ -881,7 +888,8 @@ static struct str name_of(const struct standings *s, struct str id)
 
 /* rows: cards that are due, by objective. */
 static enum err fading_list(struct api_call *c, const struct standing_view *v,
-                            const struct rows *rows, struct list *ret)
+                            const struct rows *rows, const struct retained *retained,
+                            struct list *ret)
 {
     struct fading *f = arena_new(c->arena, struct fading, (size_t)rows->count + 1);
     int32_t n = 0;
@@ -889,15 +897,14 @@ static enum err fading_list(struct api_call *c, const struct standing_view *v,
     if (!f)
         return ERR_NOMEM;
     for (int32_t i = 0; i < rows->count; i++) {
-        struct columns at = columns_of(rows, i);
-        struct str id = column_str(&at);
-        double stability = (double)column_i64(&at, 0) / 1e6;
-        double gap = (double)(v->base.l.today - column_i64(&at, 0));
-        if (gap < stability)
+        const struct value *row = row_at(rows, i);
+        struct str id = value_str(&row[0]);
+        struct retained_now now = retained_card(retained, &row[1], v->base.l.today, NULL);
+        if (!now.due)
             continue; /* not yet, where the learner is */
         if (n == 0 || !str_eq(f[n - 1].objective, id))
             f[n++] = (struct fading){.objective = id};
-        f[n - 1].risk += 1 - memory_recall(&memory_default, stability, gap);
+        f[n - 1].risk += 1 - now.recall;
         f[n - 1].cards++;
     }
     for (int32_t i = 0; i < n; i++)
@@ -936,6 +943,7 @@ static enum err post_foresight(struct api_call *c)
 {
     enum { CARDS_MAX = 20000 };
     const struct value due[] = {V_S(c->learner), V_I(c->now_us / US_PER_DAY + 1), V_I(CARDS_MAX)};
+    struct retained retained;
     struct foresight *r = arena_new(c->arena, struct foresight, 1);
     struct day_insight day;
     struct standing_view v = {.week_hours = 0};
@@ -946,11 +954,16 @@ static enum err post_foresight(struct api_call *c)
     summary_queries(c, &args, &v.base.q[5]);
     v.base.q[5 + SUMMARY_QUERIES] =
         (struct query){.stmt = STMT_MISSION_DUE, .args = due, .arg_count = 3};
-    enum err e = standing_view_read(c, &v, INT64_MIN, SUMMARY_QUERIES + 1);
+    v.base.q[6 + SUMMARY_QUERIES] =
+        (struct query){.stmt = STMT_RETENTION_OF_LEARNER, .args = due, .arg_count = 1};
+    enum err e = standing_view_read(c, &v, INT64_MIN, SUMMARY_QUERIES + 2);
     if (e == ERR_OK)
         e = day_insight_of(c, &v, &day);
-    if (e == ERR_OK)
-        e = fading_list(c, &v, &v.base.q[5 + SUMMARY_QUERIES].rows, &r->fading);
+    if (e == ERR_OK) {
+        retained_read(&v.base.q[6 + SUMMARY_QUERIES].rows, &retained);
+        r->fading_method = retained_of(&retained, &r->fading_n);
+        e = fading_list(c, &v, &v.base.q[5 + SUMMARY_QUERIES].rows, &retained, &r->fading);
+    }
     if (e == ERR_OK)
         e = date_list(c, &v, &r->dates);
     if (e == ERR_OK)

@@ -46,7 +46,7 @@ static const struct table tables[] = {
      "mission objective position estimatedMinutes completedAt:t"},
     {"cards", STMT_EXPORT_CARDS,
      "item reviews again hard good easy firstAt:t firstSession lastAt:t lastRating stabilityMicro "
-     "difficultyMicro memoryDay:d memoryReviews lapses"},
+     "difficultyMicro memoryDay:d memoryReviews lapses retainedReviews dueDay:d retained"},
     {"forecasts", STMT_EXPORT_AUDITS,
      "slot outcomes remembered forecastMicro squareMicro brierMicro lossMicro"},
     {"memory", STMT_EXPORT_MEMORY_FITS,
@@ -68,6 +68,7 @@ static const struct table tables[] = {
      "goal type metric title description rising:b startValue currentValue targetValue deadline:t "
      "status version createdAt:t updatedAt:t completedAt:t"},
     {"goalProgress", STMT_EXPORT_GOAL_PROGRESS, "goal version at:t value note"},
+    {"retention", STMT_EXPORT_RETENTIONS, "at:t reviews judged updatedAt:t state"},
     {"mind", STMT_EXPORT_MINDS, "at:t answers updatedAt:t state"},
     {"predictions", STMT_EXPORT_STRUGGLE_PREDICTIONS,
      "id objective day:d madeAt:t untilAt:t probability low high rightChance evidence recall due "

@@ -20,10 +20,12 @@ void mission_make_queries(struct api_call *c, int32_t day, struct make_args *a,
     a->needs[1] = V_I(NEEDS_MAX);
     q[0] = (struct query){.stmt = STMT_MISSION_KNOWN, .args = a->known, .arg_count = 2};
     q[1] = (struct query){.stmt = STMT_MISSION_NEW, .args = a->fresh, .arg_count = 2};
-    q[2] = (struct query){.stmt = STMT_MISSION_DUE, .args = a->due, .arg_count = 3};
+    q[MAKE_DUE] = (struct query){.stmt = STMT_MISSION_DUE, .args = a->due, .arg_count = 3};
     q[3] = (struct query){.stmt = STMT_MISSION_PREREQUISITES, .args = a->needs, .arg_count = 2};
     q[4] = (struct query){.stmt = STMT_MAP_MIND, .args = a->known, .arg_count = 1};
     q[5] = (struct query){.stmt = STMT_EXAMS_OF_LEARNER, .args = a->known, .arg_count = 1};
+    q[MAKE_RETAINED] =
+        (struct query){.stmt = STMT_RETENTION_OF_LEARNER, .args = a->known, .arg_count = 1};
 }
 
 const struct field made_fields[] = {

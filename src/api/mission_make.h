@@ -5,7 +5,7 @@
 #include "twin/mission.h"
 #include "twin/plan.h"
 
-enum { MAKE_QUERIES = 6 };
+enum { MAKE_DUE = 2, MAKE_RETAINED = 6, MAKE_QUERIES };
 struct make_args {
     struct value known[2], fresh[2], due[3], needs[2];
 };
@@ -21,7 +21,7 @@ struct material {
     int32_t count, needs_count;
 };
 /* From the queries, after they were read. spare: candidates that the caller may add behind. The
- * statement for due cards may be another one whose rows begin alike. ERR_NOMEM. */
+ * statement for due cards (MAKE_DUE) may be another one whose rows begin alike. ERR_NOMEM. */
 MUST_CHECK enum err mission_material(struct api_call *c, const struct query q[MAKE_QUERIES],
                                      int32_t day, int32_t spare, struct material *ret);
 

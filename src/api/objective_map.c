@@ -65,16 +65,20 @@ static void fade(const struct rows *rows, struct study_map *m)
     }
 }
 
-static void add_due(const struct rows *rows, int32_t day, const struct study_map *m)
+static void add_due(const struct rows *rows, const struct retained *retained, int32_t day,
+                    const struct study_map *m)
 {
     for (int32_t i = 0; i < rows->count; i++) {
-        struct columns v = columns_of(rows, i);
-        struct known_objective *to = map_find(m, column_str(&v));
-        double stability = (double)column_i64(&v, 0) / 1e6, gap = (double)(day - column_i64(&v, 0));
-        if (!to || gap < stability)
+        const struct value *v = row_at(rows, i);
+        struct known_objective *to = map_find(m, value_str(&v[0]));
+        struct retained_now now;
+
+        if (to)
+            now = retained_card(retained, &v[1], day, NULL);
+        if (!to || !now.due)
             continue;
         to->of.due++;
-        to->of.forgotten += 1 - memory_recall(&memory_default, stability, fmax(0, gap));
+        to->of.forgotten += 1 - now.recall;
     }
 }
 
@@ -166,7 +170,8 @@ enum err map_read(struct api_call *c, const struct query q[MAKE_QUERIES], int32_
                    &m.known[i]);
     qsort(m.known, (size_t)m.count, sizeof *m.known, by_id);
     fade(&q[4].rows, &m);
-    add_due(&q[2].rows, day, &m);
+    retained_read(&q[MAKE_RETAINED].rows, &m.retained);
+    add_due(&q[MAKE_DUE].rows, &m.retained, day, &m);
     add_exams(&q[5].rows, day, &m);
     needs_read(&q[3].rows, &m, edges);
     enum err e = estimate_all(c, &m, edges);

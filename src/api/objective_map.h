@@ -2,6 +2,7 @@
  * is mastered, what of its cards is due, and what builds on what. */
 #pragma once
 #include "api/mission_make.h"
+#include "night/retained.h"
 
 /* The path of what is about one objective. */
 struct known_objective_path {
@@ -22,6 +23,7 @@ struct study_map {
     int32_t count;
     struct mission_needs *needs; /* direct prerequisites */
     int32_t needs_count;
+    struct retained retained; /* of the cards */
     bool faded; /* were minds at hand, so that old answers count for less? */
 };
 

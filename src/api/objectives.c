@@ -199,14 +199,24 @@ static const struct field linked_fields[] = {
     FIELD_END,
 };
 struct card_sum {
-    int64_t n, due;
+    int64_t n, due, own, learnt;
     double recall;
+    const struct interval *interval;
+    struct str method;
 };
 static const struct field card_sum_fields[] = {
     FIELD(F_I64, struct card_sum, n, "n", .doc = "cards of it with a review, at most 5,000"),
     FIELD(F_I64, struct card_sum, due, "due", .doc = "of these, due today"),
     FIELD(F_F64, struct card_sum, recall, "meanRecall", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
-          .doc = "their mean chance of being remembered now (FSRS-6)"),
+          .doc = "their mean chance of being remembered now"),
+    FIELD(F_OBJECT, struct card_sum, interval, "interval", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = interval_fields, .size = sizeof(struct interval),
+          .doc = "95 %, by how sure the learner's own weights are; null where not all cards go by "
+                 "them"),
+    FIELD(F_I64, struct card_sum, own, "own", .doc = "of n, those that go by them"),
+    FIELD(F_I64, struct card_sum, learnt, "learntFrom",
+          .doc = "reviews of the learner that were forecast and learnt from"),
+    FIELD(F_STR, struct card_sum, method, "method", .doc = "how the chance is told"),
     FIELD_END,
 };
 struct one_forecast {
@@ -281,20 +291,35 @@ static enum err links_read(struct api_call *c, const struct rows *rows, const st
     return ERR_OK;
 }
 
-static struct card_sum cards_read(const struct rows *rows, int32_t today)
+/* The weights are the same for all cards: when they are off, they are off for all, and the ends of
+ * the mean's interval are the means of theirs. */
+static enum err cards_read(struct api_call *c, const struct rows *rows,
+                           const struct retained *retained, int32_t today, struct card_sum *ret)
 {
-    struct card_sum s = {.n = rows->count};
-    double recall = 0;
+    struct card_sum s = {.n = rows->count, .recall = (double)NAN};
+    double recall = 0, low = 0, high = 0, n = (double)s.n;
 
+    s.method = retained_of(retained, &s.learnt);
     for (int32_t i = 0; i < rows->count; i++) {
-        const struct value *v = row_at(rows, i);
-        double stability = (double)value_i64(&v[0], 0) / 1e6;
-        double gap = fmax(0, (double)(today - value_i64(&v[1], 0)));
-        recall += memory_recall(&memory_default, stability, gap);
-        s.due += gap >= stability;
+        struct interval interval;
+        struct retained_now now = retained_card(retained, row_at(rows, i), today, &interval);
+
+        recall += now.recall;
+        low += interval.low;
+        high += interval.high;
+        s.due += now.due;
+        s.own += now.own;
     }
-    s.recall = s.n > 0 ? round_to(recall / (double)s.n, 3) : (double)NAN;
-    return s;
+    if (s.n > 0)
+        s.recall = round_to(recall / n, 3);
+    if (s.n > 0 && s.own == s.n) {
+        s.interval =
+            interval_new(c->arena, (struct interval){round_to(low / n, 3), round_to(high / n, 3)});
+        if (!s.interval)
+            return ERR_NOMEM;
+    }
+    *ret = s;
+    return ERR_OK;
 }
 
 static enum err forecast_read(struct api_call *c, const struct rows *rows,
@@ -367,7 +392,8 @@ static enum err get_objective(struct api_call *c)
         e = links_read(c, &q[Q_OPENS].rows, &map, &r->opens);
     if (e == ERR_OK)
         e = forecast_read(c, &q[Q_FORECAST].rows, &r->forecast);
-    r->cards = cards_read(&q[Q_CARDS].rows, l.today);
+    if (e == ERR_OK)
+        e = cards_read(c, &q[Q_CARDS].rows, &map.retained, l.today, &r->cards);
     r->method = objective_method;
     if (!l.analysis)
         r->reason = reason_disabled;

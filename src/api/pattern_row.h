@@ -45,7 +45,7 @@ struct patterns_view {
     bool unchanged;                /* patterns_fresh() */
     struct pattern_row *patterns;
     int32_t count;
-    struct query q[8]; /* 0 learner, 1 analysis, 2 patterns, 3.. the caller's */
+    struct query q[9]; /* 0 learner, 1 analysis, 2 patterns, 3.. the caller's */
 };
 /* more: queries of the caller's, from q[3] on. */
 MUST_CHECK enum err patterns_view_read(struct api_call *c, struct patterns_view *v, int32_t more);

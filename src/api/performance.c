@@ -189,7 +189,7 @@ struct performance {
     struct health summary;
     struct str user_id, health;
     int64_t updated_at;
-    struct figures recall, answers, struggle;
+    struct figures recall, published, answers, struggle;
     struct list weeks, importance;
 };
 const struct field performance_fields[] = {
@@ -198,6 +198,9 @@ const struct field performance_fields[] = {
           .doc = "the learner's latest event"),
     FIELD(F_OBJECT, struct performance, recall, "recall", .flags = FIELD_FLAT,
           .sub = figures_fields, .size = sizeof(struct figures), .doc = "forecasts of recall"),
+    FIELD(F_OBJECT, struct performance, published, "recallBaseline", .sub = figures_fields,
+          .size = sizeof(struct figures),
+          .doc = "what FSRS-6 with its published weights would have forecast: the baseline"),
     FIELD(F_OBJECT, struct performance, answers, "answers", .sub = figures_fields,
           .size = sizeof(struct figures), .doc = "forecasts of every answer"),
     FIELD(F_OBJECT, struct performance, struggle, "predictions", .sub = figures_fields,
@@ -232,11 +235,14 @@ const struct field performance_twice_fields[] = {
 };
 
 struct overall {
-    struct figures recall, answers, struggle;
+    struct figures recall, published, answers, struggle;
 };
 const struct field overall_performance_fields[] = {
     FIELD(F_OBJECT, struct overall, recall, "recall", .sub = figures_fields,
           .size = sizeof(struct figures), .doc = "forecasts of recall"),
+    FIELD(F_OBJECT, struct overall, published, "recallBaseline", .sub = figures_fields,
+          .size = sizeof(struct figures),
+          .doc = "what FSRS-6 with its published weights would have forecast: the baseline"),
     FIELD(F_OBJECT, struct overall, answers, "answers", .sub = figures_fields,
           .size = sizeof(struct figures), .doc = "forecasts of every answer"),
     FIELD(F_OBJECT, struct overall, struggle, "predictions", .sub = figures_fields,
@@ -396,12 +402,8 @@ static struct str advice_of(double accuracy)
                              : STR("Do not act on them alone.");
 }
 
-static void name_figures(struct figures *recall, struct figures *answers, struct figures *struggle)
+static void name_figures(struct figures *answers, struct figures *struggle)
 {
-    recall->task = STR("recall of a card, reviewed a day or more after its last review");
-    recall->model = STR("FSRS-6");
-    recall->version = STR("fsrs-6-default");
-    recall->method = STR("each forecast from the card's reviews before, in order of time");
     answers->task = STR("a right answer, or a review that is not AGAIN");
     answers->model = STR("online knowledge tracing");
     answers->version = STR("struggle-1");
@@ -412,6 +414,32 @@ static void name_figures(struct figures *recall, struct figures *answers, struct
     struggle->version = STR("outlook-1");
     struggle->method = STR("every forecast, likely or not, of whose objective three or more were "
                            "asked in its time, unless an intervention was applied");
+}
+
+/* What is served, beside its baseline; where the nights have not judged enough, the baseline twice.
+ */
+static enum err recall_of(struct api_call *c, const struct rows *rows, const struct learner *l,
+                          struct str why_none, struct figures *served, struct figures *published)
+{
+    struct audit_bin bins[AUDIT_BINS];
+    struct audit_report report;
+
+    published->task = STR("recall of a card, reviewed a day or more after its last review");
+    published->model = STR("FSRS-6");
+    published->version = STR("fsrs-6-default");
+    published->method = STR("each forecast from the card's reviews before, in order of time");
+    enum err e = figures_of(c, rows, AUDIT_RECALL, l, why_none, published);
+    audits_of(rows, AUDIT_SERVED, bins);
+    audit_report_of(bins, &report);
+    *served = *published;
+    if (e != ERR_OK || !report.enough || !l->analysis)
+        return e;
+    *served = (struct figures){.task = published->task};
+    served->model = STR("FSRS-6 fitted to the learner, averaged with an online regression");
+    served->version = STR("retention-1");
+    served->method = STR("each forecast before its outcome was learnt from, in order of time; "
+                         "reviews that came late are left out");
+    return figures_of(c, rows, AUDIT_SERVED, l, why_none, served);
 }
 
 enum err get_model_performance(struct api_call *c)
@@ -429,10 +457,10 @@ enum err get_model_performance(struct api_call *c)
     c->reply = p;
     p->user_id = c->learner;
     p->updated_at = learner_totals(&l)->last_at;
-    name_figures(&p->recall, &p->answers, &p->struggle);
-    e = figures_of(c, &q[1].rows, AUDIT_RECALL, &l,
-                   STR("Too few cards were reviewed again a day or more after their last review."),
-                   &p->recall);
+    name_figures(&p->answers, &p->struggle);
+    e = recall_of(c, &q[1].rows, &l,
+                  STR("Too few cards were reviewed again a day or more after their last review."),
+                  &p->recall, &p->published);
     if (e == ERR_OK)
         e = figures_of(c, &q[1].rows, AUDIT_ANSWER, &l,
                        STR("Too few answers were forecast: they are at night, and when predictions "
@@ -459,9 +487,9 @@ enum err get_overall_performance(struct api_call *c)
     if (e != ERR_OK)
         return e;
     c->reply = p;
-    name_figures(&p->recall, &p->answers, &p->struggle);
+    name_figures(&p->answers, &p->struggle);
     struct str why = STR("Too few forecasts of learners whose night has come have an outcome.");
-    e = figures_of(c, &q.rows, AUDIT_RECALL, &nobody, why, &p->recall);
+    e = recall_of(c, &q.rows, &nobody, why, &p->recall, &p->published);
     if (e == ERR_OK)
         e = figures_of(c, &q.rows, AUDIT_ANSWER, &nobody, why, &p->answers);
     return e == ERR_OK ? figures_of(c, &q.rows, AUDIT_STRUGGLE, &nobody, why, &p->struggle) : e;

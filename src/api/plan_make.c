@@ -4,8 +4,8 @@
 #include "api/mission_make.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "night/retained.h"
 #include "json/writer.h"
-#include "twin/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -317,7 +317,8 @@ static void stock_exams(const struct orchestra *o, int32_t day, struct stock *s)
 }
 
 /* Cards that belong to no objective known here share a place of their own. */
-static enum err stock_due(struct api_call *c, const struct rows *rows, int32_t day, struct stock *s)
+static enum err stock_due(struct api_call *c, const struct rows *rows,
+                          const struct retained *retained, int32_t day, struct stock *s)
 {
     int32_t rest = s->count;
 
@@ -328,17 +329,16 @@ static enum err stock_due(struct api_call *c, const struct rows *rows, int32_t d
     for (int32_t i = 0; i < s->m.count; i++)
         s->objectives[i].of.due = 0, s->objectives[i].of.forgotten = 0;
     for (int32_t i = 0; i < rows->count; i++) {
-        struct columns v = columns_of(rows, i);
-        int32_t at = find_known(&s->m, column_str(&v));
-        double stability = (double)column_i64(&v, 0) / 1e6;
-        double gap = fmax(0, (double)(day - column_i64(&v, 0)));
+        const struct value *v = row_at(rows, i), *behind = v + 1 + RETAINED_COLUMNS;
+        int32_t at = find_known(&s->m, value_str(&v[0]));
         struct due_card *d = &s->due[s->due_count++];
-        *d = (struct due_card){at >= 0 ? at : rest, memory_recall(&memory_default, stability, gap),
-                               column_str(&v)};
+        *d =
+            (struct due_card){at >= 0 ? at : rest, retained_card(retained, &v[1], day, NULL).recall,
+                              value_str(&behind[0])};
         struct plan_objective *o = &s->objectives[d->objective];
         o->of.due++;
         o->of.forgotten += 1 - d->recall;
-        o->due_difficulty += (double)column_i64(&v, 0) / 1e6;
+        o->due_difficulty += (double)value_i64(&behind[1], 0) / 1e6;
     }
     s->count += s->objectives[rest].of.due > 0;
     for (int32_t i = 0; i < s->count; i++)
@@ -353,11 +353,12 @@ static enum err stock_read(struct api_call *c, int32_t day, struct stock *s)
     const struct plan_make_in *in = c->in;
     const struct value mission[] = {V_S(c->learner), v_text(in->mission)};
     struct query q[MAKE_QUERIES + 2];
+    struct retained retained;
     struct make_args args;
 
     *s = (struct stock){.count = 0};
     mission_make_queries(c, day, &args, q);
-    q[2].stmt = STMT_PLAN_DUE;
+    q[MAKE_DUE].stmt = STMT_PLAN_DUE;
     args.due[2] = V_I(DUE_MAX);
     q[MAKE_QUERIES] =
         (struct query){.stmt = STMT_PLAN_MISSION, .args = mission, .arg_count = 2, .rows_max = 1};
@@ -382,7 +383,8 @@ static enum err stock_read(struct api_call *c, int32_t day, struct stock *s)
         s->objectives[i] = (struct plan_objective){.of = s->m.of[i], .exam_days = NAN};
     stock_mission(&q[MAKE_QUERIES + 1].rows, s);
     stock_exams(&in->o, day, s);
-    e = stock_due(c, &q[2].rows, day, s);
+    retained_read(&q[MAKE_RETAINED].rows, &retained);
+    e = stock_due(c, &q[MAKE_DUE].rows, &retained, day, s);
     /* The limit leaves room for a mission's strangers; what is over it is left out. */
     if (s->count > MISSION_CANDIDATES_MAX)
         s->count = MISSION_CANDIDATES_MAX;

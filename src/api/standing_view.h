@@ -6,7 +6,7 @@
 enum { STANDING_DAYS = 28 /* over which the learner's study a week is counted */ };
 
 struct standing_view {
-    struct patterns_view base; /* q[3] objectives, q[4] days; q[5] .. q[7] the caller's */
+    struct patterns_view base; /* q[3] objectives, q[4] days; q[5] .. q[8] the caller's */
     struct standings s;
     double week_hours; /* of study, mean of the last STANDING_DAYS days */
 };

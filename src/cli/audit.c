@@ -13,10 +13,9 @@ static void print(const struct audit_report *r, const char *model, const char *m
     score_print(stdout, "own", "all", model, metric, (struct score){value, low, high}, r->n);
 }
 
-static void print_all(const struct audit_report *r)
+static void print_all(const struct audit_report *r, const char *model)
 {
     const double none = (double)NAN;
-    const char *const model = "fsrs-6-default", *const base = "share";
 
     print(r, model, "auc", r->auc, r->auc_low, r->auc_high);
     print(r, model, "logLoss", r->log_loss, none, none);
@@ -34,11 +33,16 @@ static void print_all(const struct audit_report *r)
         score_print(stdout, "own", "bin", model, "observed",
                     (struct score){b->observed, b->low, b->high}, b->n);
     }
-    print(r, base, "logLoss", r->baseline_log_loss, none, none);
-    print(r, base, "brier", r->baseline_brier, none, none);
 }
 
-static enum err read_report(struct store *store, struct arena *arena, struct audit_report *ret)
+static void print_share(const struct audit_report *r)
+{
+    print(r, "share", "logLoss", r->baseline_log_loss, (double)NAN, (double)NAN);
+    print(r, "share", "brier", r->baseline_brier, (double)NAN, (double)NAN);
+}
+
+static enum err read_reports(struct store *store, struct arena *arena, struct audit_report *served,
+                             struct audit_report *published)
 {
     struct query q = {.stmt = STMT_AUDIT_OF_ALL};
     struct audit_bin bins[AUDIT_BINS];
@@ -51,14 +55,16 @@ static enum err read_report(struct store *store, struct arena *arena, struct aud
     store_disconnect(conn);
     if (e != ERR_OK)
         return e;
+    audits_of(&q.rows, AUDIT_SERVED, bins);
+    audit_report_of(bins, served);
     audits_of(&q.rows, AUDIT_RECALL, bins);
-    audit_report_of(bins, ret);
+    audit_report_of(bins, published);
     return ERR_OK;
 }
 
 int cmd_audit(const struct command_call *call)
 {
-    struct audit_report report;
+    struct audit_report served, published;
     struct store *store;
     struct arena arena;
     int code = command_store(call, SCHEMA_CURRENT, &store);
@@ -66,18 +72,22 @@ int cmd_audit(const struct command_call *call)
     if (code != EXIT_SUCCESS)
         return code;
     arena_init(&arena, 1 << 20);
-    enum err e = read_report(store, &arena, &report);
+    enum err e = read_reports(store, &arena, &served, &published);
     arena_fini(&arena);
     store_close(store);
     if (e != ERR_OK)
         return command_failed(call->command, "cannot read the database: %s", err_text(e));
     fputs("set\tsplit\tmodel\tmetric\tvalue\tlow\thigh\tn\n", stdout);
-    if (report.enough)
-        print_all(&report);
+    if (served.enough) /* what the nights have judged so far */
+        print_all(&served, "doppel");
+    if (published.enough) {
+        print_all(&published, "fsrs-6-default");
+        print_share(&published);
+    }
     if (fflush(stdout) != 0 || ferror(stdout))
         return command_failed(call->command, "standard output does not take the figures");
-    if (!report.enough)
+    if (!published.enough)
         fprintf(stderr, "doppel audit: %lld outcomes so far; figures begin with %d\n",
-                (long long)report.n, AUDIT_MIN);
+                (long long)published.n, AUDIT_MIN);
     return EXIT_SUCCESS;
 }

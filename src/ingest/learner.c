@@ -131,6 +131,8 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         {STMT_LEARNER_DROP_AUDIT_COUNTED, &by_id, true},
         {STMT_LEARNER_DROP_FORECASTS, &by_id, true},
         {STMT_LEARNER_DROP_MINDS, &by_id, true},
+        {STMT_LEARNER_SWEEP_POPULATION, &by_id, true},
+        {STMT_LEARNER_DROP_RETENTIONS, &by_id, true},
         {STMT_LEARNER_DROP_STRUGGLE_PREDICTIONS, &by_id, true},
         {STMT_LEARNER_DROP_PREDICTION_WEEKS, &by_id, true},
         {STMT_LEARNER_DROP_PREDICTION_FEEDBACK, &by_id, true},
@@ -176,6 +178,7 @@ static enum err do_erase(struct store_conn *conn, struct str external_id, bool w
         if (bulks[i].stmt != STMT_LEARNER_UNCOUNT_AUDITS &&
             bulks[i].stmt != STMT_LEARNER_UNCOUNT_PERSONAL &&
             bulks[i].stmt != STMT_LEARNER_UNCOUNT_COHORT &&
+            bulks[i].stmt != STMT_LEARNER_SWEEP_POPULATION &&
             bulks[i].stmt != STMT_LEARNER_SWEEP_COHORT) /* nobody's rows */
             rows += bulks[i].changed;
     if (e == ERR_OK)

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/num.h"
+#include "night/retained.h"
 #include "night/struggle.h"
 #include "twin/card.h"
 
@@ -98,23 +99,18 @@ static enum err take_objectives(struct looking *l, const struct rows *rows)
     return ERR_OK;
 }
 
-static void take_cards(struct looking *l, const struct rows *rows)
+static void take_cards(struct looking *l, const struct rows *rows, const struct retained *retained)
 {
     for (int32_t i = 0; i < rows->count; i++) {
         const struct value *v = row_at(rows, i);
         struct subject *s = subject_of(l, value_str(&v[0]));
-        struct card_memory card = {.stability_micro = value_i64(&v[1], 0),
-                                   .difficulty_micro = value_i64(&v[2], 0),
-                                   .day = (int32_t)value_i64(&v[3], 0),
-                                   .reviews = (int32_t)value_i64(&v[4], 0)};
+        struct retained_now now;
 
-        if (!s || card.stability_micro <= 0)
+        if (!s)
             continue;
-        double recall = card_recall(&memory_default, &card, fmax(l->card_day - card.day, 0));
-        if (isnan(recall))
-            continue;
-        s->recall_sum += recall;
-        s->due += recall < 0.9;
+        now = retained_card(retained, &v[1], l->card_day, NULL);
+        s->recall_sum += now.recall;
+        s->due += now.due;
         s->cards++;
     }
 }
@@ -122,19 +118,22 @@ static void take_cards(struct looking *l, const struct rows *rows)
 static enum err read_facts(struct looking *l)
 {
     struct night_work *w = l->run->w;
-    const struct value cards[] = {V_I(w->learner_id), V_I(CARDS_MAX)};
+    const struct value cards[] = {V_I(w->learner_id), V_I(CARDS_MAX)}, learner = V_S(w->learner);
     const struct value load[] = {V_I(w->learner_id), V_I(w->now_us - LOAD_DAYS * US_PER_DAY)};
     struct query q[] = {
         {.stmt = STMT_OUTLOOK_CARDS, .args = cards, .arg_count = 2},
         {.stmt = STMT_OUTLOOK_LOAD, .args = load, .arg_count = 2},
+        {.stmt = STMT_RETENTION_OF_LEARNER, .args = &learner, .arg_count = 1},
     };
+    struct retained retained;
     enum err e = store_read(w->conn, w->arena, q, COUNT(q), w->deadline_us);
 
     if (e != ERR_OK)
         return e;
     struct civil c = civil_at(w->zone, w->now_us);
     l->card_day = card_day(c.epoch_day, (c.hour * 60 + c.minute) * 60 + c.second);
-    take_cards(l, &q[0].rows);
+    retained_read(&q[2].rows, &retained);
+    take_cards(l, &q[0].rows, &retained);
     const struct value *v = row_at(&q[1].rows, 0);
     l->load = value_i64(&v[0], 0) > 0 ? value_f64(&v[1], 0) / 100 : (double)NAN;
     return ERR_OK;

@@ -7,11 +7,13 @@
 #include "night/memory.h"
 #include "night/patterns.h"
 #include "night/personalize.h"
+#include "night/retention.h"
 #include "night/struggle.h"
 #include "night/summaries.h"
 #include "night/usual.h"
 
 const struct night_step night_steps[] = {
+    {"retention", night_retention}, /* first: the others read what it leaves */
     {"struggle", night_struggle},
     {"memory", night_memory},
     {"patterns", night_patterns},

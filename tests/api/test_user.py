@@ -86,7 +86,7 @@ class Settings:
         learner = "(SELECT learner_id FROM learners WHERE external_id = 'shy')"
         for table in ("events", "sessions", "session_objectives", "missions", "mission_objectives",
                       "cards", "audits", "audit_counted", "memory_fits", "analyses", "patterns", "pattern_history",
-                      "insights", "recommendations", "goals", "goal_progress", "minds", "struggle_predictions", "prediction_weeks",
+                      "insights", "recommendations", "goals", "goal_progress", "minds", "retentions", "struggle_predictions", "prediction_weeks",
                       "prediction_feedback", "interventions", "personalization_configs", "personalization_choices",
                       "strains", "sittings", "strain_episodes", "stress_profiles", "stress_patterns",
                       "personalization_outcomes", "personalization_events", "personalization_trials", "personalization_counted", "warning_work", "cohort_counted", "run_work", "run_risks", "mission_feedback", "mission_reflections",

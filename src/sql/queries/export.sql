@@ -61,8 +61,16 @@ SELECT mission, objective, position, estimated_minutes, completed_at
 
 -- name: export_cards
 -- args: text
+-- engine: sqlite
 SELECT item, reviews, again, hard, good, easy, first_at, first_session, last_at, last_rating,
-       stability_micro, difficulty_micro, memory_day, memory_reviews, lapses
+       stability_micro, difficulty_micro, memory_day, memory_reviews, lapses,
+       retained_reviews, due_day, lower(hex(retained))
+  FROM cards WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY item;
+-- engine: postgres
+SELECT item, reviews, again, hard, good, easy, first_at, first_session, last_at, last_rating,
+       stability_micro, difficulty_micro, memory_day, memory_reviews, lapses,
+       retained_reviews, due_day, encode(retained, 'hex')
   FROM cards WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY item;
 

@@ -191,13 +191,18 @@ SELECT o.objective, o.name, o.complexity, o.high_yield, o.course, 0, 0, 0, 0, NU
  WHERE t.topic IS NULL
  ORDER BY o.objective LIMIT $2;
 
--- Cards that are due on local day $2: recall has fallen to nine tenths.
+-- Cards that are due on local day $2: recall has fallen to nine tenths, by what the nights learnt, or else
+-- by the published weights. Behind the objective the columns of src/night/retained.h.
 -- name: mission_due
 -- args: text, int, int
-SELECT i.objective, c.stability_micro, c.memory_day
+SELECT i.objective, c.stability_micro, c.memory_day,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.due_day END,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.retained END
   FROM cards c JOIN items i ON i.item = c.item
  WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND c.stability_micro > 0 AND c.memory_day * 1000000 + c.stability_micro <= $2 * 1000000
+   AND c.stability_micro > 0
+   AND CASE WHEN c.retained_reviews = c.memory_reviews THEN c.due_day <= $2
+            ELSE c.memory_day * 1000000 + c.stability_micro <= $2 * 1000000 END
    AND i.objective IS NOT NULL
  ORDER BY i.objective LIMIT $3;
 

@@ -18,7 +18,9 @@ SELECT p.objective, o.name, p.strength
 
 -- name: objective_cards
 -- args: text, text, int
-SELECT c.stability_micro, c.memory_day
+SELECT c.stability_micro, c.memory_day,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.due_day END,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.retained END
   FROM items i JOIN cards c ON c.item = i.item
    AND c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  WHERE i.objective = $2 AND c.stability_micro > 0 LIMIT $3;

@@ -42,10 +42,15 @@ SELECT exam, course, name, day, created_at
 -- As mission_due, with what a review needs, and cards of no objective too.
 -- name: plan_due
 -- args: text, int, int
-SELECT i.objective, c.stability_micro, c.memory_day, c.item, c.difficulty_micro
+SELECT i.objective, c.stability_micro, c.memory_day,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.due_day END,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.retained END,
+       c.item, c.difficulty_micro
   FROM cards c LEFT JOIN items i ON i.item = c.item
  WHERE c.learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
-   AND c.stability_micro > 0 AND c.memory_day * 1000000 + c.stability_micro <= $2 * 1000000
+   AND c.stability_micro > 0
+   AND CASE WHEN c.retained_reviews = c.memory_reviews THEN c.due_day <= $2
+            ELSE c.memory_day * 1000000 + c.stability_micro <= $2 * 1000000 END
  ORDER BY c.item LIMIT $3;
 
 -- The mission that is named, or else the latest one that is open.

@@ -155,9 +155,11 @@ SELECT p.objective, p.prerequisite, p.strength
 
 -- name: outlook_cards
 -- args: int, int
-SELECT i.objective, c.stability_micro, c.difficulty_micro, c.memory_day, c.memory_reviews
+SELECT i.objective, c.stability_micro, c.memory_day,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.due_day END,
+       CASE WHEN c.retained_reviews = c.memory_reviews THEN c.retained END
   FROM cards c JOIN items i ON i.item = c.item
- WHERE c.learner_id = $1 AND i.objective IS NOT NULL AND c.memory_reviews > 0 LIMIT $2;
+ WHERE c.learner_id = $1 AND i.objective IS NOT NULL AND c.stability_micro > 0 LIMIT $2;
 
 -- Load samples of late.
 -- name: outlook_load
