@@ -57,6 +57,7 @@ class WholeClass:
                 if done.returncode:
                     raise RuntimeError(done.stderr)
         cls.learners = ["sim-%04d" % (i + 1) for i in range(LEARNERS)]
+        cls.server.post(CRON)  # the server's own next look may be half a minute away
         wait_until(lambda: cls.server.get(CRON).json["results"]["analyzed"] == LEARNERS, 300, "the nights")
         for learner in cls.learners:
             cls.live(learner)
