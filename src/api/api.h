@@ -156,7 +156,8 @@ extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoint
 extern const struct endpoint endpoints_personalization[];
 extern const struct endpoint endpoints_missions[], endpoints_mission_history[],
     endpoints_mission_feedback[], endpoints_mission_analytics[];
-extern const struct endpoint endpoints_stress[], endpoints_warning[], endpoints_cohort[];
+extern const struct endpoint endpoints_stress[], endpoints_warning[], endpoints_cohort[],
+    endpoints_course_risk[];
 extern const struct endpoint endpoints_correlation[], endpoints_summaries[];
 extern const struct endpoint endpoints_schedule[], endpoints_session_plan[],
     endpoints_plan_effect[], endpoints_exams[];

@@ -28,6 +28,7 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_relief,
     endpoints_warning,
     endpoints_cohort,
+    endpoints_course_risk,
     endpoints_personalization,
     endpoints_schedule,
     endpoints_session_plan,

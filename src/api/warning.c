@@ -1,10 +1,13 @@
 /* warning - the risk of failing or leaving a course. GET: by the learner's days, which the server
- * knows; POST: by set work, which another system knows and tells along. Nothing of it is kept; what
+ * knows, and by the set work of a run of a course, as the last night looked at it (course_risk.h).
+ * POST: by set work, which another system knows and tells along. Nothing of it is kept; what
  * is told to early-warning/work is (cohort.h), and says where work stands among that of others. */
 #include "twin/warning.h"
 
 #include "api/cohort.h"
+#include "api/course_risk.h"
 #include "base/assert.h"
+#include "night/runs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,10 +18,13 @@ enum { VISIT_DAYS = 14, DAY_MAX = 3650 };
 
 struct visits_query {
     int32_t start;
+    struct str course;
 };
 static const struct field visits_query[] = {
     FIELD(F_DATE, struct visits_query, start, "courseStart", .flags = FIELD_NULLABLE,
           .doc = "local day; the learner's first day when left out"),
+    FIELD(F_STR, struct visits_query, course, "courseId", .flags = FIELD_NULLABLE, .min = 1,
+          .max = EVENT_ID_MAX, .doc = "run of a course; the one that began last when left out"),
     FIELD_END,
 };
 
@@ -30,6 +36,7 @@ struct visits {
     int64_t last_at;
     struct str method, reason;
     int64_t needed;
+    const struct course_risk *course;
 };
 static const struct field visits_fields[] = {
     FIELD(F_BOOL, struct visits, absent, "absent", .doc = "nothing was seen for seven days"),
@@ -61,6 +68,9 @@ static const struct field visits_fields[] = {
           .doc = "why there is no risk"),
     FIELD(F_I64, struct visits, needed, "neededDays", .flags = FIELD_NULLABLE,
           .doc = "days until there is one"),
+    FIELD(F_OBJECT, struct visits, course, "setWork", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = course_risk_fields, .size = sizeof(struct course_risk),
+          .doc = "of a run of a course, by its set work; null: the learner takes none"),
     FIELD_END,
 };
 
@@ -97,7 +107,10 @@ static enum err get_warning(struct api_call *c)
     const struct visits_query *in = c->in;
     bool given = in->start != INT32_MIN;
     const struct value args[] = {V_S(c->learner), given ? V_I(in->start) : V_N, V_I(VISIT_DAYS)};
-    struct query q[] = {[1] = {.stmt = STMT_WARNING_DAYS, .args = args, .arg_count = 3}};
+    const struct value run[] = {V_S(c->learner), v_text(in->course),
+                                V_I(runs_today(c->now_us) + 1)};
+    struct query q[] = {[1] = {.stmt = STMT_WARNING_DAYS, .args = args, .arg_count = 3},
+                        [2] = {.stmt = STMT_RUN_RISK, .args = run, .arg_count = COUNT(run)}};
     struct visits *r = arena_new(c->arena, struct visits, 1);
     struct learner l;
     enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
@@ -124,6 +137,9 @@ static enum err get_warning(struct api_call *c)
         r->reason = reason_disabled;
         return ERR_OK;
     }
+    e = course_risk_new(c, &q[2].rows, in->course, &r->course);
+    if (e != ERR_OK)
+        return e;
     r->last_at = learner_totals(&l)->last_at;
     if (learner_totals(&l)->last_at != TIME_NONE && learner_totals(&l)->last_at <= c->now_us) {
         r->since = (c->now_us - learner_totals(&l)->last_at) / US_PER_DAY;
@@ -228,32 +244,25 @@ static const struct field work_body[] = {
     FIELD_END,
 };
 
-struct part {
-    struct str reason;
-    double log_odds;
-};
-static const struct field part_fields[] = {
-    FIELD(F_STR, struct part, reason, "reason", .doc = "what it is"),
-    FIELD(F_F64, struct part, log_odds, "logOdds", .doc = "they sum to those of the risk"),
-    FIELD_END,
-};
 struct judged {
     const struct cohort *cohort;
     double risk;
     struct list parts;
     struct str strongest, method, reason;
-    int64_t needed, day, tasks, rows;
+    int64_t needed, day, tasks, rows, past_learners;
 };
 static const struct field judged_fields[] = {
     FIELD(F_F64, struct judged, risk, "risk", .flags = FIELD_NULLABLE, .min = 0, .max = 1,
           .doc = "of failing or leaving"),
-    FIELD(F_LIST, struct judged, parts, "reasons", .sub = part_fields, .size = sizeof(struct part),
-          .doc = "what the risk is made of"),
+    FIELD(F_LIST, struct judged, parts, "reasons", .sub = risk_part_fields,
+          .size = sizeof(struct risk_part), .doc = "what the risk is made of"),
     FIELD(F_STR, struct judged, strongest, "strongest", .flags = FIELD_NULLABLE,
           .doc = "what raises it most"),
     FIELD(F_I64, struct judged, day, "day", .doc = "as asked"),
     FIELD(F_I64, struct judged, tasks, "n", .doc = "pieces of set work"),
     FIELD(F_I64, struct judged, rows, "fittedOn", .doc = "learners behind the nearest weights"),
+    FIELD(F_I64, struct judged, past_learners, "earlierLearners",
+          .doc = "of ended runs of the course, as far as the server knows them"),
     FIELD(F_OBJECT, struct judged, cohort, "cohort", .flags = FIELD_NULLABLE | FIELD_POINTER,
           .sub = cohort_fields, .size = sizeof(struct cohort),
           .doc = "what the server knows of it; null: no courseId was told"),
@@ -315,17 +324,50 @@ static enum err ask_cohort(struct api_call *c, const struct work *in, int64_t le
     return e;
 }
 
-static enum err judge(struct api_call *c, const struct work *in, int64_t learners, struct judged *r)
+/* What the server knows of the run and its course; what the caller tells of the run goes before. */
+static void recall_course(const struct work *in, const struct rows *rows, struct judged *r,
+                          struct warning_model *m, struct warning_course *course)
+{
+    struct warning_past past = {.rows = {0}};
+    int32_t landmark = 0;
+
+    if (rows->count > 0) {
+        const struct value *v = row_at(rows, 0);
+        struct str state = value_str(&v[4]);
+
+        if (!state.p || warning_past_decode(state.p, state.n, &past) != ERR_OK)
+            past = (struct warning_past){.rows = {0}}; /* of another version: as if not known */
+        *course = past.sums;
+        if (value_i64(&v[1], INT32_MAX) <= in->day) {
+            course->began = (int32_t)value_i64(&v[2], 0);
+            course->left = (int32_t)value_i64(&v[3], 0);
+        }
+    }
+    if (in->began > 0) {
+        course->began = in->began;
+        course->left = in->gone;
+    }
+    while (landmark + 1 < m->landmark_count && m->landmarks[landmark + 1].day <= in->day)
+        landmark++;
+    warning_past_model(&past, m);
+    r->past_learners = past.rows[landmark];
+    r->method = course_risk_method(r->past_learners);
+}
+
+static enum err judge(struct api_call *c, const struct work *in, int64_t learners,
+                      const struct rows *run, struct judged *r)
 {
     struct warning_task *tasks = arena_new(c->arena, struct warning_task, (size_t)in->tasks.n + 1);
-    struct part *parts = arena_new(c->arena, struct part, WARNING_REASONS);
+    struct risk_part *parts = arena_new(c->arena, struct risk_part, WARNING_REASONS);
     const struct task *given = in->tasks.p;
     double x[WARNING_INPUTS];
     struct warning_forecast f;
-    const struct warning_course course = {.began = in->began, .left = in->gone};
+    struct warning_course course = {.began = 0};
+    struct warning_model model = warning_default;
 
     if (!tasks || !parts)
         return ERR_NOMEM;
+    recall_course(in, run, r, &model, &course);
     for (int32_t i = 0; i < in->tasks.n; i++)
         tasks[i] = task_of(&given[i]);
     enum err e = ask_cohort(c, in, learners, tasks, r);
@@ -342,11 +384,11 @@ static enum err judge(struct api_call *c, const struct work *in, int64_t learner
     };
     e = warning_read(&l, in->day, x);
     if (e == ERR_OK)
-        e = warning_forecast(&warning_default, &course, x, in->day, &f);
+        e = warning_forecast(&model, &course, x, in->day, &f);
     if (e != ERR_OK)
         return e;
     for (int i = 0; i < WARNING_REASONS; i++)
-        parts[i] = (struct part){str_from(warning_reason_names[i]), round_to(f.reasons[i], 6)};
+        parts[i] = (struct risk_part){str_from(warning_reason_names[i]), round_to(f.reasons[i], 6)};
     r->risk = round_to(f.risk, 6);
     r->parts = (struct list){parts, WARNING_REASONS};
     if (f.strongest != WARNING_BASE)
@@ -360,23 +402,21 @@ static enum err judge(struct api_call *c, const struct work *in, int64_t learner
 static enum err post_warning(struct api_call *c)
 {
     const struct work *in = c->in;
-    const struct value course = v_text(in->course);
+    const struct value course[] = {v_text(in->course), V_I(in->day)};
     struct query q[] = {
-        [1] = {.stmt = STMT_COHORT_SIZE, .args = &course, .arg_count = 1, .rows_max = 1}};
+        [1] = {.stmt = STMT_COHORT_SIZE, .args = course, .arg_count = 1, .rows_max = 1},
+        [2] = {.stmt = STMT_RUN_PAST, .args = course, .arg_count = 2, .rows_max = 1}};
     struct judged *r = arena_new(c->arena, struct judged, 1);
     struct learner l;
     enum err e = r ? learner_read(c, q, COUNT(q), &l) : ERR_NOMEM;
 
     if (e != ERR_OK)
         return e;
-    *r =
-        (struct judged){.risk = NAN,
-                        .needed = INT64_MIN,
-                        .day = in->day,
-                        .tasks = in->tasks.n,
-                        .method = STR("logistic regressions at days of a course, with a ridge; the "
-                                      "weights are those of the Open University's courses of "
-                                      "2013")};
+    *r = (struct judged){.risk = NAN,
+                         .needed = INT64_MIN,
+                         .day = in->day,
+                         .tasks = in->tasks.n,
+                         .method = course_risk_method(0)};
     c->reply = r;
     if (!l.analysis) {
         r->reason = reason_disabled;
@@ -389,7 +429,7 @@ static enum err post_warning(struct api_call *c)
         r->reason = STR("It is too early in the course to say.");
         return ERR_OK;
     }
-    return judge(c, in, value_i64(row_at(&q[1].rows, 0), 0), r);
+    return judge(c, in, value_i64(row_at(&q[1].rows, 0), 0), &q[2].rows, r);
 }
 
 #define WARNING                                                                              \
@@ -398,9 +438,10 @@ static enum err post_warning(struct api_call *c)
 
 const struct endpoint endpoints_warning[] = {
     {WARNING, .method = HTTP_GET, .id = "get_early_warning",
-     .summary = "Is the learner about to drop out of sight? By visits", .learner = LEARNER_QUERY,
-     .round_trips = 1, .query = visits_query, .in_size = sizeof(struct visits_query),
-     .reply = visits_fields, .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_warning},
+     .summary = "Is the learner about to drop out of sight, or to fail? By visits and set work",
+     .learner = LEARNER_QUERY, .round_trips = 1, .query = visits_query,
+     .in_size = sizeof(struct visits_query), .reply = visits_fields,
+     .cache = {.fresh_s = 300, .stale_s = 1800}, .handler = get_warning},
     {WARNING, .method = HTTP_POST, .id = "judge_early_warning",
      .summary =
          "Risk of failing or leaving a course, by set work that is told along; nothing is kept",

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "night/runs.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,10 +12,13 @@
 #include <xxhash.h>
 
 enum {
-    LOOK_MS = 30000,     /* between two looks when nobody is due */
-    DUE_ROWS = 64,       /* learners of one look */
-    WORK_US = 10000000,  /* for one learner's reading and computing */
-    RETRY_US = 600000000 /* a learner whose night failed comes again */
+    LOOK_MS = 30000,      /* between two looks when nobody is due */
+    DUE_ROWS = 64,        /* learners of one look */
+    WORK_US = 10000000,   /* for one learner's reading and computing */
+    RETRY_US = 600000000, /* a learner whose night failed comes again */
+    RUN_US = 60000000,    /* for the look at a run of a course */
+    RUNS_AFTER = 60,      /* minutes behind the nights' begin, UTC */
+    DAY_MINUTES = 1440,
 };
 
 struct night {
@@ -234,6 +238,23 @@ static int32_t run_due(struct night *n)
     return e == ERR_OK ? count : 0;
 }
 
+/* One run of a course between two looks at learners, so that neither waits for all of the other.
+ * Was one due? */
+static bool look_at_run(struct night *n)
+{
+    bool looked = false;
+    enum err e = n->conn && !stopping(n) ? runs_look(n->conn, n->options.ingest,
+                                                     (n->options.minute + RUNS_AFTER) % DAY_MINUTES,
+                                                     clock_mono_us() + RUN_US, &looked)
+                                         : ERR_OK;
+
+    if (e == ERR_STORE_DOWN) {
+        store_disconnect(n->conn);
+        n->conn = NULL;
+    }
+    return e == ERR_OK && looked;
+}
+
 static void nap(struct night *n)
 {
     struct timespec until;
@@ -263,7 +284,9 @@ static void *night_main(void *arg)
     while (!stopping(n)) {
         if (!n->conn && store_connect(n->options.store, STORE_READER, &n->conn) != ERR_OK)
             n->conn = NULL;
-        if (!n->conn || run_due(n) < DUE_ROWS)
+        bool more = n->conn && run_due(n) >= DUE_ROWS;
+        more = look_at_run(n) || more;
+        if (!more)
             nap(n);
     }
     store_disconnect(n->conn);

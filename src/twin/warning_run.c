@@ -102,11 +102,48 @@ static enum err places_by(struct arena *scratch, struct warning_run *r, int32_t 
     return ERR_OK;
 }
 
+static int32_t last_landmark(int32_t day)
+{
+    int32_t i = warning_default.landmark_count - 1;
+
+    while (i >= 0 && warning_default.landmarks[i].day > day)
+        i--;
+    return i;
+}
+
+static void learn_others(struct warning_run *r, int32_t day)
+{
+    for (int32_t i = 0; i < r->member_count; i++) {
+        r->members[i].record = (struct warning_record){0, 0};
+        r->members[i].others = 0;
+    }
+    for (int32_t i = 0; i < r->other_count; i++) {
+        const struct warning_other *o = &r->others[i];
+        struct warning_member *m = &r->members[o->member];
+        int32_t mark = last_landmark(day + o->shift);
+        double now = NAN;
+
+        if (mark < 0 || isnan(o->bare[0]))
+            continue;
+        if (o->left <= day + o->shift)
+            now = 1;
+        else if (o->ends > day + o->shift)
+            now = o->bare[mark];
+        else if (o->outcome != WARNING_OPEN)
+            now = o->outcome == WARNING_BAD_END;
+        if (isnan(now))
+            continue;
+        warning_record_learn(&m->record, o->bare[0], now);
+        m->others++;
+    }
+}
+
 enum err warning_run_cohort(struct arena *scratch, struct warning_run *r, int32_t day)
 {
     static const double sd_least = 5;
     double present = 0;
 
+    learn_others(r, day);
     for (int32_t i = 0; i < r->piece_count; i++)
         r->pieces[i].n = r->pieces[i].mean = r->pieces[i].sd = 0;
     for (int32_t i = 0; i < r->member_count; i++)

@@ -34,7 +34,8 @@ struct warning_member {
     enum warning_outcome outcome;
     bool counted;
     int32_t handed_from, handed_to; /* of the run's `handed` */
-    struct warning_record record;
+    struct warning_record record;   /* by a day: warning_run_cohort() */
+    int32_t others;                 /* how many it is of */
 };
 
 struct warning_handed {
@@ -45,11 +46,22 @@ struct warning_handed {
     double score_place, day_place;
 };
 
+/* Another run that a member takes or took, on days of its own. */
+struct warning_other {
+    int32_t member;
+    int32_t shift;      /* its day is this run's day plus this */
+    int32_t left, ends; /* its days; WARNING_NEVER */
+    enum warning_outcome outcome;
+    double
+        bare[WARNING_LANDMARKS_MAX]; /* the risk by work alone on each landmark; NaN: not there */
+};
+
 struct warning_run {
     struct warning_piece *pieces; /* <= WARNING_TASKS_MAX */
     struct warning_member *members;
     struct warning_handed *handed; /* by member, then piece; one of each at most */
-    int32_t piece_count, member_count, handed_count;
+    struct warning_other *others;  /* in any order */
+    int32_t piece_count, member_count, handed_count, other_count;
 };
 
 /* Registered, as far as is known, and not gone by the end of the day. */
@@ -57,7 +69,9 @@ bool warning_run_present(const struct warning_member *m, int32_t day);
 /* Counted ones who were there on the first landmark's day, and of these who has left by the day. */
 void warning_run_left(const struct warning_run *r, int32_t day, int32_t *ret_began,
                       int32_t *ret_left);
-/* Writes into pieces and handed what holds by the end of the day. ERR_NOMEM. */
+/* Writes into pieces, handed and members what holds by the end of the day. Of other runs only what
+ * was known then: who had left, how those ended that were over, and else the risk of the last
+ * landmark. ERR_NOMEM. */
 MUST_CHECK enum err warning_run_cohort(struct arena *scratch, struct warning_run *r, int32_t day);
 /* Of the day of the last warning_run_cohort(). ERR_RANGE as warning_read(). */
 MUST_CHECK enum err warning_run_read(const struct warning_run *r, int32_t member, int32_t day,

@@ -9,6 +9,7 @@
 #include "eval/sets.h"
 #include "eval/split.h"
 #include "import/import.h"
+#include "twin/warning_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -372,6 +373,148 @@ static void other_runs_are_known_as_far_as_they_were(void **state)
     remove_all(dir, (const char *const[])OU_FILES);
 }
 
+/* What the server holds of a run of the set. */
+static struct warning_run run_of(const struct coursework *d, int32_t presentation,
+                                 struct arena *arena)
+{
+    struct warning_run r = {
+        .pieces = arena_new(arena, struct warning_piece, (size_t)d->task_count),
+        .members = arena_new(arena, struct warning_member, (size_t)d->row_count),
+        .handed = arena_new(arena, struct warning_handed, (size_t)d->handed_count),
+    };
+    int32_t first = -1;
+
+    for (int32_t i = 0; i < d->task_count; i++) {
+        const struct coursework_task *t = &d->tasks[i];
+        if (t->presentation != presentation)
+            continue;
+        first = first < 0 ? i : first;
+        r.pieces[r.piece_count++] =
+            (struct warning_piece){.due = t->due, .weight = t->weight, .quiz = t->quiz};
+    }
+    for (int32_t i = 0; i < d->row_count; i++) {
+        const struct coursework_row *row = &d->rows[i];
+        if (row->presentation != presentation)
+            continue;
+        int32_t from = r.handed_count;
+        for (int32_t h = row->handed_from; h < row->handed_to; h++)
+            r.handed[r.handed_count++] = (struct warning_handed){.member = r.member_count,
+                                                                 .piece = d->handed[h].task - first,
+                                                                 .day = d->handed[h].day,
+                                                                 .carried = d->handed[h].carried,
+                                                                 .score = d->handed[h].score};
+        r.members[r.member_count++] = (struct warning_member){
+            .registered = row->registered,
+            .left = row->left,
+            .attempts = row->attempts,
+            .credits = row->credits,
+            .education = row->education,
+            .outcome = row->bad_end ? WARNING_BAD_END : WARNING_PASSED,
+            .counted = true,
+            .handed_from = from,
+            .handed_to = r.handed_count,
+        };
+    }
+    return r;
+}
+
+/* The inputs of everybody, on days within and between the landmarks, to the last bit; who has left
+ * by then; and what an ended run teaches: the same weights and sums as of the evaluation's table.
+ */
+static void the_server_reads_runs_as_the_evaluation_does(void **state)
+{
+    (void)state;
+    static const int32_t days[] = {14, 21, 30, 60, 120};
+    char dir[] = "/tmp/doppel-eval.XXXXXX", detail[ARGS_DETAIL_MAX] = "";
+    struct courses_options o = {dir, "set", 0, stdout, detail};
+    struct coursework *d = NULL;
+    struct arena arena, scratch;
+
+    assert_non_null(mkdtemp(dir));
+    write_coursework(dir, "2014J");
+    assert_int_equal(coursework_load(&o, &d), ERR_OK);
+    arena_init(&arena, 1 << 26);
+    arena_init(&scratch, 1 << 28);
+    struct warning_run r = run_of(d, 0, &arena);
+    assert_true(r.member_count > 50 && r.piece_count > 1 && r.handed_count > 50);
+    for (size_t k = 0; k < COUNT(days); k++) {
+        struct coursework_table t;
+        int32_t row = 0, began, left, own_began, own_left;
+
+        assert_int_equal(coursework_cohorts(d, days[k]), ERR_OK);
+        assert_int_equal(coursework_table_of(d, days[k], &t), ERR_OK);
+        assert_int_equal(warning_run_cohort(&scratch, &r, days[k]), ERR_OK);
+        for (int32_t i = 0; i < r.member_count; i++) {
+            double x[WARNING_INPUTS];
+
+            if (!warning_run_present(&r.members[i], days[k]))
+                continue;
+            while (t.presentation[row] != 0)
+                row++;
+            assert_int_equal(warning_run_read(&r, i, days[k], x), ERR_OK);
+            assert_memory_equal(x, t.x + (size_t)row++ * COURSEWORK_INPUTS, sizeof x);
+        }
+        coursework_table_free(&t);
+        coursework_left(d, 0, days[k], &began, &left);
+        warning_run_left(&r, days[k], &own_began, &own_left);
+        assert_int_equal(own_began, began);
+        assert_int_equal(own_left, left);
+    }
+
+    struct warning_run *runs[] = {&r};
+    struct warning_past past, again;
+    struct coursework_table t;
+    assert_int_equal(warning_past_learn(&scratch, runs, 1, &past), ERR_OK);
+    assert_int_equal(coursework_cohorts(d, 30), ERR_OK);
+    assert_int_equal(coursework_table_of(d, 30, &t), ERR_OK);
+    double *x = calloc((size_t)t.rows * WARNING_FITTED, sizeof *x), w[WARNING_FITTED];
+    uint8_t *y = calloc((size_t)t.rows, 1);
+    struct warning_model m = {.landmark_count = 1, .landmarks[0] = warning_default.landmarks[1]};
+    struct warning_course sums = {0};
+    int32_t n = 0;
+    for (int32_t i = 0; i < t.rows; i++)
+        if (t.presentation[i] == 0) {
+            memcpy(x + (size_t)n * WARNING_FITTED, t.x + (size_t)i * COURSEWORK_INPUTS,
+                   WARNING_FITTED * sizeof *x);
+            y[n++] = t.y[i];
+        }
+    assert_int_equal(m.landmarks[0].day, 30);
+    assert_int_equal(warning_fit(&scratch, x, y, n, WARNING_FITTED, WARNING_OWN_RIDGE,
+                                 m.landmarks[0].weights, w),
+                     ERR_OK);
+    memcpy(m.landmarks[0].weights + 1, w + 1, (WARNING_FITTED - 1) * sizeof *w);
+    for (int32_t i = 0; i < t.rows; i++) {
+        struct warning_forecast f;
+        if (t.presentation[i] != 0)
+            continue;
+        assert_int_equal(warning_forecast(&m, NULL, t.x + (size_t)i * COURSEWORK_INPUTS, 30, &f),
+                         ERR_OK);
+        warning_course_learn(&sums, 1, f.risk, t.y[i]);
+    }
+    assert_int_equal(past.rows[1], n);
+    assert_memory_equal(past.weights[1], w + 1, sizeof past.weights[1]);
+    assert_near(past.sums.surplus[1], sums.surplus[1], 0);
+    assert_near(past.sums.spread[1], sums.spread[1], 0);
+    assert_true(past.sums.spread[1] > 0);
+
+    uint8_t bytes[WARNING_PAST_BYTES_MAX];
+    size_t size = warning_past_encode(&past, bytes);
+    assert_int_equal(warning_past_decode(bytes, size, &again), ERR_OK);
+    assert_memory_equal(again.weights, past.weights, sizeof past.weights);
+    assert_memory_equal(again.rows, past.rows, sizeof past.rows);
+    assert_near(again.sums.surplus[1], past.sums.surplus[1], 0);
+    assert_int_equal(warning_past_decode(bytes, size - 1, &again), ERR_RANGE);
+    bytes[0]++;
+    assert_int_equal(warning_past_decode(bytes, size, &again), ERR_RANGE);
+    free(x);
+    free(y);
+    coursework_table_free(&t);
+    arena_fini(&arena);
+    arena_fini(&scratch);
+    coursework_free(d);
+    remove_all(dir, (const char *const[])OU_FILES);
+}
+
 static void forecasts_coursework_of_the_last_year(void **state)
 {
     (void)state;
@@ -530,6 +673,7 @@ int main(void)
         cmocka_unit_test(knows_three_lines_a_learner),
         cmocka_unit_test(knows_repetitions_and_their_filter),
         cmocka_unit_test(other_runs_are_known_as_far_as_they_were),
+        cmocka_unit_test(the_server_reads_runs_as_the_evaluation_does),
         cmocka_unit_test(forecasts_coursework_of_the_last_year),
         cmocka_unit_test(forecasts_runs_from_each_other),
         cmocka_unit_test(forecasts_the_lowest_quarter_from_visits),
