@@ -129,7 +129,8 @@ enum err cached_reply(struct call *c)
     x->status = same ? 304 : answer_status(a);
     x->content_type = view.body.n ? answer_media(a) : NULL;
     put_head(&x->extra, a, view.form, same);
-    status_header(c, answer_times(a), x->request.received_us);
+    const struct answer_times times = answer_times(a);
+    status_header(c, &times, x->request.received_us);
     c->cached.answer = NULL;
     if (!same && !view.packed) {
         x->body_static = view.body;

@@ -64,11 +64,12 @@ static void drop_flights(struct shard *s, struct str pattern)
 
 static int64_t drop_entries(struct shelf *shelf, uint32_t bucket, struct str pattern)
 {
+    char key[CACHE_KEY_MAX];
     int64_t n = 0;
 
     for (struct entry *e = shelf->buckets[bucket], *next; e; e = next) {
         next = e->chain;
-        if (matches(pattern, (struct str){e->key, e->key_n})) {
+        if (matches(pattern, entry_key(shelf, e, key))) {
             shelf_remove(shelf, e, DROP_INVALIDATED);
             n++;
         }

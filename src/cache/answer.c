@@ -40,27 +40,68 @@ struct answer {
     _Atomic uint32_t refs;
     _Atomic uint8_t states[FORM_COUNT]; /* of the forms in the list */
     _Atomic uint8_t asked;              /* of a packed one: up to OFTEN */
-    struct answer_times times;
+    uint32_t fresh, stale, error, cost; /* spans, each from the end of the one before */
+    int64_t made_us;
     struct stamp_sum stamp;
     char hash[HASH_BYTES]; /* of the body; the entity tags' common part */
-    const char *media, *cache_control;
     const struct sample *sample;
     _Atomic(struct form *) forms;
-    _Atomic uint32_t forms_bytes;
     uint32_t body_n, held_n;
     uint16_t lines_n, status;
     uint8_t holds;
+    uint8_t manner;
     char text[]; /* the lines; behind them what it holds */
 };
-
-static size_t heap_bytes(void *p)
-{
-    return malloc_usable_size(p) + sizeof(size_t);
-}
 
 static struct str held(const struct answer *a)
 {
     return (struct str){a->text + a->lines_n, a->held_n};
+}
+
+/* ---- manners ---- */
+
+/* What many answers have in common, kept once for the process: there are a few of them. */
+struct manner {
+    const char *media;
+    size_t control_n;
+    char control[CACHE_CONTROL_MAX];
+};
+enum { MANNERS_MAX = 256 };
+static _Atomic(struct manner *) manners[MANNERS_MAX];
+
+static const struct manner *manner_of(const struct answer *a)
+{
+    return atomic_load_explicit(&manners[a->manner], memory_order_acquire);
+}
+
+static bool is_manner(const struct manner *m, const char *media, struct str control)
+{
+    bool same_media = m->media == media || (m->media && media && strcmp(m->media, media) == 0);
+
+    return same_media && str_eq((struct str){m->control, m->control_n}, control);
+}
+
+/* -1: no memory, or too many. */
+static int manner_number(const char *media, struct str control)
+{
+    for (int i = 0; i < MANNERS_MAX; i++) {
+        struct manner *m = atomic_load_explicit(&manners[i], memory_order_acquire);
+
+        if (!m) {
+            struct manner *made = malloc(sizeof *made);
+
+            if (!made)
+                return -1;
+            *made = (struct manner){.media = media, .control_n = control.n};
+            memcpy(made->control, control.p, control.n);
+            if (atomic_compare_exchange_strong(&manners[i], &m, made))
+                return i;
+            free(made); /* m is the one that came first */
+        }
+        if (is_manner(m, media, control))
+            return i;
+    }
+    return -1;
 }
 
 /* ---- samples ---- */
@@ -105,6 +146,40 @@ void sample_set_fini(struct sample_set *set)
     }
 }
 
+/* ---- times ---- */
+
+/* Microseconds; with the highest bit set 1,024 of them. */
+enum { SPAN_COARSE_SHIFT = 10 };
+#define SPAN_COARSE (UINT32_C(1) << 31)
+
+static uint32_t span_of(int64_t us)
+{
+    if (us < (int64_t)SPAN_COARSE)
+        return (uint32_t)us;
+    us >>= SPAN_COARSE_SHIFT;
+    return us < (int64_t)SPAN_COARSE ? SPAN_COARSE | (uint32_t)us : UINT32_MAX;
+}
+
+static int64_t span_us(uint32_t span)
+{
+    return span & SPAN_COARSE ? (int64_t)(span & ~SPAN_COARSE) << SPAN_COARSE_SHIFT : span;
+}
+
+int64_t answer_error_until_us(const struct answer *a)
+{
+    return a->made_us + span_us(a->fresh) + span_us(a->stale) + span_us(a->error);
+}
+
+struct answer_times answer_times(const struct answer *a)
+{
+    struct answer_times t = {.made_us = a->made_us, .cost_us = span_us(a->cost)};
+
+    t.fresh_until_us = t.made_us + span_us(a->fresh);
+    t.stale_until_us = t.fresh_until_us + span_us(a->stale);
+    t.error_until_us = t.stale_until_us + span_us(a->error);
+    return t;
+}
+
 /* ---- life ---- */
 
 static void hash_body(struct str body, char out[HASH_BYTES])
@@ -122,17 +197,24 @@ enum err answer_new(const struct answer_spec *spec, struct answer **ret)
     ASSERT(spec->cache_control && strlen(spec->cache_control) <= CACHE_CONTROL_MAX);
     if (spec->body.n > ANSWER_BODY_MAX || spec->lines.n > ANSWER_LINES_MAX)
         return ERR_TOO_LARGE;
-    struct answer *a = malloc(sizeof *a + spec->lines.n + spec->body.n);
+    int manner = manner_number(spec->media, str_from(spec->cache_control));
+    if (manner < 0)
+        return ERR_NOMEM;
+    size_t bytes = offsetof(struct answer, text) + spec->lines.n + spec->body.n;
+    struct answer *a = malloc(bytes > sizeof *a ? bytes : sizeof *a);
 
     if (!a)
         return ERR_NOMEM;
+    int64_t error_until_us = spec->error_until_us ? spec->error_until_us : spec->stale_until_us;
+
     *a = (struct answer){
-        .times = {spec->made_us, spec->fresh_until_us, spec->stale_until_us,
-                  spec->error_until_us ? spec->error_until_us : spec->stale_until_us,
-                  spec->cost_us},
+        .made_us = spec->made_us,
+        .fresh = span_of(spec->fresh_until_us - spec->made_us),
+        .stale = span_of(spec->stale_until_us - spec->fresh_until_us),
+        .error = span_of(error_until_us - spec->stale_until_us),
+        .cost = span_of(spec->cost_us > 0 ? spec->cost_us : 0),
         .stamp = stamp_add_up(&spec->stamp, spec->without),
-        .media = spec->media,
-        .cache_control = spec->cache_control,
+        .manner = (uint8_t)manner,
         .body_n = (uint32_t)spec->body.n,
         .held_n = (uint32_t)spec->body.n,
         .lines_n = (uint16_t)spec->lines.n,
@@ -176,7 +258,6 @@ struct answer *answer_pack(const struct answer *a, struct sample_set *samples)
         atomic_init(&p->refs, 1);
         atomic_init(&p->asked, 0);
         atomic_init(&p->forms, NULL);
-        atomic_init(&p->forms_bytes, 0);
         for (int form = 0; form < FORM_COUNT; form++)
             atomic_init(&p->states[form], FORM_NOT_MADE);
         return p;
@@ -208,11 +289,6 @@ void answer_unref(void *p)
 
 /* ---- what it is ---- */
 
-const struct answer_times *answer_times(const struct answer *a)
-{
-    return &a->times;
-}
-
 bool answer_valid(const struct answer *a, const struct generations *g)
 {
     return stamp_sum_valid(g, &a->stamp);
@@ -225,7 +301,7 @@ int32_t answer_status(const struct answer *a)
 
 const char *answer_media(const struct answer *a)
 {
-    return a->media;
+    return manner_of(a)->media;
 }
 
 struct str answer_lines(const struct answer *a)
@@ -245,7 +321,11 @@ bool answer_holds_gzip(const struct answer *a)
 
 size_t answer_bytes(const struct answer *a)
 {
-    return heap_bytes((void *)a) + atomic_load_explicit(&a->forms_bytes, memory_order_relaxed);
+    size_t bytes = malloc_usable_size((void *)a);
+
+    for (struct form *f = atomic_load(&a->forms); f; f = f->next)
+        bytes += malloc_usable_size(f);
+    return bytes;
 }
 
 /* ---- heads ---- */
@@ -285,6 +365,8 @@ char *answer_head(const struct answer *a, enum answer_form form, bool not_modifi
     static const char etag[] = "ETag: ", control[] = "Cache-Control: ",
                       vary[] = "\r\nVary: Accept-Encoding\r\n";
 
+    const struct manner *manner = manner_of(a);
+
     if (form != FORM_IDENTITY && !not_modified)
         to = put(to, form_names[form].line.p, form_names[form].line.n);
     if (a->status >= 200 && a->status < 300) {
@@ -293,7 +375,7 @@ char *answer_head(const struct answer *a, enum answer_form form, bool not_modifi
         to = put(to, "\r\n", 2);
     }
     to = put(to, control, sizeof control - 1);
-    to = put(to, a->cache_control, strlen(a->cache_control));
+    to = put(to, manner->control, manner->control_n);
     to = put(to, vary, sizeof vary - 1);
     return put(to, a->text, a->lines_n);
 }
@@ -354,7 +436,6 @@ static void form_make(struct answer *a, enum answer_form form, uint32_t *made)
         return;
     }
     *made |= 1u << form;
-    atomic_fetch_add(&a->forms_bytes, (uint32_t)heap_bytes(f));
     f->next = atomic_load(&a->forms);
     while (!atomic_compare_exchange_weak(&a->forms, &f->next, f))
         ;

@@ -24,15 +24,15 @@ enum {
     ANSWER_LINES_MAX = 4096,
     ANSWER_ENCODE_MIN = 512,       /* smaller ones are not worth compressing */
     ANSWER_ENCODE_MAX = 256 << 10, /* larger ones would hold up a loop */
-    ANSWER_PACK_MIN = 256,
+    ANSWER_PACK_MIN = 64,
     ANSWER_GZIP_MIN = 4096, /* packed as the gzip form from here on: too much to send without */
     ANSWER_ETAG_MAX = 40
 };
 
 struct answer_spec {
     int32_t status;            /* 200; or the status of a refusal that is kept for a little while */
-    const char *media;         /* static text */
-    const char *cache_control; /* static text: outlives the answer */
+    const char *media;         /* static text: outlives everything */
+    const char *cache_control; /* copied; of a few */
     struct str lines;          /* further header lines, each ending in CRLF; copied */
     struct str body;           /* copied */
     /* Monotonic microseconds. Fresh until; then usable while one caller makes a new one; then kept
@@ -46,8 +46,8 @@ struct answer_spec {
 };
 
 struct answer;
-/* One reference, the caller's. ERR_NOMEM; ERR_TOO_LARGE: above ANSWER_BODY_MAX or
- * ANSWER_LINES_MAX. */
+/* One reference, the caller's. ERR_NOMEM, also above 256 different media and cache_control;
+ * ERR_TOO_LARGE: above ANSWER_BODY_MAX or ANSWER_LINES_MAX. */
 MUST_CHECK enum err answer_new(const struct answer_spec *spec, struct answer **ret);
 
 /* Bodies of one family to pack others by: the first one, and larger ones that came later. They live
@@ -69,7 +69,10 @@ struct answer_times {
     int64_t made_us, fresh_until_us, stale_until_us, error_until_us;
     int64_t cost_us;
 };
-const struct answer_times *answer_times(const struct answer *a);
+/* As they were given, but for what cannot be told apart beyond half an hour: times are kept as
+ * spans of 32 bits, above 35 minutes in milliseconds, at most 25 days. */
+struct answer_times answer_times(const struct answer *a);
+int64_t answer_error_until_us(const struct answer *a);
 bool answer_valid(const struct answer *a, const struct generations *g);
 int32_t answer_status(const struct answer *a);
 const char *answer_media(const struct answer *a);
@@ -100,5 +103,5 @@ struct str answer_etag(const struct answer *a, enum answer_form form, char out[A
 /* Bit set of forms from an Accept-Encoding header (RFC 9110 12.5.3: q=0 excludes, "*", weights are
  * honoured only as zero or not); {NULL,0}: identity only. */
 uint32_t answer_accepts(struct str accept_encoding);
-/* All memory it holds now, the allocator's share too. */
+/* All memory it holds now, with what the allocator rounds up. */
 size_t answer_bytes(const struct answer *a);

@@ -56,7 +56,7 @@ enum err cache_new(const struct cache_options *options, struct cache **ret)
     c->generations = options->generations;
     c->waiters_max = options->waiters_max;
     for (uint32_t i = 0; i < shards; i++) {
-        if (shelf_init(&c->shards[i].shelf, budget, options->generations) != ERR_OK) {
+        if (shelf_init(&c->shards[i].shelf, budget, options->generations, &c->stems) != ERR_OK) {
             cache_free(c);
             return ERR_NOMEM;
         }
@@ -81,6 +81,7 @@ void cache_free(struct cache *c)
     }
     for (int i = 0; i < CACHE_FAMILIES; i++)
         sample_set_fini(&c->samples[i]);
+    stems_fini(&c->stems);
     free(c->shards);
     free(c);
 }
@@ -104,7 +105,7 @@ static bool is_worth_keeping(const struct shard *s, const struct answer *a, cons
         return false;
     if (!old || shelf_fault(&s->shelf, old, s->shelf.now_us) != DROP_COUNT)
         return true;
-    return old->answer != a && answer_times(old->answer)->made_us <= answer_times(a)->made_us;
+    return old->answer != a && answer_times(old->answer).made_us <= answer_times(a).made_us;
 }
 
 /* In its place: what the key has earned stays. */
@@ -119,16 +120,15 @@ static void replace(struct shard *s, struct entry *old, struct entry *e)
     e->answer = old->answer;
     let_go(s, e);
     old->answer = a;
-    old->retry_us = 0;
+    old->retry = false;
     s->shelf.dropped[DROP_REPLACED]++;
     shelf_recharge(&s->shelf, old);
 }
 
 /* The lock is held. Takes the entry over, whatever becomes of it; returns whether it is kept. */
-static bool do_keep(struct shard *s, struct entry *e)
+static bool do_keep(struct shard *s, const struct cache_key *key, struct entry *e)
 {
-    struct cache_key key = {{e->key, e->key_n}, e->hash};
-    struct entry *old = shelf_find(&s->shelf, &key);
+    struct entry *old = shelf_find(&s->shelf, key);
 
     if (!is_worth_keeping(s, e->answer, old)) {
         let_go(s, e);
@@ -150,9 +150,12 @@ static bool do_keep(struct shard *s, struct entry *e)
 }
 
 /* NULL: nothing is kept here, or there is no memory. */
-static struct entry *entry_for(const struct shard *s, const struct cache_key *key, struct answer *a)
+static struct entry *entry_for(struct cache *c, const struct cache_key *key, struct answer *a)
 {
-    struct entry *e = s->shelf.buckets ? entry_new(key, a) : NULL;
+    if (!cache_keeps(c))
+        return NULL;
+    uint16_t stem = stem_of(&c->stems, key->text);
+    struct entry *e = entry_new(key, stem, stem ? stem_text(&c->stems, stem).n : 0, a);
 
     if (e) {
         answer_ref(a);
@@ -164,18 +167,18 @@ static struct entry *entry_for(const struct shard *s, const struct cache_key *ke
 void cache_put(struct cache *c, const struct cache_key *key, struct answer *a)
 {
     struct shard *s = shard_of(c, key->hash);
-    struct entry *e = entry_for(s, key, a);
+    struct entry *e = entry_for(c, key, a);
 
     if (!e)
         return;
     pthread_mutex_lock(&s->lock);
-    do_keep(s, e);
+    do_keep(s, key, e);
     shard_unlock(s);
 }
 
 size_t cache_cost(const struct cache_key *key, const struct answer *a)
 {
-    struct entry *e = entry_new(key, (struct answer *)a); /* as large as the real one */
+    struct entry *e = entry_new(key, 0, 0, (struct answer *)a); /* as large as the real one */
     size_t cost = e ? entry_cost(e) : 0;
 
     free(e);
@@ -316,6 +319,17 @@ static void call(struct cache *c, struct waiter *w, struct answer *a, enum err e
     }
 }
 
+static uint32_t ms_of(int64_t us)
+{
+    return (uint32_t)(us / 1000);
+}
+
+/* Nothing is kept for so long that the clock's lower bits would come round. */
+static bool may_retry(const struct entry *e, int64_t now_us)
+{
+    return !e->retry || (int32_t)(ms_of(now_us) - e->retry_ms) >= 0;
+}
+
 /* The lock is held. */
 static void note_end(struct shard *s, const struct flight *f, const struct answer *a)
 {
@@ -327,8 +341,10 @@ static void note_end(struct shard *s, const struct flight *f, const struct answe
     struct cache_key key = {{f->key, f->key_n}, f->hash};
     struct entry *e = shelf_find(&s->shelf, &key);
 
-    if (e) /* what is stale serves on; not each reader of it tries again */
-        e->retry_us = s->shelf.now_us + CACHE_RETRY_US;
+    if (e) { /* what is stale serves on; not each reader of it tries again */
+        e->retry = true;
+        e->retry_ms = ms_of(s->shelf.now_us + CACHE_RETRY_US);
+    }
 }
 
 bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, enum err e)
@@ -338,7 +354,7 @@ bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, 
         return false;
     struct shard *s = shard_of(c, f->hash);
     struct cache_key key = {{f->key, f->key_n}, f->hash};
-    struct entry *entry = a && keep ? entry_for(s, &key, a) : NULL;
+    struct entry *entry = a && keep ? entry_for(c, &key, a) : NULL;
     struct waiter *some;
     bool kept = false;
 
@@ -351,7 +367,7 @@ bool flight_end(struct cache *c, struct flight *f, struct answer *a, bool keep, 
         entry->unasked = (unsigned)f->unasked & 3u;
     }
     if (entry && !f->dropped)
-        kept = do_keep(s, entry);
+        kept = do_keep(s, &key, entry);
     else if (entry)
         let_go(s, entry);
     while ((some = take_some(f))) {
@@ -415,11 +431,11 @@ static void note_asked(struct shard *s, struct entry *e)
 
 static int found(struct find *f, struct entry *e)
 {
-    const struct answer_times *times = answer_times(e->answer);
+    const struct answer_times times = answer_times(e->answer);
     const struct cache_lookup *how = f->how;
-    bool stale = how->now_us >= times->fresh_until_us;
+    bool stale = how->now_us >= times.fresh_until_us;
 
-    if (how->refresh && how->now_us >= e->retry_us && (stale || is_early(times, how)) &&
+    if (how->refresh && may_retry(e, how->now_us) && (stale || is_early(&times, how)) &&
         !flight_of(f->s, f->key)) {
         if (!f->spare && !f->no_memory)
             return NEEDS_FLIGHT;
@@ -481,9 +497,9 @@ static int do_find(struct find *f)
         shelf_remove(shelf, e, fault);
         return missed(f);
     }
-    const struct answer_times *times = answer_times(e->answer);
+    const struct answer_times times = answer_times(e->answer);
 
-    if (now_us >= times->stale_until_us || now_us - times->made_us > f->how->age_max_us)
+    if (now_us >= times.stale_until_us || now_us - times.made_us > f->how->age_max_us)
         return missed(f);
     return found(f, e);
 }
@@ -523,9 +539,9 @@ struct answer *cache_hit(struct cache *c, const struct cache_key *key,
     if (how->now_us > s->shelf.now_us)
         s->shelf.now_us = how->now_us;
     if (e && shelf_fault(&s->shelf, e, how->now_us) == DROP_COUNT) {
-        const struct answer_times *times = answer_times(e->answer);
-        if (how->now_us < times->fresh_until_us && !is_early(times, how) &&
-            how->now_us - times->made_us <= how->age_max_us) {
+        const struct answer_times times = answer_times(e->answer);
+        if (how->now_us < times.fresh_until_us && !is_early(&times, how) &&
+            how->now_us - times.made_us <= how->age_max_us) {
             a = answer_ref(e->answer);
             note_asked(s, e);
             s->counts.hits++;

@@ -83,7 +83,7 @@ struct stamp_sum stamp_add_up(const struct stamp *s, uint32_t without)
     for (int32_t i = 0; i < s->n; i++) {
         uint32_t groups = s->groups[i] == 1 ? 1 : s->groups[i] & ~without;
 
-        ret.places[i] = s->places[i];
+        ret.places[i] = (uint16_t)s->places[i];
         ret.groups[i] = (uint16_t)groups;
         for (; groups; groups &= groups - 1)
             ret.sum += s->numbers[i][__builtin_ctz(groups)];
@@ -93,7 +93,7 @@ struct stamp_sum stamp_add_up(const struct stamp *s, uint32_t without)
 
 bool stamp_sum_valid(const struct generations *g, const struct stamp_sum *s)
 {
-    uint64_t sum = number(g, 0, 0);
+    uint32_t sum = number(g, 0, 0);
 
     for (int32_t i = 0; i < STAMP_TAGS_MAX; i++)
         for (uint32_t groups = s->groups[i]; groups; groups &= groups - 1)

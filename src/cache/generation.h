@@ -34,7 +34,7 @@ struct tag tag_of(enum tag_kind kind, struct str name); /* TAG_ALL: the name is 
 enum { TAG_GROUPS = 16, TAG_GROUPS_ALL = (1 << TAG_GROUPS) - 1 };
 extern const uint32_t tag_event_groups; /* STMT_GROUP_*: those that ingest writes */
 
-enum { STAMP_TAGS_MAX = 4 };
+enum { STAMP_TAGS_MAX = 3 };
 struct stamp {
     uint32_t all; /* TAG_EVERYTHING's number */
     int32_t n;
@@ -52,10 +52,11 @@ void generations_free(struct generations *g);                  /* NULL is fine *
 void stamp_take(const struct generations *g, const struct tag *tags, int32_t n, struct stamp *ret);
 bool stamp_valid(const struct generations *g, const struct stamp *s);
 
-/* A stamp as answers keep it. Numbers only grow: while their sum is the same, each is. */
+/* A stamp as answers keep it. Numbers only grow: while their sum is the same, each is (it comes
+ * round after 2^32 raises, as they do). */
 struct stamp_sum {
-    uint64_t sum;
-    uint32_t places[STAMP_TAGS_MAX];
+    uint32_t sum;
+    uint16_t places[STAMP_TAGS_MAX];
     uint16_t groups[STAMP_TAGS_MAX];
 };
 /* Without these groups of the learner's. */

@@ -613,7 +613,7 @@ static void on_put(void *arg, enum err e, const struct redis_reply *r)
 
 static bool encode(struct l2_loop *p, const struct l2_get *g, const struct answer *a)
 {
-    const struct answer_times *t = answer_times(a);
+    const struct answer_times of = answer_times(a), *t = &of;
     int64_t now = clock_mono_us(), to_utc = clock_us() - now;
     struct l2_value v = {.made_us = t->made_us + to_utc,
                          .fresh_until_us = t->fresh_until_us + to_utc,

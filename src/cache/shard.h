@@ -32,6 +32,7 @@ struct shard {
 
 struct cache {
     struct sample_set samples[CACHE_FAMILIES];
+    struct stems stems;
     struct shard *shards;
     uint32_t shard_count;
     size_t bytes_max;

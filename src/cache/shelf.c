@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <malloc.h>
+#include <stddef.h>
 
 enum {
     BYTES_PER_BUCKET = 512, /* of the budget: about an entry */
@@ -34,13 +35,14 @@ static enum err tables_new(struct shelf *s, uint32_t buckets)
     return s->buckets && s->ghosts.places && s->ghosts.queued ? ERR_OK : ERR_NOMEM;
 }
 
-enum err shelf_init(struct shelf *s, size_t budget, const struct generations *g)
+enum err shelf_init(struct shelf *s, size_t budget, const struct generations *g,
+                    const struct stems *stems)
 {
     uint32_t n = power_below(budget / BYTES_PER_BUCKET);
     size_t places = (size_t)n * GHOSTS_PER_BUCKET;
     size_t fixed = n * sizeof *s->buckets + places * sizeof(struct ghost) + places / 8 * GHOST_RING;
 
-    *s = (struct shelf){.generations = g};
+    *s = (struct shelf){.generations = g, .stems = stems};
     if (budget / 2 < fixed)
         return ERR_OK;
     if (tables_new(s, n) != ERR_OK) {
@@ -64,15 +66,32 @@ void shelf_fini(struct shelf *s)
     *s = (struct shelf){.buckets = NULL};
 }
 
-struct entry *entry_new(const struct cache_key *key, struct answer *a)
+struct entry *entry_new(const struct cache_key *key, uint16_t stem, size_t stem_n, struct answer *a)
 {
-    struct entry *e = malloc(sizeof *e + key->text.n);
+    struct str rest = {key->text.p + stem_n, key->text.n - stem_n};
+    size_t bytes = offsetof(struct entry, rest) + rest.n;
+    struct entry *e = malloc(bytes > sizeof *e ? bytes : sizeof *e);
 
     if (!e)
         return NULL;
-    *e = (struct entry){.hash = key->hash, .answer = a, .key_n = (uint16_t)key->text.n};
-    memcpy(e->key, key->text.p, key->text.n);
+    *e = (struct entry){.hash = key->hash, .answer = a, .stem = stem, .rest_n = (uint16_t)rest.n};
+    memcpy(e->rest, rest.p, rest.n);
     return e;
+}
+
+static struct str stem_of_entry(const struct shelf *s, const struct entry *e)
+{
+    return e->stem ? stem_text(s->stems, e->stem) : (struct str){NULL, 0};
+}
+
+struct str entry_key(const struct shelf *s, const struct entry *e, char *out)
+{
+    struct str stem = stem_of_entry(s, e);
+
+    if (stem.n)
+        memcpy(out, stem.p, stem.n);
+    memcpy(out + stem.n, e->rest, e->rest_n);
+    return (struct str){out, stem.n + e->rest_n};
 }
 
 void entries_free(struct entry *gone)
@@ -88,7 +107,7 @@ void entries_free(struct entry *gone)
 
 uint32_t entry_cost(const struct entry *e)
 {
-    return (uint32_t)(malloc_usable_size((void *)e) + sizeof(size_t) + answer_bytes(e->answer));
+    return (uint32_t)(malloc_usable_size((void *)e) + answer_bytes(e->answer));
 }
 
 /* ---- the table ---- */
@@ -98,12 +117,19 @@ static struct entry **bucket_of(const struct shelf *s, uint64_t hash)
     return &s->buckets[(uint32_t)hash & s->mask];
 }
 
+static bool has_key(const struct shelf *s, const struct entry *e, struct str text)
+{
+    struct str stem = stem_of_entry(s, e);
+
+    return text.n == stem.n + e->rest_n && memcmp(e->rest, text.p + stem.n, e->rest_n) == 0 &&
+           (stem.n == 0 || memcmp(stem.p, text.p, stem.n) == 0);
+}
+
 struct entry *shelf_find(const struct shelf *s, const struct cache_key *key)
 {
     struct entry *e = s->buckets ? *bucket_of(s, key->hash) : NULL;
 
-    while (e && (e->hash != key->hash || e->key_n != key->text.n ||
-                 memcmp(e->key, key->text.p, key->text.n) != 0))
+    while (e && !(e->hash == key->hash && has_key(s, e, key->text)))
         e = e->chain;
     return e;
 }
@@ -259,7 +285,7 @@ static void queue_remove(struct shelf *s, struct entry *e)
 
 enum cache_drop shelf_fault(const struct shelf *s, const struct entry *e, int64_t now_us)
 {
-    if (now_us >= answer_times(e->answer)->error_until_us)
+    if (now_us >= answer_error_until_us(e->answer))
         return DROP_EXPIRED;
     return answer_valid(e->answer, s->generations) ? DROP_COUNT : DROP_OUTDATED;
 }
@@ -267,7 +293,7 @@ enum cache_drop shelf_fault(const struct shelf *s, const struct entry *e, int64_
 /* What is kept only in case the store goes down gives way to what is asked for. */
 static enum cache_drop fault_when_full(const struct shelf *s, const struct entry *e)
 {
-    if (s->now_us >= answer_times(e->answer)->stale_until_us)
+    if (s->now_us >= answer_times(e->answer).stale_until_us)
         return DROP_EXPIRED;
     return shelf_fault(s, e, s->now_us);
 }

@@ -13,6 +13,7 @@
  * for the caller to free when the lock is given back. Room-internal. */
 #pragma once
 #include "cache/cache.h"
+#include "cache/stems.h"
 
 enum shelf_queue { QUEUE_SMALL, QUEUE_MAIN, QUEUE_COUNT };
 
@@ -21,15 +22,17 @@ struct entry {
     uint64_t hash;
     struct answer *answer;
     struct entry *older, *newer;
-    int64_t retry_us; /* no refresh before */
-    uint32_t cost;    /* bytes charged */
-    uint16_t key_n;
-    uint8_t hits; /* 0..3 */
+    uint32_t retry_ms; /* no refresh before, if `retry`; the clock's lower bits */
+    uint32_t cost;     /* bytes charged */
+    uint16_t rest_n;
+    uint16_t stem;    /* of the key; 0: the rest is all of it */
+    uint8_t hits : 2; /* 0..3 */
+    uint8_t retry : 1;
     uint8_t queue : 1;
     uint8_t asked : 1;   /* since its answer came; so is one that was made for somebody */
     uint8_t ahead : 1;   /* its answer was made before anybody asked */
     uint8_t unasked : 2; /* how many such came in a row before it, and nobody asked; at most 3 */
-    char key[];
+    char rest[];
 };
 
 struct queue {
@@ -55,6 +58,7 @@ struct ghosts {
 
 struct shelf {
     const struct generations *generations;
+    const struct stems *stems;
     struct entry **buckets; /* NULL: nothing is kept */
     uint32_t mask;
     struct ghosts ghosts;
@@ -68,13 +72,18 @@ struct shelf {
 };
 
 /* ERR_NOMEM. A budget too small for anything gives a shelf that keeps nothing. */
-MUST_CHECK enum err shelf_init(struct shelf *s, size_t budget, const struct generations *g);
+MUST_CHECK enum err shelf_init(struct shelf *s, size_t budget, const struct generations *g,
+                               const struct stems *stems);
 void shelf_fini(struct shelf *s); /* entries too */
 
 /* The answer's reference goes into the entry. NULL: no memory. */
-struct entry *entry_new(const struct cache_key *key, struct answer *a);
+struct entry *entry_new(const struct cache_key *key, uint16_t stem, size_t stem_n,
+                        struct answer *a);
 void entries_free(struct entry *gone); /* a chain; lets the answers go */
 uint32_t entry_cost(const struct entry *e);
+
+/* The whole key, written at `out`: CACHE_KEY_MAX bytes. */
+struct str entry_key(const struct shelf *s, const struct entry *e, char *out);
 
 struct entry *shelf_find(const struct shelf *s, const struct cache_key *key);
 struct entry *shelf_find_answer(const struct shelf *s, uint64_t hash, const struct answer *a);

@@ -78,8 +78,8 @@ static void holds_a_copy_and_its_spec(void **state)
     memset(body, 'x', sizeof body - 1);
     assert_str(answer_body(a), "{\"success\":true}");
     assert_int_equal(answer_status(a), 200);
-    assert_int_equal(answer_times(a)->stale_until_us, 3);
-    assert_int_equal(answer_times(a)->error_until_us, 3);
+    assert_int_equal(answer_times(a).stale_until_us, 3);
+    assert_int_equal(answer_times(a).error_until_us, 3);
     assert_true(answer_bytes(a) >= sizeof body - 1);
     assert_ptr_equal(answer_ref(a), a);
     answer_unref(a);
@@ -298,7 +298,7 @@ static void a_packed_one_is_the_same_in_a_third(void **state)
     assert_non_null(p);
     assert_null(answer_pack(p, NULL));
     assert_true(answer_bytes(p) < answer_bytes(a) / 2 && answer_holds_gzip(p));
-    assert_int_equal(answer_times(p)->fresh_until_us, 2);
+    assert_int_equal(answer_times(p).fresh_until_us, 2);
     assert_int_equal(answer_body(p).n, body.n);
     struct answer_view v = answer_view(p, GZIP | BROTLI), w = answer_view(p, PLAIN | BROTLI);
     assert_int_equal(v.form, FORM_GZIP);

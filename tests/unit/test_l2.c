@@ -262,7 +262,7 @@ static void nodes_share_answers(void **state)
     for (int i = 0; i < 2; i++) {
         question_init(&q, &two[i], "k1", "ann", "c", true);
         assert_int_equal(question_ask(&q), L2_HIT);
-        const struct answer_times *s = answer_times(q.answer);
+        const struct answer_times of = answer_times(q.answer), *s = &of;
         assert_str(answer_body(q.answer), "hello");
         assert_int_equal(s->cost_us, 1234);
         assert_string_equal(answer_media(q.answer), "application/json");
