@@ -20,6 +20,8 @@ const struct endpoint *const endpoint_families[] = {
     endpoints_correlation,
     endpoints_summaries,
     endpoints_comprehension,
+    endpoints_advice,
+    endpoints_foresight,
     endpoints_articles,
     endpoints_model_admin,
     endpoints_cron,

@@ -139,3 +139,105 @@ struct time_estimate time_estimate_of(struct api_call *c, const struct standing_
         r.reason = STR("Too few answers on it.");
     return r;
 }
+
+static double below_key(const struct standing *s)
+{
+    return s->score < STANDING_MASTERY ? -s->score : (double)NAN;
+}
+
+enum err time_estimates(struct api_call *c, const struct standing_view *v, int64_t since_us,
+                        struct list *ret)
+{
+    struct time_estimate *t = arena_new(c->arena, struct time_estimate, TIME_ESTIMATES_MAX);
+    int32_t *picks = arena_new(c->arena, int32_t, STANDING_MAX), n = 0;
+
+    if (!t || !picks)
+        return ERR_NOMEM;
+    int32_t count = standings_top(&v->s, below_key, STANDING_MAX, picks);
+    for (int32_t i = 0; i < count && n < TIME_ESTIMATES_MAX; i++)
+        if (v->s.sums[picks[i]].last_at >= since_us)
+            t[n++] = time_estimate_of(c, v, picks[i]);
+    *ret = (struct list){t, n};
+    return ERR_OK;
+}
+
+/* ---- beside each other ---- */
+
+const struct field standing_ranked_fields[] = {
+    FIELD(F_STR, struct standing_ranked, objective, "objective_id", .doc = "objective"),
+    FIELD(F_STR, struct standing_ranked, name, "objective_name",
+          .doc = "in the catalogue, or else its id"),
+    FIELD(F_F64, struct standing_ranked, score, "score", .min = 0, .max = 100,
+          .doc = "share right, in percent, pooled with the other objectives"),
+    FIELD(F_F64, struct standing_ranked, percentile, "percentile_rank", .min = 0, .max = 100,
+          .doc = "mid-rank among the learner's own objectives"),
+    FIELD(F_OBJECT, struct standing_ranked, interval, "score_interval",
+          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = interval_fields,
+          .size = sizeof(struct interval), .doc = "95 %"),
+    FIELD(F_I64, struct standing_ranked, n, "n", .doc = "answers and reviews"),
+    FIELD_END,
+};
+
+int32_t standings_top(const struct standings *s, double (*key)(const struct standing *),
+                      int32_t room, int32_t *ret)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < s->count; i++) {
+        double mine = key(&s->list[i]);
+        int32_t at = n;
+        if (isnan(mine))
+            continue;
+        for (; at > 0 && key(&s->list[ret[at - 1]]) < mine; at--)
+            if (at < room)
+                ret[at] = ret[at - 1];
+        if (at == room)
+            continue;
+        ret[at] = i;
+        n += n < room;
+    }
+    return n;
+}
+
+double standing_weakness(const struct standing *s)
+{
+    return s->percentile <= 10 ? -s->score : (double)NAN;
+}
+
+enum err standings_ranked(struct api_call *c, const struct standings *s,
+                          double (*key)(const struct standing *), struct list *ret)
+{
+    struct standing_ranked *r = arena_new(c->arena, struct standing_ranked, STANDING_SHOWN);
+    int32_t picks[STANDING_SHOWN], n = standings_top(s, key, STANDING_SHOWN, picks);
+
+    if (!r)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < n; i++) {
+        const struct standing *o = &s->list[picks[i]];
+        r[i] = (struct standing_ranked){
+            .objective = s->objectives[picks[i]],
+            .name = objective_name(s->names[picks[i]], s->objectives[picks[i]]),
+            .score = round_to(o->score, 1),
+            .percentile = round_to(o->percentile, 1),
+            .interval = interval_tenths(c->arena, o->score_interval),
+            .n = o->n};
+    }
+    *ret = (struct list){r, n};
+    return ERR_OK;
+}
+
+/* ---- ranges of time ---- */
+
+const char *const standing_range_names[] = {"7d", "30d", "90d", "1y", "all", NULL};
+const int32_t standing_range_days[] = {7, 30, 90, 365, -1};
+
+int64_t standing_range_since(const struct api_call *c, int32_t range)
+{
+    return standing_range_days[range] < 0 ? INT64_MIN
+                                          : c->now_us - standing_range_days[range] * US_PER_DAY;
+}
+
+const struct interval *interval_tenths(struct arena *arena, struct interval i)
+{
+    return interval_new(arena, (struct interval){round_to(i.low, 1), round_to(i.high, 1)});
+}

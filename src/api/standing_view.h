@@ -40,3 +40,31 @@ extern const struct field time_estimate_fields[];
 struct time_estimate time_estimate_of(struct api_call *c, const struct standing_view *v,
                                       int32_t objective);
 struct str standing_reason_text(enum standing_reason r);
+/* Of objectives below STANDING_MASTERY that were met from since_us on, the furthest below first. */
+enum { TIME_ESTIMATES_MAX = 20 };
+MUST_CHECK enum err time_estimates(struct api_call *c, const struct standing_view *v,
+                                   int64_t since_us, struct list *ret);
+
+/* An objective beside the learner's others. */
+struct standing_ranked {
+    struct str objective, name;
+    double score, percentile;
+    const struct interval *interval;
+    int64_t n;
+};
+extern const struct field standing_ranked_fields[];
+/* Indices by a key, the largest first, at most `room`; NaN is left out. Returns how many. */
+int32_t standings_top(const struct standings *s, double (*key)(const struct standing *),
+                      int32_t room, int32_t *ret);
+/* The same as a list of struct standing_ranked. */
+enum { STANDING_SHOWN = 10 };
+MUST_CHECK enum err standings_ranked(struct api_call *c, const struct standings *s,
+                                     double (*key)(const struct standing *), struct list *ret);
+double standing_weakness(const struct standing *s); /* a key: the lowest tenth */
+
+/* "7d" "30d" "90d" "1y" "all", their days (-1: all), and the instant at which each begins. */
+extern const char *const standing_range_names[];
+extern const int32_t standing_range_days[];
+int64_t standing_range_since(const struct api_call *c, int32_t range);
+
+const struct interval *interval_tenths(struct arena *arena, struct interval i);
