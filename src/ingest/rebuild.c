@@ -150,6 +150,15 @@ static enum err version_set(struct store_conn *conn, int64_t learner_id, int64_t
     return store_write(conn, &b, 1);
 }
 
+/* Those that the nights had left with the cards. */
+static enum err states_are_gone(struct store_conn *conn, int64_t learner_id)
+{
+    const struct value id = V_I(learner_id);
+    struct bulk b = {.stmt = STMT_RETENTION_ANEW, .rows = 1, .cols = 1, .v = &id};
+
+    return store_write(conn, &b, 1);
+}
+
 enum err rebuild_learner(struct store_conn *conn, int64_t learner_id, struct str zone_text,
                          int64_t *ret_events)
 {
@@ -169,6 +178,8 @@ enum err rebuild_learner(struct store_conn *conn, int64_t learner_id, struct str
         e = rebuild_page(conn, sums, &arena, learner_id, zone, &place, &events);
     if (e == ERR_EOF)
         e = version_set(conn, learner_id, version + 1);
+    if (e == ERR_OK)
+        e = states_are_gone(conn, learner_id);
     if (e == ERR_OK && ret_events)
         *ret_events = events;
     arena_fini(&arena);

@@ -22,7 +22,7 @@ struct retaining {
     bool has_prior;
 
     /* the learner's row */
-    int64_t version, totals_version, at, taken, known_at, reviews;
+    int64_t version, at, taken, known_at, reviews;
     struct str id, known_id;
     int64_t made_at, people; /* of the prior; TIME_NONE: none was made yet */
     bool anew;               /* from the first review on */
@@ -65,20 +65,19 @@ static enum err read_head(struct retaining *r)
     const struct value *v = row_at(&q.rows, 0);
     bool met = v[0].type != V_NULL;
     r->version = value_i64(&v[0], 0);
-    r->at = value_i64(&v[2], INT64_MIN);
-    r->id = met ? value_str(&v[3]) : STR("");
-    r->taken = value_i64(&v[4], 0);
-    r->known_at = value_i64(&v[5], INT64_MIN);
-    r->known_id = met ? value_str(&v[6]) : STR("");
-    r->reviews = value_i64(&v[8], 0);
-    r->totals_version = value_i64(&v[9], 0);
-    r->made_at = value_i64(&v[10], TIME_NONE);
-    r->people = value_i64(&v[11], 0);
+    r->at = value_i64(&v[1], INT64_MIN);
+    r->id = met ? value_str(&v[2]) : STR("");
+    r->taken = value_i64(&v[3], 0);
+    r->known_at = value_i64(&v[4], INT64_MIN);
+    r->known_id = met ? value_str(&v[5]) : STR("");
+    r->reviews = value_i64(&v[7], 0);
+    r->made_at = value_i64(&v[8], TIME_NONE);
+    r->people = value_i64(&v[9], 0);
     r->has_prior =
-        r->people >= RETENTION_PEOPLE_MIN && v[12].type == V_BLOB &&
-        retention_prior_decode(&r->prior, (const uint8_t *)v[12].s.p, v[12].s.n) == ERR_OK;
-    if (r->at == INT64_MIN || value_i64(&v[1], 0) != r->totals_version ||
-        retention_decode(&r->learner, (const uint8_t *)v[7].s.p, v[7].s.n) != ERR_OK)
+        r->people >= RETENTION_PEOPLE_MIN && v[10].type == V_BLOB &&
+        retention_prior_decode(&r->prior, (const uint8_t *)v[10].s.p, v[10].s.n) == ERR_OK;
+    if (r->at == INT64_MIN || r->taken < 0 ||
+        retention_decode(&r->learner, (const uint8_t *)v[6].s.p, v[6].s.n) != ERR_OK)
         begin_anew(r);
     return ERR_OK;
 }
@@ -306,7 +305,7 @@ static void move_on(struct retaining *r, const struct rows *batch, bool cut)
     }
     begin_anew(r);
     for (uint32_t i = 0; i < r->count; i++)
-        r->known[i].touched = false; /* they will all be written */
+        r->known[i].touched = false; /* cleared */
 }
 
 /* ---- writing ---- */
@@ -329,6 +328,16 @@ static enum err put_card(const struct retaining *r, uint32_t number, struct valu
     return ERR_OK;
 }
 
+static enum err clear_cards(struct retaining *r)
+{
+    struct value *v = arena_new(r->w->arena, struct value, 1);
+
+    if (!v)
+        return ERR_NOMEM;
+    *v = V_I(r->w->learner_id);
+    return night_put(r->w, STMT_RETENTION_CARDS_CLEAR, v, 1, 1);
+}
+
 static enum err put_cards(struct retaining *r)
 {
     enum err e = ERR_OK;
@@ -343,6 +352,8 @@ static enum err put_cards(struct retaining *r)
     for (uint32_t i = 0; e == ERR_OK && i < r->count; i++)
         if (r->known[i].touched && r->cards[i].memory.reviews > 0)
             e = put_card(r, i, v + (size_t)CARD_COLS * (size_t)n++);
+    if (e == ERR_OK && r->anew && r->version > 0)
+        e = clear_cards(r);
     return e == ERR_OK ? night_put(r->w, STMT_RETENTION_CARDS_PUT, v, n, CARD_COLS) : e;
 }
 
@@ -372,7 +383,7 @@ static enum err put_audits(struct retaining *r)
 
 static enum err put_learner(struct retaining *r)
 {
-    enum { COLS = 11 };
+    enum { COLS = 10 };
     struct night_work *w = r->w;
     struct value *v = arena_new(w->arena, struct value, COLS);
     uint8_t *bytes = arena_new(w->arena, uint8_t, RETENTION_BYTES);
@@ -380,17 +391,12 @@ static enum err put_learner(struct retaining *r)
     if (!v || !bytes)
         return ERR_NOMEM;
     retention_encode(&r->learner, bytes);
-    const struct value row[COLS] = {V_I(w->learner_id),
-                                    V_I(r->version),
-                                    V_I(r->totals_version),
-                                    V_I(r->at),
-                                    V_S(r->id),
-                                    V_I(r->taken),
-                                    V_I(r->known_at),
-                                    V_S(r->known_id),
-                                    V_I(r->learner.judged),
-                                    V_I(w->now_us),
-                                    V_B(((struct str){(const char *)bytes, RETENTION_BYTES}))};
+    const struct value row[COLS] = {
+        V_I(w->learner_id), V_I(r->version),
+        V_I(r->at),         V_S(r->id),
+        V_I(r->taken),      V_I(r->known_at),
+        V_S(r->known_id),   V_I(r->learner.judged),
+        V_I(w->now_us),     V_B(((struct str){(const char *)bytes, RETENTION_BYTES}))};
     memcpy(v, row, sizeof row);
     w->guard = (struct bulk){.stmt = STMT_RETENTION_PUT, .rows = 1, .cols = COLS, .v = v};
     return ERR_OK;

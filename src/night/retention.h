@@ -9,9 +9,10 @@
  *
  * A run takes RETENTION_ROUND_MAX reviews; night_work.more says that there are others, and also
  * that something is to be written: what comes after this step reads it from the store. A review
- * that comes late, behind the place, is seen by the count of all, cards that were made anew (a
- * rebuild, a zone) by the totals' version: then all is learnt anew from the log, beginning with
- * what is known of others by then. What had been judged is not judged again.
+ * that comes late, behind the place, is seen by the count of all; a rebuild (or another zone) says
+ * by itself that the cards were made anew. Then all is learnt anew from the log, beginning with
+ * what is known of others by then, and the cards go by the published weights meanwhile. What had
+ * been judged is not judged again.
  *
  * When nothing is new and it is a week old, the prior of new learners is made anew from up to
  * RETENTION_PEOPLE_MAX learners who count in sums over many and of whom enough is known, those

@@ -6,7 +6,7 @@
 #include "ingest_fixture.h"
 #include "night/retention.h"
 
-enum { CARDS = 60, EVENTS_MAX = 4000, ROUNDS_MAX = 40 };
+enum { CARDS = 60, EVENTS_MAX = 10000, ROUNDS_MAX = 40 };
 #define NEAR(a, b) assert_true(fabs((a) - (b)) < 1e-9)
 
 struct story {
@@ -249,6 +249,52 @@ static void late_ones_and_a_rebuild(enum store_engine engine)
 }
 BOTH(late_ones_and_a_rebuild)
 
+/* Nothing is learnt anew where nothing was late: so many runs as there were pieces. */
+static void only_what_is_new(enum store_engine engine)
+{
+    static struct story s;
+    struct fixture f;
+
+    fixture_open(&f, engine);
+    invent(&s, "ann", 1, 90, 5);
+    for (int i = 0; i < 5; i++) {
+        struct night_work w;
+
+        apply(&f, s.events + 100 * i, 100, NULL);
+        while (night(&f, "ann", &w) && w.more)
+            for (int k = 0; k < w.bulk_count; k++)
+                assert_int_not_equal(w.bulks[k].stmt, STMT_RETENTION_CARDS_CLEAR);
+    }
+    struct retention learnt;
+    assert_true(learnt_of(&f, "ann", &learnt));
+    assert_true(learnt.judged > 300);
+    fixture_close(&f);
+}
+BOTH(only_what_is_new)
+
+/* More than one run can take, and late ones among them. */
+static void in_rounds(enum store_engine engine)
+{
+    static struct story s;
+    struct fixture f;
+    int64_t n, after;
+
+    fixture_open(&f, engine);
+    invent(&s, "ann", 2, 1300, 4);
+    assert_true(s.n > RETENTION_ROUND_MAX + 500);
+    apply(&f, s.events, 500, NULL);
+    apply(&f, s.events + 510, s.n - 510, NULL);
+    nights(&f, "ann");
+    audited(&f, "ann", &n);
+    apply(&f, s.events + 500, 10, NULL);
+    nights(&f, "ann");
+    assert_as_evaluated(&f, &s, "ann");
+    audited(&f, "ann", &after);
+    assert_int_equal(after, n);
+    fixture_close(&f);
+}
+BOTH(in_rounds)
+
 static void two_at_once(enum store_engine engine)
 {
     static struct story s;
@@ -281,11 +327,11 @@ static int64_t population(struct fixture *f, struct retention_prior *ret, int64_
     struct rows rows = read_some(f, STMT_RETENTION_HEAD, &id, 1);
     const struct value *v = row_at(&rows, 0);
 
-    *ret_made_at = value_i64(&v[10], TIME_NONE);
-    if (v[12].type == V_BLOB)
-        OK(retention_prior_decode(ret, (const uint8_t *)v[12].s.p, v[12].s.n));
-    assert_true((v[12].type == V_BLOB) == (value_i64(&v[11], 0) >= RETENTION_PEOPLE_MIN));
-    return value_i64(&v[11], 0);
+    *ret_made_at = value_i64(&v[8], TIME_NONE);
+    if (v[10].type == V_BLOB)
+        OK(retention_prior_decode(ret, (const uint8_t *)v[10].s.p, v[10].s.n));
+    assert_true((v[10].type == V_BLOB) == (value_i64(&v[9], 0) >= RETENTION_PEOPLE_MIN));
+    return value_i64(&v[9], 0);
 }
 
 static void others_are_the_prior(enum store_engine engine)
@@ -360,6 +406,10 @@ int main(void)
         cmocka_unit_test(pieces_and_the_whole_postgres),
         cmocka_unit_test(late_ones_and_a_rebuild_sqlite),
         cmocka_unit_test(late_ones_and_a_rebuild_postgres),
+        cmocka_unit_test(only_what_is_new_sqlite),
+        cmocka_unit_test(only_what_is_new_postgres),
+        cmocka_unit_test(in_rounds_sqlite),
+        cmocka_unit_test(in_rounds_postgres),
         cmocka_unit_test(two_at_once_sqlite),
         cmocka_unit_test(two_at_once_postgres),
         cmocka_unit_test(others_are_the_prior_sqlite),

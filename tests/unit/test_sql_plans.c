@@ -71,9 +71,8 @@ static const struct {
      "i, 1, i, 'e', 3, i, 'e', i, CAST('x' AS {blob}), CAST('x' AS {blob})"},
     {"learnt_weights", "number, part, whole, slots, states", "i, 0, 0, 'x', CAST('x' AS {blob})"},
     {"retentions",
-     "learner_id, version, totals_version, at, id, taken, known_at, known_id, judged, updated_at, "
-     "state",
-     "i, 1, 1, i, 'e', 3, i, 'e', i, i, CAST('x' AS {blob})"},
+     "learner_id, version, at, id, taken, known_at, known_id, judged, updated_at, state",
+     "i, 1, i, 'e', 3, i, 'e', i, i, CAST('x' AS {blob})"},
     {"retention_population", "name, made_at, learners, state", "'n' || i, i, 30, CAST('x' AS {blob})"},
     {"struggle_shared", "name, outcomes, state", "'n' || i, i, CAST('x' AS {blob})"},
     {"struggle_predictions",

@@ -3,10 +3,10 @@
 CREATE TABLE retentions (
     learner_id {int} NOT NULL PRIMARY KEY,
     version {int} NOT NULL,          -- runs so far; who read another one writes nothing
-    totals_version {int} NOT NULL,   -- of totals then: another one, and the cards were made anew
     at {int} NOT NULL,
     id {text} NOT NULL,
-    taken {int} NOT NULL,            -- reviews up to there, of those in totals
+    taken {int} NOT NULL,            -- reviews up to there, of those in totals; -1: the cards were
+                                     -- made anew since, and all is to be learnt anew
     known_at {int} NOT NULL,         -- up to here outcomes were judged before: a replay does not
     known_id {text} NOT NULL,        -- judge them again
     judged {int} NOT NULL,           -- reviews a day or more after the card's last one

@@ -2,8 +2,8 @@
 
 -- name: retention_head
 -- args: int
-SELECT r.version, r.totals_version, r.at, r.id, r.taken, r.known_at, r.known_id, r.state,
-       coalesce(t.reviews, 0), coalesce(t.version, 0), p.made_at, p.learners, p.state
+SELECT r.version, r.at, r.id, r.taken, r.known_at, r.known_id, r.state,
+       coalesce(t.reviews, 0), p.made_at, p.learners, p.state
   FROM learners l
   LEFT JOIN retentions r ON r.learner_id = l.learner_id
   LEFT JOIN totals t ON t.learner_id = l.learner_id
@@ -33,17 +33,27 @@ SELECT c.item, c.retained FROM k CROSS JOIN cards c
 
 -- The version that was read, so that of two runs at once only one is kept.
 -- name: retention_put
--- args: int, int, int, int, text, int, int, text, int, int, blob
+-- args: int, int, int, text, int, int, text, int, int, blob
 -- bulk
-INSERT INTO retentions (learner_id, version, totals_version, at, id, taken, known_at, known_id,
-        judged, updated_at, state)
-    VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO retentions (learner_id, version, at, id, taken, known_at, known_id, judged,
+        updated_at, state)
+    VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (learner_id) DO UPDATE SET
-        version = excluded.version, totals_version = excluded.totals_version, at = excluded.at,
-        id = excluded.id, taken = excluded.taken, known_at = excluded.known_at,
-        known_id = excluded.known_id, judged = excluded.judged, updated_at = excluded.updated_at,
-        state = excluded.state
+        version = excluded.version, at = excluded.at, id = excluded.id, taken = excluded.taken,
+        known_at = excluded.known_at, known_id = excluded.known_id, judged = excluded.judged,
+        updated_at = excluded.updated_at, state = excluded.state
     WHERE retentions.version = excluded.version - 1;
+
+-- Who learns all anew has no use for states of cards that are further on.
+-- name: retention_cards_clear
+-- args: int
+UPDATE cards SET retained = NULL, retained_reviews = NULL, due_day = NULL
+ WHERE learner_id = $1 AND retained IS NOT NULL;
+
+-- The cards were made anew.
+-- name: retention_anew
+-- args: int
+UPDATE retentions SET taken = -1, version = version + 1 WHERE learner_id = $1;
 
 -- name: retention_cards_put
 -- args: int, text, int, int, blob
