@@ -3,7 +3,7 @@
 #include "base/civil.h"
 #include "base/rng.h"
 #include "test.h"
-#include "twin/warning.h"
+#include "twin/warning_run.h"
 
 #include <string.h>
 
@@ -426,6 +426,114 @@ static void fitting_finds_the_weights_and_heeds_the_prior(void **state)
     arena_fini(&scratch);
 }
 
+/* ---- runs ---- */
+
+enum { RUN_PEOPLE = 30 };
+
+/* All have handed in the first of two pieces, scores rising; every other one the second. */
+static void make_run(struct warning_run *r, struct warning_piece *pieces,
+                     struct warning_member *members, struct warning_handed *handed)
+{
+    *r = (struct warning_run){.pieces = pieces, .members = members, .handed = handed};
+    pieces[0] = (struct warning_piece){.due = 10, .weight = 50};
+    pieces[1] = (struct warning_piece){.due = 40, .weight = 50};
+    for (int32_t i = 0; i < RUN_PEOPLE; i++) {
+        members[i] = (struct warning_member){.registered = -20,
+                                             .left = WARNING_NEVER,
+                                             .outcome = WARNING_OPEN,
+                                             .counted = true,
+                                             .handed_from = r->handed_count};
+        handed[r->handed_count++] =
+            (struct warning_handed){.member = i, .piece = 0, .day = 9, .score = 40 + i};
+        if (i % 2)
+            handed[r->handed_count++] =
+                (struct warning_handed){.member = i, .piece = 1, .day = 39, .score = 50};
+        members[i].handed_to = r->handed_count;
+    }
+    r->piece_count = 2;
+    r->member_count = RUN_PEOPLE;
+}
+
+static void other_runs_count_as_far_as_they_had_come(void **state)
+{
+    (void)state;
+    struct warning_piece pieces[2];
+    struct warning_member members[RUN_PEOPLE];
+    struct warning_handed handed[2 * RUN_PEOPLE];
+    struct warning_run r;
+    struct arena scratch;
+    /* begun 100 days earlier: 0 left on its day 150, 1 passed on its day 200, 2 was never there on
+     * the first landmark, 3 is twenty days behind */
+    struct warning_other others[] = {
+        {.member = 0, .shift = 100, .left = 150, .ends = 200, .outcome = WARNING_BAD_END},
+        {.member = 1, .shift = 100, .left = WARNING_NEVER, .ends = 200, .outcome = WARNING_PASSED},
+        {.member = 2, .shift = 100, .left = WARNING_NEVER, .ends = 200, .outcome = WARNING_BAD_END},
+        {.member = 3, .shift = -20, .left = WARNING_NEVER, .ends = 200, .outcome = WARNING_OPEN},
+    };
+
+    make_run(&r, pieces, members, handed);
+    for (size_t i = 0; i < COUNT(others); i++)
+        for (int k = 0; k < WARNING_LANDMARKS_MAX; k++)
+            others[i].bare[k] = i == 2 && k == 0 ? (double)NAN : 0.4 + 0.01 * k;
+    r.others = others;
+    r.other_count = COUNT(others);
+    arena_init(&scratch, 1 << 20);
+    assert_int_equal(warning_run_cohort(&scratch, &r, 30), ERR_OK); /* their day 130; of 3 day 10 */
+    assert_near(members[0].record.surplus, 0.04, 1e-12); /* still there: day 120's risk */
+    assert_int_equal(members[1].others, 1);
+    assert_int_equal(members[2].others, 0);
+    assert_int_equal(members[3].others, 0);
+    assert_int_equal(warning_run_cohort(&scratch, &r, 50), ERR_OK); /* day 150; of 3 day 30 */
+    assert_near(members[0].record.surplus, 0.6, 1e-12);
+    assert_near(members[1].record.surplus, 0.05, 1e-12);
+    assert_near(members[3].record.surplus, 0.01, 1e-12);
+    assert_int_equal(warning_run_cohort(&scratch, &r, 100), ERR_OK); /* day 200: it is over */
+    assert_near(members[1].record.surplus, -0.4, 1e-12);
+    assert_near(members[1].record.spread, 0.24, 1e-12);
+    arena_fini(&scratch);
+}
+
+static void who_does_not_count_is_in_nobodys_cohort(void **state)
+{
+    (void)state;
+    struct warning_piece pieces[2];
+    struct warning_member members[RUN_PEOPLE];
+    struct warning_handed handed[2 * RUN_PEOPLE];
+    struct warning_run r, *runs[] = {&r};
+    struct warning_past past;
+    struct arena scratch;
+    double x[WARNING_INPUTS];
+    int32_t began, left;
+
+    make_run(&r, pieces, members, handed);
+    arena_init(&scratch, 1 << 24);
+    assert_int_equal(warning_run_cohort(&scratch, &r, 45), ERR_OK);
+    assert_near(pieces[0].mean, 54.5, 1e-9);
+    assert_near(pieces[1].share, 0.5, 1e-12);
+    assert_near(pieces[1].sd, 5, 1e-12); /* equal scores make no outliers */
+    assert_near(handed[0].score_place, 0.5 / RUN_PEOPLE, 1e-12);
+    members[1].counted = false; /* both pieces, 41 on the first */
+    members[2].left = 44;
+    assert_int_equal(warning_run_cohort(&scratch, &r, 45), ERR_OK);
+    assert_near(pieces[0].mean, (54.5 * 30 - 41) / 29, 1e-9); /* who has left did hand it in */
+    assert_near(pieces[1].share, 14.0 / 28, 1e-12);
+    assert_near(handed[0].score_place, 0.5 / 28, 1e-12);
+    assert_int_equal(warning_run_read(&r, 1, 45, x), ERR_OK); /* but is forecast */
+    warning_run_left(&r, 45, &began, &left);
+    assert_int_equal(began, 29);
+    assert_int_equal(left, 1);
+    assert_int_equal(warning_past_learn(&scratch, runs, 1, &past), ERR_OK); /* nothing is known */
+    assert_int_equal(past.rows[0], 0);
+    for (int32_t i = 0; i < RUN_PEOPLE; i++)
+        members[i].outcome = WARNING_BAD_END; /* all alike: the weights stay, the sums do not */
+    assert_int_equal(warning_past_learn(&scratch, runs, 1, &past), ERR_OK);
+    assert_int_equal(past.rows[0], 29);
+    assert_memory_equal(past.weights[0], warning_default.landmarks[0].weights + 1,
+                        sizeof past.weights[0]);
+    assert_true(past.sums.surplus[0] > 5);
+    arena_fini(&scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +546,8 @@ int main(void)
         cmocka_unit_test(a_run_that_is_left_is_a_risk),
         cmocka_unit_test(other_courses_count_as_they_went),
         cmocka_unit_test(ahead_of_the_cohort_counts_by_who_is_not),
+        cmocka_unit_test(other_runs_count_as_far_as_they_had_come),
+        cmocka_unit_test(who_does_not_count_is_in_nobodys_cohort),
         cmocka_unit_test(bad_input_is_refused_or_harmless),
         cmocka_unit_test(seven_days_are_seven_days),
         cmocka_unit_test(visits_are_read_by_hand),
