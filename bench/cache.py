@@ -463,7 +463,7 @@ def main():
     parser.add_argument("--only", choices=["Zipf", "alike"], help="for mixed: one of its parts")
     parser.add_argument("--learners", type=int, default=10_000, help="for mixed")
     parser.add_argument("--measured", type=int, help="for mixed: requests of the second part; without it as many as of the first")
-    parser.add_argument("--ahead", default="25,0", help="for mixed: values of cache_ahead, one run with each")
+    parser.add_argument("--ahead", default="10,0", help="for mixed: values of cache_ahead, one run with each")
     parser.add_argument("--parallel", type=int, default=10_000)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the servers

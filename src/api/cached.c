@@ -271,7 +271,7 @@ static enum cached_next found(struct call *c, struct answer *a, enum err *ret_e)
     struct cached *m = &c->cached;
 
     m->answer = a;
-    if (m->how == CACHED_COLLAPSED && answer_times(a).fresh_until_us <= m->begun_us)
+    if (m->how == CACHED_COLLAPSED && answer_fresh_until_us(a) <= m->begun_us)
         m->how = CACHED_RESCUED; /* the flight has failed, and ended with what was kept */
     *ret_e = answer_media(a) ? ERR_OK : refused(c, a);
     return CACHED_SEND;

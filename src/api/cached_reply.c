@@ -39,7 +39,7 @@ static char *put_key(char *to, struct str key)
 
 /* RFC 9211. The key is for administrators: it names the learner and the caller's rights. Printed by
  * hand: it is a good part of what a hit costs. */
-static void status_header(struct call *c, const struct answer_times *times, int64_t now_us)
+static void status_header(struct call *c, const struct answer *a, int64_t now_us)
 {
     struct cached *m = &c->cached;
     struct str words = l1_words[m->how];
@@ -56,13 +56,13 @@ static void status_header(struct call *c, const struct answer_times *times, int6
     to = str_put(to, words);
     if (m->kept)
         to = str_put(to, STR("; stored"));
-    if (times)
-        to = put_number(str_put(to, STR("; ttl=")), (times->fresh_until_us - now_us) / US_PER_S);
+    if (a)
+        to = put_number(str_put(to, STR("; ttl=")), (answer_fresh_until_us(a) - now_us) / US_PER_S);
     if (with_key)
         to = put_key(to, m->key.text);
     to = str_put(to, STR("\r\n"));
-    if (times && m->how != CACHED_FILLED) {
-        int64_t age_s = (now_us - times->made_us) / US_PER_S;
+    if (a && m->how != CACHED_FILLED) {
+        int64_t age_s = (now_us - answer_made_us(a)) / US_PER_S;
         to = put_number(str_put(to, STR("Age: ")), age_s < 0 ? 0 : age_s);
         to = str_put(to, STR("\r\n"));
     }
@@ -129,8 +129,7 @@ enum err cached_reply(struct call *c)
     x->status = same ? 304 : answer_status(a);
     x->content_type = view.body.n ? answer_media(a) : NULL;
     put_head(&x->extra, a, view.form, same);
-    const struct answer_times times = answer_times(a);
-    status_header(c, &times, x->request.received_us);
+    status_header(c, a, x->request.received_us);
     c->cached.answer = NULL;
     if (!same && !view.packed) {
         x->body_static = view.body;

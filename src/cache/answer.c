@@ -165,6 +165,21 @@ static int64_t span_us(uint32_t span)
     return span & SPAN_COARSE ? (int64_t)(span & ~SPAN_COARSE) << SPAN_COARSE_SHIFT : span;
 }
 
+int64_t answer_made_us(const struct answer *a)
+{
+    return a->made_us;
+}
+
+int64_t answer_fresh_until_us(const struct answer *a)
+{
+    return a->made_us + span_us(a->fresh);
+}
+
+int64_t answer_cost_us(const struct answer *a)
+{
+    return span_us(a->cost);
+}
+
 int64_t answer_error_until_us(const struct answer *a)
 {
     return a->made_us + span_us(a->fresh) + span_us(a->stale) + span_us(a->error);

@@ -72,6 +72,9 @@ struct answer_times {
 /* As they were given, but for what cannot be told apart beyond half an hour: times are kept as
  * spans of 32 bits, above 35 minutes in milliseconds, at most 25 days. */
 struct answer_times answer_times(const struct answer *a);
+int64_t answer_made_us(const struct answer *a);
+int64_t answer_fresh_until_us(const struct answer *a);
+int64_t answer_cost_us(const struct answer *a);
 int64_t answer_error_until_us(const struct answer *a);
 bool answer_valid(const struct answer *a, const struct generations *g);
 int32_t answer_status(const struct answer *a);

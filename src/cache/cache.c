@@ -105,7 +105,7 @@ static bool is_worth_keeping(const struct shard *s, const struct answer *a, cons
         return false;
     if (!old || shelf_fault(&s->shelf, old, s->shelf.now_us) != DROP_COUNT)
         return true;
-    return old->answer != a && answer_times(old->answer).made_us <= answer_times(a).made_us;
+    return old->answer != a && answer_made_us(old->answer) <= answer_made_us(a);
 }
 
 /* In its place: what the key has earned stays. */
@@ -411,13 +411,11 @@ static void begin(struct find *f)
 
 /* -ln of any `early` that a generator of 53 bits gives is below 37: mostly there is no need to
  * take it. */
-static bool is_early(const struct answer_times *times, const struct cache_lookup *how)
+static bool is_early(int64_t left_us, int64_t cost_us, const struct cache_lookup *how)
 {
-    int64_t left = times->fresh_until_us - how->now_us;
-
-    if (times->cost_us <= 0 || left / 37 >= times->cost_us || !(how->early > 0 && how->early < 1))
+    if (cost_us <= 0 || left_us / 37 >= cost_us || !(how->early > 0 && how->early < 1))
         return false;
-    return (double)times->cost_us * -log(how->early) >= (double)left;
+    return (double)cost_us * -log(how->early) >= (double)left_us;
 }
 
 static void note_asked(struct shard *s, struct entry *e)
@@ -435,7 +433,8 @@ static int found(struct find *f, struct entry *e)
     const struct cache_lookup *how = f->how;
     bool stale = how->now_us >= times.fresh_until_us;
 
-    if (how->refresh && may_retry(e, how->now_us) && (stale || is_early(&times, how)) &&
+    if (how->refresh && may_retry(e, how->now_us) &&
+        (stale || is_early(times.fresh_until_us - how->now_us, times.cost_us, how)) &&
         !flight_of(f->s, f->key)) {
         if (!f->spare && !f->no_memory)
             return NEEDS_FLIGHT;
@@ -527,6 +526,15 @@ enum cache_result cache_find(struct cache *c, const struct cache_key *key,
     return (enum cache_result)result;
 }
 
+/* But for what writes have done. What is fresh has not expired. */
+static bool is_fresh(const struct answer *a, const struct cache_lookup *how)
+{
+    int64_t left_us = answer_fresh_until_us(a) - how->now_us;
+
+    return left_us > 0 && how->now_us - answer_made_us(a) <= how->age_max_us &&
+           !is_early(left_us, answer_cost_us(a), how);
+}
+
 struct answer *cache_hit(struct cache *c, const struct cache_key *key,
                          const struct cache_lookup *how)
 {
@@ -538,14 +546,10 @@ struct answer *cache_hit(struct cache *c, const struct cache_key *key,
 
     if (how->now_us > s->shelf.now_us)
         s->shelf.now_us = how->now_us;
-    if (e && shelf_fault(&s->shelf, e, how->now_us) == DROP_COUNT) {
-        const struct answer_times times = answer_times(e->answer);
-        if (how->now_us < times.fresh_until_us && !is_early(&times, how) &&
-            how->now_us - times.made_us <= how->age_max_us) {
-            a = answer_ref(e->answer);
-            note_asked(s, e);
-            s->counts.hits++;
-        }
+    if (e && is_fresh(e->answer, how) && answer_valid(e->answer, c->generations)) {
+        a = answer_ref(e->answer);
+        note_asked(s, e);
+        s->counts.hits++;
     }
     pthread_mutex_unlock(&s->lock);
     return a;

@@ -26,7 +26,7 @@ struct entry {
     uint32_t cost;     /* bytes charged */
     uint16_t rest_n;
     uint16_t stem;    /* of the key; 0: the rest is all of it */
-    uint8_t hits : 2; /* 0..3 */
+    uint8_t hits; /* 0..3 */
     uint8_t retry : 1;
     uint8_t queue : 1;
     uint8_t asked : 1;   /* since its answer came; so is one that was made for somebody */
