@@ -29,7 +29,7 @@ static enum err tables_new(struct shelf *s, uint32_t buckets)
 
     s->buckets = calloc(buckets, sizeof(struct entry *));
     s->ghosts.places = calloc(places, sizeof *s->ghosts.places);
-    s->ghosts.queued = calloc(places / 64 * GHOST_RING, sizeof(uint64_t));
+    s->ghosts.queued = calloc(places * GHOST_RING / 64, sizeof(uint64_t));
     s->mask = buckets - 1;
     s->ghosts.mask = places - 1;
     return s->buckets && s->ghosts.places && s->ghosts.queued ? ERR_OK : ERR_NOMEM;
