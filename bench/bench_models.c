@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "twin/bandit.h"
 #include "twin/memory_fit.h"
-#include "twin/recall.h"
+#include "twin/retention.h"
 #include "twin/strain.h"
 #include "twin/struggle.h"
 #include "twin/warning.h"
@@ -184,6 +184,52 @@ static int bench_recall(int reviews)
     return isfinite(sum) ? 0 : -1; /* so that the forecasts are not optimised away */
 }
 
+/* As it is served, out of stored cards, 1 to 64 days after their last review; and learnt at night.
+ */
+static int bench_retention(int reviews)
+{
+    struct best best = {HUGE_VAL, HUGE_VAL};
+    struct retention_card *cards = calloc(CARDS, sizeof *cards);
+    uint8_t(*stored)[RETENTION_CARD_BYTES] = calloc(CARDS, sizeof *stored);
+    struct retention_before before;
+    struct retention learner;
+    double sum = 0;
+
+    if (!cards || !stored)
+        return -1;
+    retention_init(&learner, NULL, NULL);
+    for (int i = 0; i < CARDS; i++)
+        retention_review(&learner, &cards[i], GRADE_GOOD, 20000, 20000 * INT64_C(86400), &before);
+    for (int round = 0; round < ROUNDS; round++) {
+        double t0 = seconds();
+
+        for (int i = 0; i < reviews; i++) { /* each judged */
+            int32_t day = 20001 + 3 * (round * (reviews / CARDS + 1) + i / CARDS);
+
+            retention_review(&learner, &cards[i % CARDS], i % 5 ? GRADE_GOOD : GRADE_AGAIN, day,
+                             day * INT64_C(86400) + i, &before);
+        }
+        double t1 = seconds();
+        for (int i = 0; i < CARDS; i++)
+            retention_card_encode(&cards[i], stored[i]);
+        double t2 = seconds();
+        for (int i = 0; i < reviews; i++) {
+            struct retention_card card;
+
+            if (retention_card_decode(&card, stored[i % CARDS], sizeof *stored) != ERR_OK)
+                return -1;
+            sum += retention_recall(&learner, &card, card.memory.day + (1 << i % 7), 0, NULL);
+        }
+        keep_best(&best, seconds() - t2, t1 - t0, reviews);
+    }
+    print("retention", &best);
+    printf("retention\tbytes of a card\t%d\nretention\tbytes of a learner\t%d\n",
+           RETENTION_CARD_BYTES, RETENTION_BYTES);
+    free(cards);
+    free(stored);
+    return isfinite(sum) ? 0 : -1; /* so that the forecasts are not optimised away */
+}
+
 /* A learner whose first stabilities are half the published ones; ten reviews a card. */
 static int bench_fit(void)
 {
@@ -322,7 +368,8 @@ int main(int argc, char **argv)
         return 2;
     }
     bool ok = bench_struggle((int)answers) == 0 && bench_recall((int)answers) == 0 &&
-              bench_fit() == 0 && bench_strain((int)answers) == 0 &&
-              bench_warning((int)answers) == 0 && bench_bandit() == 0;
+              bench_retention((int)answers) == 0 && bench_fit() == 0 &&
+              bench_strain((int)answers) == 0 && bench_warning((int)answers) == 0 &&
+              bench_bandit() == 0;
     return ok ? 0 : 1;
 }

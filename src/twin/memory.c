@@ -66,6 +66,11 @@ double memory_recall(const struct memory_weights *w, double stability, double da
     return exp(decay * log1p(curve_factor(decay) * days / stability));
 }
 
+double memory_pace(const struct memory_weights *w)
+{
+    return curve_factor(-w->w[20]);
+}
+
 double memory_interval(const struct memory_weights *w, double stability, double retention)
 {
     double decay = -w->w[20];

@@ -39,6 +39,8 @@ MUST_CHECK enum err memory_weights_from(const double *numbers, int count,
 /* Probability of recall after `days` (>= 0, fractions allowed) at stability S > 0. R(S, S) = 0.9.
  */
 double memory_recall(const struct memory_weights *w, double stability, double days);
+/* The same for many gaps of one learner: R = exp(-w20 * log1p(pace * days / S)). */
+double memory_pace(const struct memory_weights *w);
 /* The gap in days, not rounded, after which recall has fallen to `retention` (0 < retention < 1);
  * 0 for retention 1. */
 double memory_interval(const struct memory_weights *w, double stability, double retention);

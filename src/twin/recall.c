@@ -106,12 +106,12 @@ static void read_still(const struct recall_card *card, const struct recall_level
     memcpy(x, still, sizeof still);
 }
 
-/* Sets those, for `gap` days after the card's last review; returns FSRS's chance then. */
-static double read_moving(const struct memory_weights *fsrs, const struct recall_card *card,
-                          double gap, double lapses, double x[RECALL_INPUTS])
+/* Sets those, for `gap` days after the card's last review, from the log of FSRS's chance then. */
+static void read_moving(const struct recall_card *card, double gap, double log_chance,
+                        double lapses, double x[RECALL_INPUTS])
 {
-    double curve = memory_recall(fsrs, card->memory.stability, gap),
-           p = within(curve, 1e-4, 1 - 1e-4), odds = log(p / (1 - p));
+    /* log p - log(1 - p), p kept within 1e-4 of the ends */
+    double log_p = within(log_chance, log(1e-4), log1p(-1e-4)), odds = log_p - log(-expm1(log_p));
 
     x[ODDS] = odds;
     x[GAP] = log1p(gap) - 2;
@@ -119,7 +119,6 @@ static double read_moving(const struct memory_weights *fsrs, const struct recall
     x[ODDS_SQUARE] = odds * odds / 10;
     x[NEXT_DAY] = gap <= 1;
     x[ODDS_LAPSES] = odds * (lapses - 0.5);
-    return curve;
 }
 
 void recall_read(const struct memory_weights *fsrs, const struct recall_card *card,
@@ -127,15 +126,19 @@ void recall_read(const struct memory_weights *fsrs, const struct recall_card *ca
                  struct recall_inputs *ret)
 {
     read_still(card, level, day, now_s, ret->x);
-    ret->curve = read_moving(fsrs, card, gap_of(card, day), log1p(card->lapses), ret->x);
+    ret->curve = memory_recall(fsrs, card->memory.stability, gap_of(card, day));
+    read_moving(card, gap_of(card, day), log(ret->curve), log1p(card->lapses), ret->x);
 }
 
-/* The mean of a logistic over a normal, MacKay 1992. */
-static void conclude(double z, double variance, struct recall_forecast *ret)
+/* The mean of a logistic over a normal, MacKay 1992: its log odds, and it. */
+static double shrunk(double z, double variance)
 {
-    ret->logit = z;
-    ret->variance = fmax(variance, 0); /* rounding */
-    ret->probability = within(1 / (1 + exp(-z / sqrt(1 + M_PI * ret->variance / 8))), 0.001, 0.999);
+    return z / sqrt(1 + M_PI * variance / 8);
+}
+
+static double chance_of(double odds)
+{
+    return within(1 / (1 + exp(-odds)), 0.001, 0.999);
 }
 
 void recall_predict(const struct recall_weights *w, const struct recall_inputs *in,
@@ -150,15 +153,16 @@ void recall_predict(const struct recall_weights *w, const struct recall_inputs *
         variance += in->x[i] * row;
         z += w->mean[i] * in->x[i];
     }
-    conclude(z, variance, ret);
+    ret->logit = z;
+    ret->variance = fmax(variance, 0); /* rounding */
+    ret->probability = chance_of(shrunk(z, ret->variance));
 }
 
 /* One card on one day, its absence left open: what does not change with that is summed once. */
 struct glide {
     const struct recall_weights *w;
-    const struct memory_weights *fsrs;
     const struct recall_card *card;
-    double x[RECALL_INPUTS], lapses;
+    double x[RECALL_INPUTS], lapses, decay, pace; /* pace: of the log of FSRS's chance */
     double z, variance, slope[MOVING]; /* of the still inputs, and of them with each moving one */
 };
 
@@ -168,7 +172,11 @@ static void glide_begin(struct glide *g, const struct recall_weights *w,
 {
     double rows[RECALL_INPUTS] = {0};
 
-    *g = (struct glide){.w = w, .fsrs = fsrs, .card = card, .lapses = log1p(card->lapses)};
+    *g = (struct glide){.w = w,
+                        .card = card,
+                        .lapses = log1p(card->lapses),
+                        .decay = -fsrs->w[20],
+                        .pace = memory_pace(fsrs) / card->memory.stability};
     read_still(card, level, day, now_s, g->x);
     for (int i = 0; i < RECALL_INPUTS; i++) {
         g->z += w->mean[i] * g->x[i];
@@ -181,11 +189,12 @@ static void glide_begin(struct glide *g, const struct recall_weights *w,
         g->slope[k] = 2 * rows[moving[k]];
 }
 
-static void glide_at(struct glide *g, double gap, struct recall_forecast *ret)
+/* The log odds that it says after `gap` days by itself. */
+static double glide_at(struct glide *g, double gap, double *ret_z, double *ret_variance)
 {
     double z = g->z, variance = g->variance;
 
-    read_moving(g->fsrs, g->card, gap, g->lapses, g->x);
+    read_moving(g->card, gap, g->decay * log1p(g->pace * gap), g->lapses, g->x);
     for (int k = 0; k < MOVING; k++) {
         double row = g->slope[k], x = g->x[moving[k]];
 
@@ -194,58 +203,62 @@ static void glide_at(struct glide *g, double gap, struct recall_forecast *ret)
         z += g->w->mean[moving[k]] * x;
         variance += x * row;
     }
-    conclude(z, variance, ret);
+    *ret_z = z;
+    *ret_variance = fmax(variance, 0); /* rounding */
+    return shrunk(z, *ret_variance);
 }
 
-/* `at`: what it says after `gap` days by itself. */
-static double glide_down(struct glide *g, double gap, struct recall_forecast *at)
+/* What is kept within 0.001..0.999 is so in log odds. */
+static double bounded(double odds)
 {
-    double least = 1, before = 1, rung = 1, last_rung = 1;
+    static const double far = 6.906754778648554; /* log(999) */
+
+    return within(odds, -far, far);
+}
+
+static double glide_down(struct glide *g, double gap)
+{
+    double z, variance, least = HUGE_VAL, before = HUGE_VAL, rung = 1, last_rung = 1;
 
     for (;;) {
-        glide_at(g, rung, at);
         before = least;
-        least = fmin(least, at->probability);
+        least = fmin(least, bounded(glide_at(g, rung, &z, &variance)));
         if (rung >= gap)
             break;
         last_rung = rung;
         rung *= 2;
     }
-    if (gap < 1) { /* on the same day */
-        glide_at(g, 0, at);
-        return fmax(least, at->probability);
-    }
+    if (gap < 1) /* on the same day */
+        return chance_of(fmax(least, bounded(glide_at(g, 0, &z, &variance))));
     if (!(rung > gap)) /* it stands on a rung */
-        return least;
-    double part = log(gap / last_rung) / log(rung / last_rung), high = log(before / (1 - before)),
-           low = log(least / (1 - least));
-    return within(1 / (1 + exp(-(high + part * (low - high)))), least, before);
+        return chance_of(least);
+    double part = log(gap / last_rung) / log(rung / last_rung);
+    return chance_of(within(before + part * (least - before), least, before));
 }
 
 double recall_forecast(const struct recall_weights *w, const struct memory_weights *fsrs,
                        const struct recall_card *card, const struct recall_level *level,
                        int32_t day, int64_t now_s)
 {
-    struct recall_forecast at;
     struct glide g;
 
     glide_begin(&g, w, fsrs, card, level, day, now_s);
-    return glide_down(&g, gap_of(card, day), &at);
+    return glide_down(&g, gap_of(card, day));
 }
 
 double recall_forecast_surely(const struct recall_weights *w, const struct memory_weights *fsrs,
                               const struct recall_card *card, const struct recall_level *level,
                               int32_t day, int64_t now_s, double *ret_low, double *ret_high)
 {
-    struct recall_forecast at;
+    double z, variance;
     struct glide g;
 
     glide_begin(&g, w, fsrs, card, level, day, now_s);
-    double p = glide_down(&g, gap_of(card, day), &at);
-    glide_at(&g, gap_of(card, day), &at);
-    double far = STATS_Z95 * sqrt(at.variance);
-    *ret_low = fmin(p, within(1 / (1 + exp(far - at.logit)), 0.001, 0.999));
-    *ret_high = fmax(p, within(1 / (1 + exp(-far - at.logit)), 0.001, 0.999));
+    double p = glide_down(&g, gap_of(card, day));
+    glide_at(&g, gap_of(card, day), &z, &variance);
+    double far = STATS_Z95 * sqrt(variance);
+    *ret_low = fmin(p, chance_of(z - far));
+    *ret_high = fmax(p, chance_of(z + far));
     return p;
 }
 
