@@ -636,7 +636,7 @@ static int64_t next_look(const struct runs_work *w)
     return at > w->now_us ? at : at + US_PER_DAY;
 }
 
-/* The first bulk: whoever comes second changes nothing. */
+/* The first bulk: whoever comes second changes nothing. l NULL: the look failed. */
 static enum err claim(struct runs_work *w, const struct run_row *row, int64_t next_at,
                       int64_t stage, const struct loaded *l, int32_t day)
 {
@@ -648,11 +648,11 @@ static enum err claim(struct runs_work *w, const struct run_row *row, int64_t ne
     if (l)
         warning_run_left(&l->run, day, &began, &gone);
     const struct value claim_values[] = {
-        V_S(row->run),   V_I(row->due_at),
-        V_I(row->stage), V_I(next_at),
-        V_I(stage),      l ? V_I(l->evidence) : row->evidence >= 0 ? V_I(row->evidence) : V_N,
-        V_I(day),        V_I(l ? counted_on(&l->run, day) : 0),
-        V_I(began),      V_I(gone)};
+        V_S(row->run),        V_I(row->due_at),
+        V_I(row->stage),      V_I(next_at),
+        V_I(stage),           l ? V_I(l->evidence) : V_N,
+        l ? V_I(day) : V_N,   l ? V_I(counted_on(&l->run, day)) : V_N,
+        l ? V_I(began) : V_N, l ? V_I(gone) : V_N};
 
     memcpy(v, claim_values, sizeof claim_values);
     return put(w, STMT_RUN_CLAIM, v, 1, COUNT(claim_values));
@@ -702,7 +702,7 @@ enum err runs_compute(struct runs_work *w)
     if (e == ERR_OK || e == ERR_STORE_DOWN || e == ERR_BUSY || e == ERR_NOT_READY)
         return e;
     w->bulk_count = 0; /* the others must not wait for this one */
-    enum err late = claim(w, &row, w->now_us + RETRY_US, row.stage, NULL, (int32_t)row.day);
+    enum err late = claim(w, &row, w->now_us + RETRY_US, row.stage, NULL, 0);
     return late == ERR_OK ? e : late;
 }
 

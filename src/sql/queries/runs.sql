@@ -115,13 +115,17 @@ SELECT ends, evidence, runs, learners, state FROM course_pasts WHERE course = $1
 SELECT run, begins, ends, evidence FROM course_runs WHERE course = $1 AND ends <= $2
  ORDER BY ends DESC, run LIMIT $3;
 
+-- NULL: a look that failed; what the last one found stays.
 -- name: run_claim
 -- args: text, int, int, int, int, int, int, int, int, int
 -- bulk
 WITH k (run, due_at, due_stage, next_at, stage, evidence, day, members, began, gone) AS
     (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10))
-UPDATE course_runs SET next_at = k.next_at, stage = k.stage, evidence = k.evidence, day = k.day,
-       members = k.members, began = k.began, gone = k.gone FROM k
+UPDATE course_runs SET next_at = k.next_at, stage = k.stage,
+       evidence = coalesce(k.evidence, course_runs.evidence), day = coalesce(k.day, course_runs.day),
+       members = coalesce(k.members, course_runs.members),
+       began = coalesce(k.began, course_runs.began), gone = coalesce(k.gone, course_runs.gone)
+  FROM k
  WHERE course_runs.run = k.run AND course_runs.next_at = k.due_at
    AND course_runs.stage = k.due_stage;
 
