@@ -257,10 +257,30 @@ def chosen(options):
     return [one for one in found if one[0] in wanted]
 
 
+def bare_disk(folder, rate, seconds=1.5):
+    """What the disk alone takes at that rate: milliseconds of 8 KB appended to a file and synced, one after the other,
+    the middle and the 95th of 100. Whatever is stored before it is answered cannot be quicker."""
+    took, path, text = [], os.path.join(folder, "disk"), bytes(8192)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    begin = time.monotonic()
+    while (now := time.monotonic()) < begin + seconds:
+        due = begin + len(took) / rate
+        if now < due:
+            time.sleep(due - now)
+            now = time.monotonic()
+        os.write(file, text)
+        os.fdatasync(file)
+        took.append((time.monotonic() - now) * 1e3)
+    os.close(file)
+    os.remove(path)
+    return {"disk_p50_ms": middle(took), "disk_p95_ms": sorted(took)[len(took) * 95 // 100]}
+
+
 def answers(options, folder):
     """Uncached answers, one endpoint after another, at a small and a large history in turn: what the
     machine does besides meets both alike."""
     names = chosen(options)
+    stores = {name for name, _, _ in MADE}
     keep = options.folder or folder
     for engine, postgres in (("sqlite", None), ("postgresql", options.postgres)):
         if engine == "postgresql" and not postgres or options.engine not in ("both", engine):
@@ -288,7 +308,7 @@ def answers(options, folder):
                     server_cpu_us=middle([b["server_cpu_us"] for _, b in rounds]),
                     cost_to_small=middle([b["server_cpu_us"] / a["server_cpu_us"] for a, b in rounds]),
                     time_to_small=middle([a["rate"] / b["rate"] for a, b in rounds]),
-                    failed=int(got["4xx"] + got["5xx"] + got["lost"]))
+                    failed=int(got["4xx"] + got["5xx"] + got["lost"]), **(bare_disk(keep, rate) if name in stores else {}))
             say(f"resident {engine}", small_mib=one.rss_mib(), large_mib=two.rss_mib())
 
 

@@ -118,7 +118,7 @@ class KillNine:
         acknowledged, sent = set(), set()
         rounds = 5 if QUICK else self.rounds[self.engine]
         for _ in range(rounds):
-            server = Server(self.store.url, "--no-access-log").start()
+            server = Server(self.store.url, "--no-access-log", "--sqlite-checkpoint-pages=1000").start()
             load = Load(server)
             with load:
                 time.sleep(rng.uniform(0.02, 0.4))  # the moment is what is tested
