@@ -2,11 +2,10 @@
  *
  * Write-ahead log: readers never wait for the writer. One connection writes and checkpoints; the
  * others neither checkpoint on commit nor on close (two checkpointers at once can corrupt a
- * database in versions before 3.51.3; how a server's writer gets help all the same is told in
- * sqlite_mover.h). No memory map: measured, it gains nothing on warm pages, and
+ * database in versions before 3.51.3). No memory map: measured, it gains nothing on warm pages, and
  * a read error would come as SIGBUS instead of an error code. */
 #include "store/engine.h"
-#include "store/sqlite_mover.h"
+#include "store/sqlite_sync.h"
 
 #include "base/clock.h"
 
@@ -23,8 +22,6 @@ enum {
     PROGRESS_STEPS = 2000,     /* virtual machine steps between looks at the clock, about 50 us */
     SCRATCH_KEEP = 256 * 1024, /* bytes of result buffers that a connection keeps */
     IDLE_CHECKPOINT_PAGES = 1000,
-    STEPS = 4, /* in which the mover is to get to the limit: a disk likes little and often */
-    LIMIT_TIMES = 4,
 };
 
 /* Where a result is gathered until its size is known; then it is copied to the arena in one go. */
@@ -40,12 +37,9 @@ struct sqlite_conn {
     sqlite3_stmt **stmts; /* by enum stmt, then those for many rows; prepared on first use */
     sqlite3_stmt *begin_read, *begin_write, *commit, *rollback;
     struct scratch scratch;
-    int64_t deadline_us;        /* of the call that runs; 0: none */
-    int32_t wal_pages;          /* writer: in the log after the last commit; 0: all were moved */
-    int32_t log_pages;          /* the same, moved or not */
-    int32_t move_at;            /* pages at which they are to be moved */
-    struct sqlite_sync sync;    /* writer with split commits */
-    struct sqlite_mover *mover; /* the same; or NULL */
+    int64_t deadline_us;     /* of the call that runs; 0: none */
+    int32_t wal_pages;       /* writer: in the log after the last commit */
+    struct sqlite_sync sync; /* writer with split commits */
     bool interrupted;
     bool held; /* one snapshot for many calls */
 };
@@ -160,36 +154,16 @@ static void call_starts(struct sqlite_conn *c, int64_t deadline_us)
     c->interrupted = false;
 }
 
-/* Is it for the writer to move what the log has? With a mover, only when the log is to begin anew:
- * then little is left to be moved. It does so with the next commit that finds no reader on it,
- * which may take some, so it is not tried at each. A mover that cannot keep up is not waited for.
- */
-static bool moves_itself(struct sqlite_conn *c, int32_t pages)
-{
-    int32_t limit = c->base.store->options.sqlite_checkpoint_pages;
-
-    if (!c->mover)
-        return pages >= limit;
-    if (pages < c->log_pages)
-        c->move_at = limit / STEPS; /* it has begun anew */
-    if (sqlite_mover_ended(c->mover)) {
-        c->move_at = pages + limit / STEPS;
-        if (pages >= limit)
-            return true;
-    }
-    if (pages >= c->move_at)
-        sqlite_mover_ask(c->mover);
-    return pages / LIMIT_TIMES >= limit;
-}
-
 /* Replaces SQLite's own automatic checkpoint, to know how long the log is. */
 static int on_commit(void *user, sqlite3 *db, const char *name, int pages)
 {
     struct sqlite_conn *c = user;
 
-    if (!sqlite_sync_failed(&c->sync) && moves_itself(c, pages))
+    c->wal_pages = pages;
+    if (sqlite_sync_failed(&c->sync))
+        return SQLITE_OK;
+    if (pages >= c->base.store->options.sqlite_checkpoint_pages)
         sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    c->wal_pages = c->log_pages = pages;
     return SQLITE_OK; /* a checkpoint that fails is tried again; the commit has happened */
 }
 
@@ -201,7 +175,6 @@ static void sqlite_disconnect(struct store_conn *base)
 
     if (!c)
         return;
-    sqlite_mover_free(c->mover);
     if (c->stmts)
         for (int32_t i = 0; i < 2 * base->store->catalog->stmt_count; i++)
             sqlite3_finalize(c->stmts[i]);
@@ -829,10 +802,7 @@ static enum err sqlite_split(struct store_conn *base, bool *ret_split)
         store_detail_set(base->detail, "the write-ahead log: %s", strerror(errno));
         return ERR_STORE_DOWN;
     }
-    c->move_at = base->store->options.sqlite_checkpoint_pages / STEPS;
     e = run(c, "PRAGMA synchronous=NORMAL");
-    if (e == ERR_OK && sqlite_mover_new(base->store->place, &c->sync, &c->mover) != ERR_OK)
-        c->mover = NULL; /* then the writer moves all of the log itself */
     *ret_split = e == ERR_OK;
     return e;
 }
@@ -856,8 +826,6 @@ static void sqlite_checkpoint(struct store_conn *base, bool truncate)
     if (sqlite_sync_failed(&c->sync) || (!truncate && c->wal_pages < IDLE_CHECKPOINT_PAGES))
         return;
     call_starts(c, 0);
-    if (truncate && c->mover)
-        sqlite_mover_settle(c->mover);
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     int log = 0, moved = 0;
     if (sqlite3_wal_checkpoint_v2(c->db, NULL, mode, &log, &moved) == SQLITE_OK && log == moved)

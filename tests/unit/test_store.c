@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1221,154 +1220,6 @@ static void truncates_the_log(void **state)
     assert_int_equal(read_one(f, f->reader, S(COUNTERS_SUM), row, 1)->v[1].i, 5);
 }
 
-/* A writer that has its log moved by another thread, while others read. */
-enum { MOVED_PEOPLE = 300, MOVED_ROUNDS = 800, MOVED_ROWS = 12, MOVED_BYTES = 3000 };
-
-struct moved {
-    struct store *store;
-    int64_t last[MOVED_PEOPLE]; /* what was written of each */
-    char *bytes;
-    _Atomic bool over;
-    _Atomic int32_t wrong;
-};
-
-static void write_round(struct moved *m, struct store_conn *c, int64_t round, uint32_t *seed)
-{
-    struct value keys[MOVED_ROWS * 2], things[MOVED_ROWS * 6];
-    const struct value counters[] = {V_I(1), V_I(1), V_I(1), V_I(2), V_I(1), V_I(1)};
-    uint32_t person = *seed = *seed * 1664525 + 1013904223;
-
-    for (int i = 0; i < MOVED_ROWS; i++) {
-        int64_t who = (person / 7 + (uint32_t)i * 23) % MOVED_PEOPLE;
-        struct value *v = &things[6 * i];
-
-        keys[2 * i] = v[0] = V_I(who);
-        keys[2 * i + 1] = v[1] = V_S(STR("t"));
-        v[2] = V_I(round);
-        v[3] = v[4] = V_N;
-        v[5] = V_B(((struct str){m->bytes + round % 256, MOVED_BYTES}));
-        m->last[who] = round;
-    }
-    struct bulk b[] = {{.stmt = S(THINGS_DROP), .rows = MOVED_ROWS, .cols = 2, .v = keys},
-                       {.stmt = S(THINGS_PUT), .rows = MOVED_ROWS, .cols = 6, .v = things},
-                       {.stmt = S(COUNTERS_ADD), .rows = 2, .cols = 3, .v = counters}};
-    OK(store_begin(c));
-    OK(store_write(c, b, COUNT(b)));
-    OK(store_commit_unsynced(c));
-}
-
-/* Both counters grow together. */
-static void *read_beside(void *arg)
-{
-    struct moved *m = arg;
-    struct store_conn *c = NULL;
-    struct arena arena;
-    const struct value one = V_I(1), two = V_I(2);
-    int64_t before = 0;
-
-    arena_init(&arena, 1 << 20);
-    m->wrong += store_connect(m->store, STORE_READER, &c) != ERR_OK;
-    while (c && !m->over) {
-        struct query q[] = {{.stmt = S(COUNTERS_SUM), .args = &one, .arg_count = 1},
-                            {.stmt = S(COUNTERS_SUM), .args = &two, .arg_count = 1}};
-        if (store_read(c, &arena, q, 2, 0) != ERR_OK) {
-            m->wrong++;
-            break;
-        }
-        int64_t a = value_i64(&q[0].rows.v[1], 0), b = value_i64(&q[1].rows.v[1], 0);
-        m->wrong += a != b || a < before;
-        before = a;
-        arena_clear(&arena);
-    }
-    store_disconnect(c);
-    arena_fini(&arena);
-    return NULL;
-}
-
-static void assert_moved(struct fixture *f, struct moved *m, struct store_conn *c)
-{
-    for (int64_t who = 0; who < MOVED_PEOPLE; who++) {
-        const struct value id = V_I(who);
-        struct query q = {.stmt = S(THINGS_OF), .args = &id, .arg_count = 1};
-
-        OK(store_read(c, &f->arena, &q, 1, 0));
-        assert_int_equal(q.rows.count, m->last[who] >= 0);
-        if (q.rows.count == 0)
-            continue;
-        assert_int_equal(q.rows.v[1].i, m->last[who]);
-        assert_int_equal(q.rows.v[4].s.n, MOVED_BYTES);
-        assert_memory_equal(q.rows.v[4].s.p, m->bytes + m->last[who] % 256, MOVED_BYTES);
-        arena_clear(&f->arena);
-    }
-    const struct value one = V_I(1);
-    assert_int_equal(read_int(f, S(COUNTERS_SUM), &one, 1), 1);
-}
-
-static void assert_sound(struct fixture *f)
-{
-    sqlite3 *db;
-    sqlite3_stmt *st;
-
-    assert_int_equal(sqlite3_open(f->url + strlen("sqlite:"), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-    assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
-    sqlite3_finalize(st);
-    sqlite3_close(db);
-}
-
-static void has_its_log_moved_beside(void **state)
-{
-    struct fixture *f = *state;
-    struct store_options o = f->options;
-    static struct moved m;
-    struct store_conn *c = NULL;
-    pthread_t readers[2];
-    char path[128];
-    struct stat st;
-    uint32_t seed = 1;
-    bool split = false;
-
-    m = (struct moved){.bytes = malloc(MOVED_BYTES + 256)};
-    for (int i = 0; i < MOVED_BYTES + 256; i++)
-        m.bytes[i] = (char)(i * 31);
-    for (int i = 0; i < MOVED_PEOPLE; i++)
-        m.last[i] = -1;
-    store_disconnect(f->writer); /* one at a time */
-    f->writer = NULL;
-    o.sqlite_full_sync = true;
-    o.sqlite_checkpoint_pages = 2000;
-    OK(store_open_catalog(&o, &test_catalog, &m.store, detail));
-    OK(store_connect(m.store, STORE_WRITER, &c));
-    OK(store_split_commits(c, &split));
-    assert_true(split);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&readers[i], NULL, read_beside, &m), 0);
-    for (int64_t round = 0; round < MOVED_ROUNDS; round++) {
-        write_round(&m, c, round, &seed);
-        if (round % 10 == 0)
-            OK(store_sync(c, store_commit_mark(c)));
-        if (round == MOVED_ROUNDS / 2)
-            store_checkpoint(c, true);
-    }
-    m.over = true;
-    for (int i = 0; i < 2; i++)
-        pthread_join(readers[i], NULL);
-    assert_int_equal(m.wrong, 0);
-    assert_moved(f, &m, f->reader);
-    store_checkpoint(c, true);
-    snprintf(path, sizeof path, "%s/doppel.db-wal", f->dir);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_size, 0);
-    for (int64_t round = MOVED_ROUNDS; round < MOVED_ROUNDS + 100; round++)
-        write_round(&m, c, round, &seed);
-    store_disconnect(c); /* perhaps in the middle of a pass */
-    store_close(m.store);
-    assert_moved(f, &m, f->reader);
-    assert_sound(f);
-    free(m.bytes);
-}
-
 /* PostgreSQL only */
 
 static void end_backend(struct fixture *f, struct store_conn *victim)
@@ -1722,7 +1573,6 @@ static const struct {
     T(LITE, backs_up),
     T(LITE, tells_damage),
     T(LITE, truncates_the_log),
-    T(LITE, has_its_log_moved_beside),
     T(PG, a_late_statement_ends_on_the_server),
     T(PG, reads_survive_a_lost_connection),
     T(PG, writes_fail_clearly_when_the_connection_goes),
