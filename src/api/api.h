@@ -148,7 +148,8 @@ enum err api_change_beside(struct api_call *c,
 
 /* The tables, by family; each ends in a row without a path. */
 extern const struct endpoint endpoints_comprehension[], endpoints_advice[], endpoints_foresight[],
-    endpoints_articles[], endpoints_model_admin[], endpoints_cron[];
+    endpoints_articles[], endpoints_model_admin[], endpoints_cron[], endpoints_load_calculate[],
+    endpoints_load_history[], endpoints_burnout[];
 extern const struct endpoint endpoints_events[], endpoints_analytics[], endpoints_load[],
     endpoints_sessions[], endpoints_patterns[], endpoints_goals[], endpoints_recommendations[],
     endpoints_calendar[], endpoints_user[], endpoints_cache[], endpoints_operate[],

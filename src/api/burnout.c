@@ -40,9 +40,9 @@ static const struct field factor_fields[] = {
     FIELD(F_F64, struct factor, measure, "measure", .flags = FIELD_NULLABLE,
           .doc = "what the score was made from; null: no data for it"),
     FIELD(F_STR, struct factor, description, "description", .doc = "the same in words"),
-    FIELD(F_OBJECT, struct factor, metadata, "metadata",
-          .flags = FIELD_NULLABLE | FIELD_POINTER, .sub = factor_metadata_fields,
-          .size = sizeof(struct factor_metadata), .doc = "of Recovery Deficit; null: of others"),
+    FIELD(F_OBJECT, struct factor, metadata, "metadata", .flags = FIELD_NULLABLE | FIELD_POINTER,
+          .sub = factor_metadata_fields, .size = sizeof(struct factor_metadata),
+          .doc = "of Recovery Deficit; null: of others"),
     FIELD_END,
 };
 
@@ -177,7 +177,7 @@ struct burnout {
     struct data_quality quality;
     struct burnout_metadata metadata;
 };
-const struct field burnout_fields[] = {
+static const struct field burnout_fields[] = {
     FIELD(F_F64, struct burnout, score, "riskScore", .flags = FIELD_NULLABLE, .min = 0, .max = 100,
           .doc = "the risk; with insufficientData it means little"),
     FIELD(F_ENUM, struct burnout, level, "riskLevel", .flags = FIELD_NULLABLE,
@@ -502,7 +502,7 @@ enum err burnout_read(struct api_call *c, const struct query q[BURNOUT_QUERIES],
     return e;
 }
 
-enum err get_burnout_risk(struct api_call *c)
+static enum err get_burnout_risk(struct api_call *c)
 {
     int64_t began_us = clock_mono_us();
     struct burnout_args args;
@@ -541,3 +541,21 @@ enum err get_burnout_risk(struct api_call *c)
     c->reply = r;
     return e;
 }
+
+const struct endpoint endpoints_burnout[] = {
+    {.method = HTTP_GET,
+     .path = "/api/analytics/burnout-risk",
+     .id = "get_burnout_risk",
+     .tag = "load",
+     .summary = "Risk of burnout by behaviour over fourteen local days",
+     .scopes = SCOPE_READ,
+     .learner = LEARNER_QUERY,
+     .reply = burnout_fields,
+     .envelope = ENVELOPE_DATA,
+     .run = RUN_SMALL,
+     .round_trips = 1,
+     .cache = {.fresh_s = 300, .stale_s = 1800},
+     .errors = UINT64_C(1) << ERR_NOT_FOUND,
+     .handler = get_burnout_risk},
+    {.path = NULL},
+};

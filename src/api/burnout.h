@@ -1,4 +1,4 @@
-/* burnout - GET analytics/burnout-risk; its row stands in load.c. */
+/* burnout - GET analytics/burnout-risk; and the risk for other answers. */
 #pragma once
 #include "api/api.h"
 #include "twin/burnout.h"
@@ -21,6 +21,3 @@ void burnout_queries(struct api_call *c, struct burnout_args *args,
                      struct query q[BURNOUT_QUERIES]);
 MUST_CHECK enum err burnout_read(struct api_call *c, const struct query q[BURNOUT_QUERIES],
                                  const struct learner *l, struct burnout_result *ret);
-
-extern const struct field burnout_fields[];
-enum err get_burnout_risk(struct api_call *c);

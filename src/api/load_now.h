@@ -1,4 +1,4 @@
-/* load_now - the newest load of a learner, for answers that heed it; the work is done in load.c. */
+/* load_now - the newest load of a learner, for answers that heed it; as analytics/cognitive-load/current has it (load.c). */
 #pragma once
 #include "api/learner.h"
 
