@@ -26,7 +26,8 @@ IDS = {
 }
 ARTICLE, PROBLEM = "spacing-effect-science", "NOT_FOUND"
 # Answers that need more than a learner.
-ELSEWHERE = {"/api/calendar/callback", "/calendar/feed/{file}", "/api/learning/sessions/compare"}
+ELSEWHERE = {"/api/calendar/callback", "/calendar/feed/{file}", "/api/learning/sessions/compare",
+             "/api/analytics/early-warning/learners"}
 
 
 def numbers(value, path=""):
