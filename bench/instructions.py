@@ -47,6 +47,9 @@ class Floor:
         self.process.wait(30)
 
 
+WHAT = ("hit", "gzip", "same", "plain", "healthz", "bare")
+
+
 def control(pid, *what):
     run("callgrind_control", *what, str(pid), stderr=subprocess.DEVNULL)
 
@@ -84,9 +87,16 @@ def count(folder, server, entry, top):
     return total, parts[:top]
 
 
+def known(what):
+    """In place of choices, which refuse that there is none."""
+    if what not in WHAT:
+        raise argparse.ArgumentTypeError("one of " + ", ".join(WHAT))
+    return what
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["hit", "gzip", "same", "plain", "healthz", "bare"])
+    parser.add_argument("what", nargs="*", type=known, help="of " + ", ".join(WHAT))
     parser.add_argument("--top", type=int, default=0, help="and the functions that cost most")
     parser.add_argument("--server", action="append", default=[], help="a further option of the server")
     options = parser.parse_args()
