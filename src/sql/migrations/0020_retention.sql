@@ -1,5 +1,5 @@
 -- What is known of each learner for telling whether a card is remembered (src/twin/retention.h), as of
--- the review at (at, id) in the log. Learnt at night (src/night/retention.c).
+-- the review at (at, id) in the log. Learnt at night (src/night/retention.c). By row number, as in 0018.
 CREATE TABLE retentions (
     learner_id {int} NOT NULL PRIMARY KEY,
     version {int} NOT NULL,          -- runs so far; who read another one writes nothing
@@ -12,7 +12,7 @@ CREATE TABLE retentions (
     judged {int} NOT NULL,           -- reviews a day or more after the card's last one
     updated_at {int} NOT NULL,
     state {blob} NOT NULL CHECK (length(state) <= 4096)
-) {clustered};
+) {strict};
 -- Of whom others can learn.
 CREATE INDEX retentions_learnt ON retentions (learner_id) WHERE judged >= 100;
 
