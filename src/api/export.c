@@ -74,6 +74,8 @@ static const struct table tables[] = {
      "id objective day:d madeAt:t untilAt:t probability low high rightChance evidence recall due "
      "load prerequisiteGap inputs:j parts:j status superseded:b treated:b graded wrong struggled:b "
      "resolvedAt:t"},
+    {"predictionWeeks", STMT_EXPORT_PREDICTION_WEEKS,
+     "week n confirmed falsePositives missed judged hit probabilityMicro widthMicro"},
     {"predictionFeedback", STMT_EXPORT_PREDICTION_FEEDBACK,
      "prediction givenAt:t actualStruggle:b feedbackType helpfulness comments"},
     {"interventions", STMT_EXPORT_INTERVENTIONS,

@@ -120,6 +120,7 @@ class WholeClass:
             printed = run("export", learner, "--out", "-", "--database", self.store.url)
             self.assertEqual(printed.returncode, 0, printed.stderr)
             again = json.loads(printed.stdout)
+            self.assertIn("predictionWeeks", whole)  # nothing was judged yet, but its sums would be there
             for name in ("events", "memory", "mind", "predictions", "goals", "sessionPlans", "personalizationChoices"):
                 self.assertTrue(whole[name], name)
                 self.assertEqual(len(whole[name]), len(again[name]), name)

@@ -151,6 +151,12 @@ SELECT prediction, objective, day, made_at, until_at, probability, low, high, ri
   FROM struggle_predictions WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
  ORDER BY prediction;
 
+-- name: export_prediction_weeks
+-- args: text
+SELECT week, n, confirmed, false_positives, missed, judged, hit, probability_micro, width_micro
+  FROM prediction_weeks WHERE learner_id = (SELECT learner_id FROM learners WHERE external_id = $1)
+ ORDER BY week;
+
 -- name: export_prediction_feedback
 -- args: text
 SELECT prediction, given_at, actual_struggle, kind, helpfulness, comments
